@@ -25,10 +25,14 @@ function filesBelow(folder, base) {
     .map((entry) => relative(base, join(entry.parentPath ?? entry.path, entry.name)))
 }
 
-const tsc = spawnSync(execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-  cwd: ROOT,
-  stdio: 'inherit',
-})
+const tsc = spawnSync(
+  execPath,
+  [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+  {
+    cwd: ROOT,
+    stdio: 'inherit',
+  },
+)
 if (tsc.error !== undefined) stderr.write(`cannot run the compiler: ${tsc.error.message}\n`)
 if (tsc.status !== 0) exit(tsc.status ?? 1)
 

@@ -83,7 +83,9 @@ export function completeLock(lock) {
       if (locate(packages, key, name) !== undefined) continue
       const platform = platformOf(name)
       if (platform === undefined || !/^\d+\.\d+\.\d+/.test(version)) {
-        throw new Error(`${name}@${version} (wanted by ${key}) is not in the lock and not derivable`)
+        throw new Error(
+          `${name}@${version} (wanted by ${key}) is not in the lock and not derivable`,
+        )
       }
       const added = { version, optional: true, ...platform }
       if (entry.dev === true) added.dev = true
@@ -116,4 +118,5 @@ function main(args) {
   return 0
 }
 
-if (argv[1] !== undefined && import.meta.url === pathToFileURL(argv[1]).href) exit(main(argv.slice(2)))
+if (argv[1] !== undefined && import.meta.url === pathToFileURL(argv[1]).href)
+  exit(main(argv.slice(2)))

@@ -34,7 +34,10 @@ export class TaskGroup {
       }
     })()
     this.#tasks.add(running)
-    void running.finally(() => this.#tasks.delete(running))
+    const forget = (): void => {
+      this.#tasks.delete(running)
+    }
+    running.then(forget, forget)
   }
 
   /** Aborts all tasks and resolves when the last one has returned. Safe to call twice. */
