@@ -16,9 +16,13 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['daemon'],
 ]
 
-/** Third-party packages with reach (sockets, disk, native code, MLS), and the one folder that may hold each. */
-const PACKAGE_HOMES: readonly (readonly [packages: string, home: string])[] = [
-  ['libp2p|@libp2p/[^/]+|@chainsafe/[^/]+|@multiformats/[^/]+', 'src/net'],
+/**
+ * Third-party packages with reach (sockets, disk, native code, MLS), and the folders that may hold
+ * each. peer-id and multiaddr only parse text, so the directory may read addresses with them.
+ */
+const PACKAGE_HOMES: readonly (readonly [packages: string, ...homes: string[]])[] = [
+  ['libp2p|@libp2p/(?!peer-id)[^/]+|@chainsafe/[^/]+', 'src/net'],
+  ['@libp2p/peer-id|@multiformats/[^/]+', 'src/net', 'src/directory'],
   ['level|classic-level|abstract-level', 'src/store'],
   ['sodium-native|@noble/[^/]+', 'src/crypto'],
   ['ts-mls|@hpke/[^/]+', 'src/conversation'],
@@ -65,10 +69,10 @@ function entryRules(): IForbiddenRuleType[] {
 }
 
 function packageRules(): IForbiddenRuleType[] {
-  return PACKAGE_HOMES.map(([packages, home]) => ({
-    name: `package-at-home: ${home}`,
+  return PACKAGE_HOMES.map(([packages, ...homes]) => ({
+    name: `package-at-home: ${homes.join(', ')}`,
     severity: 'error',
-    from: { path: '^(src|rpc|daemon)/', pathNot: inside(home) },
+    from: { path: '^(src|rpc|daemon)/', pathNot: homes.map(inside) },
     to: { path: `(^|node_modules/)(${packages})(/|$)`, pathNot: '^(src|rpc|daemon)/' },
   }))
 }

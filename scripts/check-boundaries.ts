@@ -8,7 +8,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { cruise, type ICruiseResult } from 'dependency-cruiser'
-import { BOUNDARY_RULES } from './boundary-rules.ts'
+import { BOUNDARY_RULES, LAYERS } from './boundary-rules.ts'
 
 const ROOTS = ['src', 'rpc', 'daemon']
 
@@ -57,6 +57,9 @@ function judge(result: ICruiseResult, files: readonly string[]): BoundaryReport 
   })
   let dependencies = 0
   for (const file of files) {
+    if (!LAYERS.flat().some((folder) => file.startsWith(`${folder}/`))) {
+      violations.push(`known-folder: ${file} is in no layer of scripts/boundary-rules.ts`)
+    }
     const module = seen.get(file)
     if (module === undefined) violations.push(`not-seen: ${file} was not parsed`)
     else dependencies += module.dependencies.length

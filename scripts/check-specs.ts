@@ -73,7 +73,7 @@ function agrees(cell: string, value: unknown): boolean {
   const code = written(value)
   if (cell === code) return true
   if (typeof value === 'number' || typeof value === 'bigint') {
-    return cell.replace(/(?<=\d)[_,\s](?=\d{3})/g, '') === code
+    return /^-?\d{1,3}([_,\s]\d{3})+$/.test(cell) && cell.replaceAll(/[_,\s]/g, '') === code
   }
   if (typeof value === 'string') return cell.replace(/^(['"])(.*)\1$/, '$2') === code
   return cell.replaceAll(/\s/g, '') === code.replaceAll(/\s/g, '')
