@@ -44,6 +44,9 @@ export const ERROR_CODES = {
   'no-peers': 'busy',
   'not-found': 'usage',
   'address-in-use': 'usage',
+  'listen-failed': 'usage',
+  'peer-unreachable': 'busy',
+  'request-failed': 'peer',
   // conversations
   'invite-invalid': 'trust',
   'invite-expired': 'trust',

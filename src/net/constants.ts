@@ -1,0 +1,102 @@
+/** Version in every protocol id of this folder: `/hearsay/<network tag>/<name>/<NET_VERSION>`. */
+export const NET_VERSION = 1
+/** Length prefix of a request, a response and a link frame: unsigned, big-endian. */
+export const FRAME_HEADER_BYTES = 4
+/** Raw pre-shared key of the private network. */
+export const PNET_KEY_BYTES = 32
+
+/** Connections a node tries to hold open, when it knows that many nodes. */
+export const TARGET_CONNECTIONS = 10
+/** Hard limit of open connections; inbound ones above it are refused. */
+export const MAX_CONNECTIONS = 256
+/** Half-open inbound connections; with the upgrade timeout this bounds what slow strangers can hold. */
+export const MAX_PENDING_INBOUND = 128
+/** Inbound connections per second and host. A testnet on one machine is one host. */
+export const INBOUND_PER_HOST_PER_SECOND = 200
+/** Simultaneous dials. */
+export const MAX_PARALLEL_DIALS = 16
+/** Dials waiting for a place among the parallel ones. */
+export const MAX_DIAL_QUEUE = 128
+/** Addresses tried per dial. */
+export const MAX_ADDRESSES_PER_DIAL = 8
+/** A whole dial: resolution, socket, handshakes. */
+export const DIAL_TIMEOUT_MS = 8_000
+/** One address of a dial. */
+export const ADDRESS_DIAL_TIMEOUT_MS = 4_000
+/** Private-network, Noise and muxer handshakes of an inbound connection. */
+export const UPGRADE_TIMEOUT_MS = 5_000
+/** Choosing the protocol of one stream. */
+export const NEGOTIATION_TIMEOUT_MS = 5_000
+/** Keep-alive ping of an idle connection. */
+export const PING_INTERVAL_MS = 15_000
+/** A socket silent for this long is closed. */
+export const SOCKET_INACTIVITY_MS = 120_000
+
+/** Streams one connection may hold open in each direction, all protocols together. */
+export const MAX_STREAMS_PER_CONNECTION = 256
+/** Bytes one stream may send before the receiver has read any. The muxer's minimum. */
+export const STREAM_WINDOW_BYTES = 262_144
+/** Largest window the muxer grows a stream to. */
+export const MAX_STREAM_WINDOW_BYTES = 1_048_576
+/** Unread bytes of one stream before it is reset. */
+export const MAX_READ_BUFFER_BYTES = 2_097_152
+
+/** Largest request or response any protocol may declare. */
+export const MAX_FRAME_BYTES = 4_194_304
+/** Outgoing requests in flight to one peer. */
+export const MAX_REQUESTS_PER_PEER = 16
+/** Outgoing requests in flight in total. */
+export const MAX_REQUESTS = 128
+/** Incoming requests being answered in total. */
+export const MAX_ANSWERS = 128
+/** An incoming request must be complete, answered and taken within this time. */
+export const ANSWER_TIMEOUT_MS = 20_000
+/** Bytes queued on one link before frames are dropped. */
+export const LINK_BUFFER_BYTES = 262_144
+
+/** First wait after a failed dial of one node. */
+export const RECONNECT_FIRST_MS = 500
+/** Longest wait after failed dials of one node. */
+export const RECONNECT_MAX_MS = 30_000
+/** Pause between two looks at the number of connections. */
+export const RECONNECT_TICK_MS = 1_000
+/** Nodes whose dial failures are remembered. */
+export const MAX_BACKOFF_ENTRIES = 4_096
+
+/** Size of a Kademlia bucket, and how many nodes a look-up returns. */
+export const KAD_BUCKET_SIZE = 20
+/** Parallel queries of a look-up. */
+export const KAD_ALPHA = 4
+/** Kademlia streams per connection and direction. */
+export const KAD_STREAMS_PER_CONNECTION = 16
+
+/** Mesh degree of gossip: wanted, low and high water mark, best by score, outbound. */
+export const MESH_DEGREE = 6
+export const MESH_DEGREE_LOW = 4
+export const MESH_DEGREE_HIGH = 10
+export const MESH_DEGREE_SCORE = 4
+export const MESH_DEGREE_OUTBOUND = 2
+/** Peers outside the mesh that are told which messages exist. */
+export const MESH_DEGREE_LAZY = 6
+/** Pulse of mesh maintenance. */
+export const HEARTBEAT_MS = 1_000
+/** How long a message id is remembered. */
+export const SEEN_TTL_MS = 180_000
+/** Largest gossip frame, control messages included. */
+export const MAX_GOSSIP_FRAME_BYTES = 262_144
+/** Bytes queued to one gossip peer before its stream is closed. */
+export const MAX_GOSSIP_OUTBOUND_BYTES = 1_048_576
+/** A message of a mesh peer still counts when it comes this long after the first copy. */
+export const MESH_DELIVERY_WINDOW_MS = 1_000
+/** Below it a peer neither gets nor gives message lists. */
+export const GOSSIP_THRESHOLD = -10
+/** Below it a peer gets no own publications. */
+export const PUBLISH_THRESHOLD = -40
+/** Below it nothing of a peer is read. */
+export const GRAYLIST_THRESHOLD = -80
+/** Half-life of the penalties that other modules impose on a peer. */
+export const PENALTY_HALF_LIFE_MS = 60_000
+/** Half-life of the penalty for a mesh place that brought nothing: the place must stay lost for a while. */
+export const MESH_PENALTY_HALF_LIFE_MS = 300_000
+/** Peers whose penalties are remembered. */
+export const MAX_PENALISED_PEERS = 4_096

@@ -1,0 +1,24 @@
+/**
+ * net: libp2p behind five narrow ports. Nobody else imports libp2p. SPEC.md has the protocols and limits.
+ */
+export { bootstrapTargets } from './bootstraps.ts'
+export { GRAYLIST_THRESHOLD, MESH_DEGREE } from './constants.ts'
+export { createNet } from './net.ts'
+export type { Net, NetOptions, NetPorts, NetStatus } from './net.ts'
+export { nodeIdOf, peerIdOf } from './node-id.ts'
+export type {
+  DialTarget,
+  Kademlia,
+  Links,
+  PeerChange,
+  Peers,
+  PubSub,
+  RequestHandler,
+  RequestHandlerOptions,
+  RequestOptions,
+  Requests,
+  TopicHandler,
+  TopicPlan,
+  TopicScoring,
+  Verdict,
+} from './ports.ts'
