@@ -6,3 +6,4 @@ export interface Platform {
 }
 export function platformOf(name: string): Platform | undefined
 export function completeLock(lock: { packages: Record<string, object> }): string[]
+export function unpinned(lock: { packages: Record<string, object> }): string[]

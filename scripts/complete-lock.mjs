@@ -87,9 +87,11 @@ export function completeLock(lock) {
           `${name}@${version} (wanted by ${key}) is not in the lock and not derivable`,
         )
       }
-      const added = { version, optional: true, ...platform }
+      // In npm's own order of fields, so that the next `npm install` changes nothing.
+      const added = { version, cpu: platform.cpu }
       if (entry.dev === true) added.dev = true
-      packages[`node_modules/${name}`] = added
+      if (platform.libc !== undefined) added.libc = platform.libc
+      packages[`node_modules/${name}`] = { ...added, optional: true, os: platform.os }
       changes.push(`node_modules/${name}: added ${version}`)
     }
   }
@@ -101,12 +103,31 @@ export function completeLock(lock) {
   return changes
 }
 
+/**
+ * Locked packages that nothing pins: no integrity, though they are not one of the native packages
+ * added above. npm leaves it out when it rebuilds a lost lock from an existing node_modules.
+ */
+export function unpinned(lock) {
+  return Object.entries(lock.packages)
+    .filter(([key, entry]) => key !== '' && entry.integrity === undefined && entry.link !== true)
+    .filter(([, entry]) => entry.optional !== true || entry.os === undefined)
+    .map(([key]) => key)
+}
+
 function main(args) {
   const check = args.includes('--check')
   const given = args.find((arg) => !arg.startsWith('--'))
   const file = given ?? join(dirname(dirname(fileURLToPath(import.meta.url))), 'package-lock.json')
   const lock = JSON.parse(readFileSync(file, 'utf8'))
   const changes = completeLock(lock)
+  const loose = unpinned(lock)
+  if (loose.length > 0) {
+    stderr.write(
+      `package-lock.json has no integrity for ${loose.length} packages (${loose[0]}, …); `,
+    )
+    stderr.write(`restore it from version control, or remove node_modules too and install again\n`)
+    return 1
+  }
   if (changes.length === 0) return 0
   if (check) {
     stderr.write(`package-lock.json is incomplete; run: node scripts/complete-lock.mjs\n`)

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { completeLock, platformOf } from '../../../scripts/complete-lock.mjs'
+import { completeLock, platformOf, unpinned } from '../../../scripts/complete-lock.mjs'
 
 interface Entry {
   version?: string
   resolved?: string
+  integrity?: string
   dev?: boolean
   optionalDependencies?: Record<string, string>
 }
@@ -66,5 +67,18 @@ describe('completing the lock', () => {
       'node_modules/a': { optionalDependencies: { 'b-linux-x64': '^1.0.0' } },
     })
     expect(() => completeLock(ranged)).toThrow('b-linux-x64@^1.0.0')
+  })
+
+  it('names the packages that no integrity pins, and forgives only the native ones it adds', () => {
+    const lock = lockWith({
+      'node_modules/pinned': { integrity: 'sha512-x' },
+      'node_modules/loose': { version: '1.0.0' },
+      'node_modules/tool': {
+        integrity: 'sha512-y',
+        optionalDependencies: { 'tool-win32-x64': '1.0.0' },
+      },
+    })
+    completeLock(lock)
+    expect(unpinned(lock)).toEqual(['node_modules/loose'])
   })
 })
