@@ -1,0 +1,34 @@
+/** crypto: a typed wrapper over libsodium, key blinding, and every domain-separation label. */
+export {
+  aeadOpen,
+  aeadSeal,
+  aeadSealInto,
+  chacha20Xor,
+  xaeadOpen,
+  xaeadSeal,
+} from './aead.ts'
+export { asBlind, blind, blindFromBytes, signBlinded, signBlindedWith } from './blinding.ts'
+export type { Blind } from './blinding.ts'
+export {
+  AEAD_NONCE_BYTES,
+  AEAD_TAG_BYTES,
+  KDF_BLOCK_BYTES,
+  KDF_MAX_BYTES,
+  KEY_BYTES,
+  PUBLIC_KEY_BYTES,
+  SCALAR_BYTES,
+  SEALED_OVERHEAD_BYTES,
+  SECRET_KEY_BYTES,
+  SEED_BYTES,
+  SIGNATURE_BYTES,
+  WIDE_SCALAR_BYTES,
+  X25519_BYTES,
+  XAEAD_NONCE_BYTES,
+} from './constants.ts'
+export { hash, kdf, keyedHash, rawBlake2b, sha256, sha512 } from './hash.ts'
+export { LABELS } from './labels.ts'
+export type { Label } from './labels.ts'
+export { constantTimeEqual, randomKey, wipe } from './secret-bytes.ts'
+export { isValidPoint, sign, signKeyPairFromSeed, verify } from './sign.ts'
+export type { SignKeyPair } from './sign.ts'
+export { sealedBoxOpen, sealedBoxSeal, x25519, x25519PublicKey } from './x25519.ts'
