@@ -1,0 +1,4 @@
+/** Ends the content of a padded byte string; zeros follow. */
+export const PAD_MARKER = 0x80
+/** Nesting of arrays and maps that `decodeCbor` accepts: deeper is an attack on the stack. */
+export const MAX_CBOR_DEPTH = 16
