@@ -1,0 +1,138 @@
+import { HearsayError, type NodeId, toHex } from '../../src/base/index.ts'
+import type {
+  Links,
+  RequestHandler,
+  RequestHandlerOptions,
+  RequestOptions,
+  Requests,
+} from '../../src/net/index.ts'
+import type { MemoryNetwork, MemoryNode } from './memory-net.ts'
+
+export class MemoryRequests implements Requests {
+  readonly #network: MemoryNetwork
+  readonly #node: MemoryNode
+  readonly #handlers = new Map<
+    string,
+    { options: RequestHandlerOptions; handler: RequestHandler; busy: Map<string, number> }
+  >()
+
+  constructor(network: MemoryNetwork, node: MemoryNode) {
+    this.#network = network
+    this.#node = node
+  }
+
+  handle(protocol: string, options: RequestHandlerOptions, handler: RequestHandler): void {
+    if (this.#handlers.has(protocol)) throw new HearsayError('bug', 'protocol has a handler')
+    this.#handlers.set(protocol, { options, handler, busy: new Map() })
+  }
+
+  request(
+    peer: NodeId,
+    protocol: string,
+    payload: Uint8Array,
+    options: RequestOptions,
+  ): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: HearsayError) => {
+        finish()
+        reject(error)
+      }
+      const onAbort = () => fail(new HearsayError('aborted', 'request aborted'))
+      const timer = this.#network.clock.setTimer(options.timeoutMs, () =>
+        fail(new HearsayError('timeout', 'deadline passed', { ms: options.timeoutMs })),
+      )
+      const finish = () => {
+        timer.cancel()
+        options.signal?.removeEventListener('abort', onAbort)
+      }
+      if (options.signal?.aborted) {
+        onAbort()
+        return
+      }
+      options.signal?.addEventListener('abort', onAbort, { once: true })
+      const target = this.#network.find(peer)
+      if (target === undefined || !this.#network.isLinked(this.#node, target)) {
+        fail(new HearsayError('peer-unreachable', 'no link'))
+        return
+      }
+      const refused = () => fail(new HearsayError('request-failed', 'request refused'))
+      this.#network.deliver(this.#node, target, () => {
+        void target.requests.answer(this.#node.nodeId, protocol, payload.slice()).then(
+          (response) =>
+            this.#network.deliver(target, this.#node, () => {
+              if (response.length > options.maxResponseBytes) return refused()
+              finish()
+              resolve(response.slice())
+            }),
+          () => this.#network.deliver(target, this.#node, refused),
+        )
+      })
+    })
+  }
+
+  async answer(from: NodeId, protocol: string, payload: Uint8Array): Promise<Uint8Array> {
+    const registered = this.#handlers.get(protocol)
+    const key = toHex(from)
+    const busy = registered?.busy.get(key) ?? 0
+    if (
+      registered === undefined ||
+      payload.length > registered.options.maxRequestBytes ||
+      busy >= registered.options.maxConcurrentPerPeer
+    ) {
+      throw new HearsayError('request-failed', 'request refused')
+    }
+    registered.busy.set(key, busy + 1)
+    try {
+      return await registered.handler(from, payload)
+    } finally {
+      registered.busy.set(key, (registered.busy.get(key) ?? 1) - 1)
+    }
+  }
+}
+
+export class MemoryLinks implements Links {
+  readonly #network: MemoryNetwork
+  readonly #node: MemoryNode
+  readonly #accepting = new Map<
+    string,
+    { frameBytes: number; onFrame: (peer: NodeId, frame: Uint8Array) => void }
+  >()
+  readonly #open = new Set<string>()
+
+  constructor(network: MemoryNetwork, node: MemoryNode) {
+    this.#network = network
+    this.#node = node
+  }
+
+  accept(
+    protocol: string,
+    options: { frameBytes: number },
+    onFrame: (peer: NodeId, frame: Uint8Array) => void,
+  ): void {
+    this.#accepting.set(protocol, { ...options, onFrame })
+  }
+
+  async open(peer: NodeId, protocol: string): Promise<void> {
+    const target = this.#network.find(peer)
+    if (target === undefined || !this.#network.isLinked(this.#node, target)) {
+      throw new HearsayError('peer-unreachable', 'no link')
+    }
+    this.#open.add(`${protocol} ${toHex(peer)}`)
+  }
+
+  send(peer: NodeId, protocol: string, frame: Uint8Array): boolean {
+    const target = this.#network.find(peer)
+    if (target === undefined || !this.#open.has(`${protocol} ${toHex(peer)}`)) return false
+    if (!this.#network.isLinked(this.#node, target)) {
+      this.#open.delete(`${protocol} ${toHex(peer)}`)
+      return false
+    }
+    const copy = frame.slice()
+    this.#network.deliver(this.#node, target, () => {
+      const accepting = target.links.#accepting.get(protocol)
+      if (accepting?.frameBytes === copy.length) accepting.onFrame(this.#node.nodeId, copy)
+    })
+    return true
+  }
+}
+
