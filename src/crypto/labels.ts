@@ -53,7 +53,8 @@ export const LABELS = {
   boxStoreKey: 'hearsay/v1/mailbox/box-store-key',
   // store
   storeKey: 'hearsay/v1/store/key',
-  storeValue: 'hearsay/v1/store/value',
+  storeJournal: 'hearsay/v1/store/journal',
+  storeJournalData: 'hearsay/v1/store/journal-data',
   storeShelf: 'hearsay/v1/store/shelf',
   storeShelfValue: 'hearsay/v1/store/shelf-value',
   storeMaster: 'hearsay/v1/store/master',

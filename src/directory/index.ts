@@ -1,0 +1,27 @@
+/**
+ * directory: the network file, node descriptors and admission, epochs and frozen sets, placement of boxes.
+ */
+export { admitByInvitation, admitOpen } from './admission.ts'
+export type { AdmissionProof, OpenAdmission, OperatorAdmission } from './admission.ts'
+export { createNetwork, reissueNetwork, withInvitation } from './create-network.ts'
+export type { CreateNetworkOptions, NetworkChanges } from './create-network.ts'
+export { decodeDescriptor, issueDescriptor, readDescriptor } from './descriptor.ts'
+export type { Descriptor, DescriptorContent, MixKey } from './descriptor.ts'
+export type { NetworkFileFault } from './file-fault.ts'
+export { inspectNetwork } from './inspect-network.ts'
+export type { InspectOptions } from './inspect-network.ts'
+export { createInvitation } from './invitation.ts'
+export { addressGroups, bootstrapTarget } from './multiaddr.ts'
+export { encodeNetworkFile, networkFileName } from './network-file.ts'
+export { encodeNetworkUri } from './network-uri.ts'
+export { networkWords } from './network-words.ts'
+export { protocolVersionAt, supersedes } from './network.ts'
+export type { Genesis, Invitation, InvitationGrant, Network, Upgrade } from './network.ts'
+export type {
+  AdmissionKind,
+  MixSuite,
+  NetworkParameters,
+  ParameterOverrides,
+  PresetName,
+} from './parameters.ts'
+export { PRESETS, withOverrides } from './presets.ts'
