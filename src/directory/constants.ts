@@ -30,3 +30,14 @@ export const PNET_KEY_BYTES = 32
 export const MAX_INVITATION_USES = 1_024
 /** Invitations plus nodes in the operator's revocation list. */
 export const MAX_REVOCATIONS = 512
+
+/** A lower quota would punish a courier for chance. */
+export const MIN_QUOTA = 8
+/** A node may keep and mix from its second epoch on; the frozen set of epoch e is that of the end of e - 2. */
+export const FREEZE_LAG_EPOCHS = 2
+/** The diversity rule holds when the nodes are in at least this many networks (/16) per keeper. */
+export const DIVERSITY_NETS_PER_KEEPER = 2
+/** Keepers of one box within one /16, when the diversity rule holds. */
+export const MAX_KEEPERS_PER_NET = 2
+/** Keepers of one box on one host (/32 of IPv4), when the diversity rule holds. */
+export const MAX_KEEPERS_PER_HOST = 1

@@ -7,6 +7,7 @@ export { createNetwork, reissueNetwork, withInvitation } from './create-network.
 export type { CreateNetworkOptions, NetworkChanges } from './create-network.ts'
 export { decodeDescriptor, issueDescriptor, readDescriptor } from './descriptor.ts'
 export type { Descriptor, DescriptorContent, MixKey } from './descriptor.ts'
+export { dayAt, epochAt, epochStart, keyEpochAt, keyEpochStart } from './epochs.ts'
 export type { NetworkFileFault } from './file-fault.ts'
 export { inspectNetwork } from './inspect-network.ts'
 export type { InspectOptions } from './inspect-network.ts'
@@ -24,4 +25,7 @@ export type {
   ParameterOverrides,
   PresetName,
 } from './parameters.ts'
+export { kadId, placementKey, placementPreimage, PlacementIndex } from './placement.ts'
+export type { KeeperCandidate } from './placement.ts'
 export { PRESETS, withOverrides } from './presets.ts'
+export { courierQuota, effectiveRate, publishEvery, quotaOf } from './publish-rate.ts'

@@ -1,0 +1,43 @@
+import { MIN_QUOTA } from './constants.ts'
+import type { NetworkParameters } from './parameters.ts'
+
+type RateParameters = Pick<NetworkParameters, 'slotMs' | 'boxRate' | 'copies'>
+
+/**
+ * Length of a publishing cycle in slots, the same for every node of an epoch: the smallest of
+ * 2, 3, 4, 6, 8, 12, 16, … with which `nodes` nodes together publish at most `boxRate` boxes per second. The
+ * coarse steps keep it from changing with every node that joins.
+ */
+export function publishEvery(nodes: number, parameters: RateParameters): number {
+  const { slotMs, boxRate, copies } = parameters
+  const exact = (Math.max(1, nodes) * 1_000) / (slotMs * boxRate * copies)
+  let step = 2
+  while (step < exact) step = (step & (step - 1)) === 0 ? (step / 2) * 3 : (step / 3) * 4
+  return step
+}
+
+/** Distinct boxes per second that the whole network really publishes with `nodes` nodes. */
+export function effectiveRate(nodes: number, parameters: RateParameters): number {
+  const { slotMs, copies } = parameters
+  return (nodes * 1_000) / (slotMs * publishEvery(nodes, parameters) * copies)
+}
+
+/**
+ * Upper bound for a count that is Poisson distributed with this mean: `slack` times it, or three standard
+ * deviations above it. At least 8.
+ */
+export function quotaOf(mean: number, slack: NetworkParameters['slack']): number {
+  const bound = slack === '3sigma' ? mean + 3 * Math.sqrt(mean) : mean * slack
+  return Math.max(MIN_QUOTA, Math.ceil(bound))
+}
+
+/** Publications that one of `couriers` couriers may make in a directory epoch with `nodes` nodes. */
+export function courierQuota(
+  nodes: number,
+  couriers: number,
+  parameters: RateParameters & Pick<NetworkParameters, 'layerEpochMs' | 'slack'>,
+): number {
+  const publications = effectiveRate(nodes, parameters) * parameters.copies
+  const mean = (publications * parameters.layerEpochMs) / 1_000 / Math.max(1, couriers)
+  return quotaOf(mean, parameters.slack)
+}
