@@ -10,13 +10,7 @@ import {
   uniform,
   xorDistance,
 } from '../../src/base/index.ts'
-import type {
-  Kademlia,
-  PeerChange,
-  Peers,
-  PubSub,
-  TopicHandler,
-} from '../../src/net/index.ts'
+import type { Kademlia, PeerChange, Peers, PubSub, TopicHandler } from '../../src/net/index.ts'
 import { MemoryLinks, MemoryRequests } from './memory-streams.ts'
 
 export interface MemoryNetworkOptions {
@@ -159,7 +153,6 @@ export class MemoryPubSub implements PubSub {
   meshPeers(topic: string): number {
     return this.#subscribers(topic).length
   }
-
 
   receive(topic: string, message: Uint8Array, from: NodeId): void {
     const handler = this.#handlers.get(topic)

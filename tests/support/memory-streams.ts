@@ -135,4 +135,3 @@ export class MemoryLinks implements Links {
     return true
   }
 }
-
