@@ -19,7 +19,7 @@ import { treeHashRoot } from 'ts-mls/treeHash.js'
 import { leafToNodeIndex, toLeafIndex, toNodeIndex } from 'ts-mls/treemath.js'
 import { createUpdatePath, firstCommonAncestor, type PathSecret } from 'ts-mls/updatePath.js'
 import { encryptGroupInfo, encryptGroupSecrets } from 'ts-mls/welcome.js'
-import { HearsayError } from '../../base/index.ts'
+import { equalBytes, HearsayError } from '../../base/index.ts'
 import { signKeyPairFromSeed, wipe } from '../../crypto/index.ts'
 import { CLIENT_CONFIG, type Psk, pskIndex } from './config.ts'
 import { MAILBOX_ROOT_EXTENSION, MLS_HASH_BYTES, OWNER_LEAF } from './constants.ts'
@@ -66,6 +66,10 @@ function withNewOwner(tree: RatchetTree, leaf: LeafSecrets): RatchetTree {
   if (node?.nodeType !== 'leaf') return reject('bad-tree')
   const { publicKey, secretKey } = signKeyPairFromSeed(leaf.signatureSeed)
   wipe(secretKey)
+  // Half a healing would look like one: whoever stole the old key or root could still use it.
+  const oldRoot = node.leaf.extensions[0]?.extensionData ?? NO_DATA
+  requireThat(!equalBytes(publicKey, node.leaf.signaturePublicKey), 'duplicate-key')
+  requireThat(!equalBytes(leaf.mailboxRoot, oldRoot), 'duplicate-key')
   const credential: Credential = { credentialType: 'basic', identity: leaf.credential.slice() }
   const extensions = [
     { extensionType: MAILBOX_ROOT_EXTENSION, extensionData: leaf.mailboxRoot.slice() },
