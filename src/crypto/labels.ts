@@ -10,7 +10,6 @@ export const LABELS = {
   streamFirst: 'hearsay/v1/stream/first',
   streamChain: 'hearsay/v1/stream/chain',
   streamSalted: 'hearsay/v1/stream/salted',
-  boxCover: 'hearsay/v1/stream/cover',
   boxHash: 'hearsay/v1/stream/box-hash',
   // sphinx
   sphinxHop: 'hearsay/v1/sphinx/hop',

@@ -38,11 +38,7 @@ export function isValidPoint(point: Uint8Array): boolean {
  * admits exactly one R, so no two correct implementations can disagree (a test pins that libsodium compares
  * bytes and does not multiply by the cofactor). Never throws; wrong lengths are false.
  */
-export function verify(
-  signature: Uint8Array,
-  message: Uint8Array,
-  publicKey: Uint8Array,
-): boolean {
+export function verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
   return (
     signature.length === SIGNATURE_BYTES &&
     isValidPoint(publicKey) &&
