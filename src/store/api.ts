@@ -1,0 +1,111 @@
+import type { Bucket } from './buckets.ts'
+import type { ConsumerFeed, FeedOptions } from './consumer-feed.ts'
+import type { Consumers } from './consumers.ts'
+import type { Journal } from './journal.ts'
+import type { JsonObject } from './json.ts'
+
+/** Bounds over keys inside a bucket; none means the whole bucket. */
+export interface KeyRange {
+  readonly gte?: Uint8Array
+  readonly gt?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly limit?: number
+  readonly reverse?: boolean
+}
+
+export interface EventDraft {
+  /** Lower-case words with dots, at most 64 characters: `message.received`. */
+  readonly type: string
+  readonly data: JsonObject
+}
+
+export interface JournalEvent extends EventDraft {
+  /** Gap-free from 1, in the order of commits. */
+  readonly seq: number
+  /** The database generation; a sequence number means nothing in another. */
+  readonly epoch: string
+  /** Unique, 22 characters of base64url: readers drop repetitions by it. */
+  readonly id: string
+  /** Wall clock of the commit, milliseconds. */
+  readonly time: number
+  /** Chain value of the event before, 43 characters of base64url. */
+  readonly prev: string
+  /** The data was removed by `redact`; `data` is empty. */
+  readonly redacted?: true
+}
+
+export interface CommitResult {
+  readonly events: readonly { readonly seq: number; readonly id: string; readonly time: number }[]
+}
+
+/**
+ * Changes that reach the disk together or not at all. Values are copied or sealed when they are added, so the
+ * caller may reuse its buffers at once. The last change of one key wins. Usable once.
+ */
+export interface Batch {
+  /** @throws HearsayError `too-large`; `bad-length` for an empty key. */
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): this
+  /** Removes a value of either kind; a secret is erased as with `delSecret`. */
+  del(bucket: Bucket, key: Uint8Array): this
+  /**
+   * Seals under a fresh key of the secret shelf. Once the commit that overwrites or deletes the value has
+   * resolved, no byte copy of the home opens the old value.
+   */
+  putSecret(bucket: Bucket, key: Uint8Array, value: Uint8Array): this
+  delSecret(bucket: Bucket, key: Uint8Array): this
+  /** Adds an event to the journal. It gets its number at the commit. */
+  append(event: EventDraft): this
+  /** Removes the data of a journal event; its number, id, type and time stay. Unknown numbers are ignored. */
+  redact(seq: number): this
+  /**
+   * Resolves once everything is on disk (synced), in the order of the calls.
+   * @throws HearsayError `storage-full` or `storage-failed` for the write that broke the handle,
+   * `storage-poisoned` for those behind it and later ones, `overloaded`, `not-running` after `close`.
+   */
+  commit(): Promise<CommitResult>
+}
+
+export interface StoreStats {
+  readonly bytes: number
+  readonly freeBytes: number
+  readonly keys: Readonly<Record<string, number>>
+  readonly headSeq: number
+  readonly oldestSeq: number
+  readonly secrets: number
+  /** Secrets whose key was lost to damage; reading them fails with `storage-corrupt`. */
+  readonly damagedSecrets: number
+  readonly reserve: boolean
+}
+
+export interface Store {
+  /** A fresh copy of the committed value. @throws HearsayError `storage-corrupt`. */
+  get(bucket: Bucket, key: Uint8Array): Promise<Uint8Array | undefined>
+  /**
+   * Entries in the order of their keys as of the first step. Secrets alone are read as of now.
+   * @throws HearsayError `storage-corrupt`.
+   */
+  iterate(
+    bucket: Bucket,
+    range?: KeyRange,
+  ): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
+  batch(): Batch
+  /** A PRF of the parts, 20 bytes: a key that says nothing about a name or an id to a reader of the disk. */
+  keyFor(bucket: Bucket, ...parts: readonly Uint8Array[]): Uint8Array
+  /** Random id of this database generation, 22 characters of base64url. Changes when a restore is accepted. */
+  readonly epoch: string
+  /** Number of the last event on disk, 0 before the first. */
+  headSeq(): number
+  state(): 'ok' | 'poisoned'
+  /** Calls once, when the first write fails. Returns the way to unsubscribe. */
+  onPoisoned(listener: (cause: Error) => void): () => void
+  readonly journal: Journal
+  readonly consumers: Consumers
+  /** A pull feed of a durable consumer or of an anonymous reader. */
+  feed(options: FeedOptions): Promise<ConsumerFeed>
+  /** Rewrites all tables, so that overwritten and deleted values leave the disk. */
+  compact(): Promise<void>
+  stats(): Promise<StoreStats>
+  /** Waits for the commits under way, then closes the files. Safe to call twice. */
+  close(): Promise<void>
+}

@@ -1,0 +1,156 @@
+import { type Clock, equalBytes, type Logger, type Rng } from '../base/index.ts'
+import { Committer } from './committer.ts'
+import { SCHEMA_VERSION } from './constants.ts'
+import type { Engine } from './engine.ts'
+import { chainValue, decodeRecord } from './event-record.ts'
+import type { FilePort } from './files.ts'
+import { decodeHead, FIRST_HEAD, type Head } from './head.ts'
+import { eventKey, headOperation } from './journal-stage.ts'
+import { EPOCH_BYTES, encodeFormat, META_KEYS, readEpoch, readFormat } from './meta.ts'
+import { MIGRATIONS } from './migrations.ts'
+import type { HomePaths, Parts } from './parts.ts'
+import type { Reserve } from './reserve.ts'
+import { Secrets } from './secrets.ts'
+import { Shelf } from './shelf.ts'
+import { corrupt } from './storage-error.ts'
+import { EngineStore } from './store.ts'
+import { Vault } from './vault.ts'
+import { Watermark } from './watermark.ts'
+
+export interface AssemblePorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly files: FilePort
+  readonly engine: Engine
+  readonly reserve: Reserve
+}
+
+export interface AssembleOptions {
+  readonly paths: HomePaths
+  readonly vaultKey: Uint8Array
+  /** The home was copied back: begin a new epoch, and do not mind that commits are missing. */
+  readonly restored: boolean
+}
+
+/**
+ * A store over an open engine: creates or checks the format, recovers the shelf, verifies the end of the
+ * journal. Closes everything it opened, the engine too, when it fails.
+ */
+export async function assemble(
+  ports: AssemblePorts,
+  options: AssembleOptions,
+): Promise<EngineStore> {
+  const opened: { close(): Promise<void> }[] = [ports.engine]
+  const closeFiles = async () => {
+    const results = await Promise.allSettled(opened.map((part) => part.close()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+  try {
+    return await open(ports, options, opened, closeFiles)
+  } catch (error) {
+    await closeFiles()
+    throw error
+  }
+}
+
+async function open(
+  ports: AssemblePorts,
+  options: AssembleOptions,
+  opened: { close(): Promise<void> }[],
+  closeFiles: () => Promise<void>,
+): Promise<EngineStore> {
+  const { engine, files, log } = ports
+  const { paths } = options
+  const vault = new Vault(ports, options)
+
+  const format = await engine.get(META_KEYS.format)
+  if (format === undefined) await refuseForeign(engine)
+  else await migrate(engine, vault, readFormat(vault, format))
+
+  const isNew = format === undefined
+  const shelf = await Shelf.open({ vault, files }, { path: paths.shelf, create: isNew })
+  opened.push(shelf)
+  const watermark = await Watermark.open({ vault, files, log }, paths.watermark)
+  opened.push(watermark)
+  if (isNew) {
+    await files.syncDirectory(paths.directory)
+    await initialise(ports, vault)
+  }
+
+  let head = decodeHead(await readMeta(engine, vault, META_KEYS.head))
+  const mark = await watermark.read()
+  if (mark > head.commits && !options.restored) {
+    throw corrupt('the database has lost commits', { missing: mark - head.commits })
+  }
+  if (options.restored) head = await beginGeneration(ports, vault, head, mark)
+  await verifyTail(engine, vault, head)
+
+  const secrets = new Secrets({ vault, shelf })
+  await secrets.load(engine, log)
+  const epoch = readEpoch(await readMeta(engine, vault, META_KEYS.epoch))
+  const committer = new Committer({ ...ports, vault, shelf, secrets, watermark }, { head })
+  const parts: Parts = {
+    ...{ clock: ports.clock, files, paths, engine, vault, shelf, secrets, committer, epoch },
+    ...{ reserve: ports.reserve, closeFiles },
+  }
+  const store = new EngineStore(parts)
+  await store.consumers.load()
+  return store
+}
+
+/** A database that has keys but no format record is not ours, or has lost its beginning. */
+async function refuseForeign(engine: Engine): Promise<void> {
+  for await (const _ of engine.keys({ limit: 1 })) throw corrupt('the format record is missing')
+}
+
+async function migrate(engine: Engine, vault: Vault, found: number): Promise<void> {
+  for (let version = found; version < SCHEMA_VERSION; version++) {
+    const step = MIGRATIONS.find(({ from }) => from === version)
+    if (step === undefined) throw corrupt('no way to migrate from this version', { found })
+    await step.run(engine, vault)
+    const value = encodeFormat(vault, version + 1)
+    await engine.write([{ type: 'put', key: META_KEYS.format, value }])
+  }
+}
+
+async function initialise(ports: AssemblePorts, vault: Vault): Promise<void> {
+  await ports.engine.write([
+    { type: 'put', key: META_KEYS.format, value: encodeFormat(vault) },
+    epochOperation(ports.rng, vault),
+    headOperation(vault, FIRST_HEAD),
+  ])
+}
+
+/** Commit numbers go on above the watermark, so that it tells losses again. */
+async function beginGeneration(
+  ports: AssemblePorts,
+  vault: Vault,
+  head: Head,
+  mark: number,
+): Promise<Head> {
+  const next = { ...head, commits: Math.max(head.commits, mark) + 1 }
+  await ports.engine.write([epochOperation(ports.rng, vault), headOperation(vault, next)])
+  return next
+}
+
+function epochOperation(rng: Rng, vault: Vault) {
+  const value = vault.seal(META_KEYS.epoch, rng.bytes(EPOCH_BYTES))
+  return { type: 'put' as const, key: META_KEYS.epoch, value }
+}
+
+async function readMeta(engine: Engine, vault: Vault, key: Uint8Array): Promise<Uint8Array> {
+  const envelope = await engine.get(key)
+  if (envelope === undefined) throw corrupt('a record of the database is missing')
+  return vault.open(key, envelope)
+}
+
+/** The last event must be there and be the one that the head names. */
+async function verifyTail(engine: Engine, vault: Vault, head: Head): Promise<void> {
+  if (head.oldest > head.seq) return
+  const key = eventKey(head.seq)
+  const record = decodeRecord(head.seq, await readMeta(engine, vault, key))
+  if (!equalBytes(chainValue(head.seq, record), head.chain)) {
+    throw corrupt('the end of the journal is damaged', { seq: head.seq })
+  }
+}

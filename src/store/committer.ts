@@ -1,0 +1,213 @@
+import { type Clock, HearsayError, type Logger, type Rng } from '../base/index.ts'
+import { wipe } from '../crypto/index.ts'
+import type { CommitResult } from './api.ts'
+import type { Change, Work } from './batch.ts'
+import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BYTES } from './constants.ts'
+import type { Engine, Operation } from './engine.ts'
+import type { Head } from './head.ts'
+import { headOperation, stageEvents, stageRedactions, stageTrim } from './journal-stage.ts'
+import type { Secrets } from './secrets.ts'
+import type { Shelf } from './shelf.ts'
+import { writeError } from './storage-error.ts'
+import type { Vault } from './vault.ts'
+import type { Watermark } from './watermark.ts'
+
+interface Pending {
+  readonly work: Work
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: HearsayError) => void
+}
+
+export interface CommitterPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly engine: Engine
+  readonly vault: Vault
+  readonly shelf: Shelf
+  readonly secrets: Secrets
+  readonly watermark: Watermark
+}
+
+/**
+ * The only writer of the database. Batches queue first in, first out; while one synced write is in flight the
+ * next ones collect and go together. The first failure poisons: nothing is written or acknowledged after it,
+ * because LevelDB may acknowledge such writes and lose them.
+ */
+export class Committer {
+  readonly #ports: CommitterPorts
+  readonly #appendListeners = new Set<(head: number) => void>()
+  readonly #poisonListeners = new Set<(cause: Error) => void>()
+  #queue: Pending[] = []
+  #queuedBytes = 0
+  #head: Head
+  #poison: HearsayError | undefined
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(ports: CommitterPorts, options: { readonly head: Head }) {
+    this.#ports = ports
+    this.#head = options.head
+  }
+
+  get head(): Head {
+    return this.#head
+  }
+
+  get poison(): HearsayError | undefined {
+    return this.#poison
+  }
+
+  onAppend(listener: (head: number) => void): () => void {
+    this.#appendListeners.add(listener)
+    return () => this.#appendListeners.delete(listener)
+  }
+
+  onPoisoned(listener: (cause: Error) => void): () => void {
+    this.#poisonListeners.add(listener)
+    return () => this.#poisonListeners.delete(listener)
+  }
+
+  submit(work: Work): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new HearsayError('not-running', 'the store is closed'))
+      } else if (this.#poison !== undefined) {
+        reject(this.#poisoned())
+      } else if (this.#queuedBytes > MAX_QUEUED_BYTES) {
+        reject(new HearsayError('overloaded', 'too much waits for the disk'))
+      } else {
+        this.#queuedBytes += work.bytes
+        this.#queue.push({ work, resolve, reject })
+        this.#running ??= this.#run()
+      }
+    })
+  }
+
+  /** Refuses new work and resolves when the queue is empty. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // One turn later, so that everything submitted in this turn shares the first group.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const group = this.#nextGroup()
+      try {
+        await this.#writeGroup(group)
+      } catch (cause) {
+        this.#fail(group, writeError(cause))
+      }
+    }
+    this.#running = undefined
+  }
+
+  #nextGroup(): Pending[] {
+    let bytes = 0
+    let count = 0
+    for (const { work } of this.#queue) {
+      if (count > 0 && bytes + work.bytes > MAX_GROUP_BYTES) break
+      bytes += work.bytes
+      if (++count === MAX_GROUP_BATCHES) break
+    }
+    this.#queuedBytes -= bytes
+    return this.#queue.splice(0, count)
+  }
+
+  async #writeGroup(group: readonly Pending[]): Promise<void> {
+    const { engine, vault, shelf, secrets, watermark, clock } = this.#ports
+    const merged = new Map<string, Change>()
+    const accepted = this.#accept(group, merged)
+    if (accepted.length === 0) return
+
+    const operations: Operation[] = []
+    const change = shelf.begin()
+    for (const item of merged.values()) {
+      if (item.type === 'secret') {
+        operations.push(...secrets.put(change, item.key, item.value))
+        continue
+      }
+      operations.push(...secrets.drop(change, item.key))
+      if (item.type === 'put') operations.push({ type: 'put', key: item.key, value: item.sealed })
+      else operations.push({ type: 'del', key: item.key })
+    }
+
+    const works = accepted.map(({ work }) => work)
+    const now = clock.now()
+    const events = stageEvents(this.#ports, this.#head, works, now)
+    const trim = stageTrim({ ...this.#head, ...events.tail }, works)
+    const redactions = await stageRedactions(engine, vault, trim.oldest, events.tail.seq, works)
+    const head: Head = {
+      ...events.tail,
+      oldest: trim.oldest,
+      commits: this.#head.commits + 1,
+    }
+    operations.push(...redactions, ...events.operations, ...trim.operations)
+    operations.push(headOperation(vault, head))
+
+    await shelf.stage(change)
+    await engine.write(operations)
+    await shelf.erase(change)
+    watermark.note(head.commits)
+
+    const appended = head.seq > this.#head.seq
+    this.#head = head
+    for (const item of merged.values()) if (item.type === 'secret') wipe(item.value)
+    for (const [index, pending] of accepted.entries()) {
+      pending.resolve({ events: events.results[index] ?? [] })
+    }
+    if (appended) this.#notify(this.#appendListeners, head.seq)
+  }
+
+  /** Merges the batches; one whose new secrets do not fit is refused alone. */
+  #accept(group: readonly Pending[], merged: Map<string, Change>): Pending[] {
+    const { secrets, shelf } = this.#ports
+    const accepted: Pending[] = []
+    let room = shelf.room
+    for (const pending of group) {
+      let wanted = 0
+      for (const change of pending.work.changes.values()) {
+        if (change.type === 'secret' && !secrets.has(change.key)) wanted++
+      }
+      if (wanted > room) {
+        pending.reject(new HearsayError('storage-full', 'the secret shelf is full'))
+        continue
+      }
+      room -= wanted
+      accepted.push(pending)
+      for (const [name, change] of pending.work.changes) {
+        const earlier = merged.get(name)
+        if (earlier?.type === 'secret') wipe(earlier.value)
+        merged.set(name, change)
+      }
+    }
+    return accepted
+  }
+
+  #fail(group: readonly Pending[], error: HearsayError): void {
+    this.#poison = error
+    this.#ports.log.error('the store refuses further writes', { code: error.code })
+    for (const pending of group) pending.reject(error)
+    const waiting = this.#queue
+    this.#queue = []
+    this.#queuedBytes = 0
+    for (const pending of waiting) pending.reject(this.#poisoned())
+    this.#notify(this.#poisonListeners, error)
+  }
+
+  #poisoned(): HearsayError {
+    return new HearsayError('storage-poisoned', 'an earlier write failed', {}, this.#poison)
+  }
+
+  #notify<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
+    for (const listener of [...listeners]) {
+      try {
+        listener(value)
+      } catch {
+        this.#ports.log.error('a listener of the store failed')
+      }
+    }
+  }
+}

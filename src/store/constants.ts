@@ -1,0 +1,48 @@
+/** Version of the layout of keys and values. A store with a higher one is refused. */
+export const SCHEMA_VERSION = 1
+/** Keys inside a bucket are 1 to 255 bytes. */
+export const MAX_KEY_BYTES = 255
+/** One value, before sealing. Above the largest record (256 KiB) and far below LevelDB's comfort. */
+export const MAX_VALUE_BYTES = 2 * 1024 * 1024
+/** The JSON of one event's data. */
+export const MAX_EVENT_DATA_BYTES = 2 * 1024 * 1024
+/** Batches that one synced write may carry: bounds the time one group blocks the main loop. */
+export const MAX_GROUP_BATCHES = 256
+/** Sealed bytes after which a group is closed. One batch may be larger. */
+export const MAX_GROUP_BYTES = 4 * 1024 * 1024
+/** Bytes waiting for a write before `commit` refuses with `overloaded`. */
+export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
+/** Journal entries that one group deletes at most. */
+export const TRIM_STEP = 512
+/** Records that one call of `events` decodes at most, matching or not. */
+export const MAX_SCAN = 1024
+/** Written at init and given up to open on a full disk. */
+export const RESERVE_BYTES = 4 * 1024 * 1024
+/** Below this much free space a failed opening is taken for a full disk. */
+export const FULL_DISK_BYTES = 256 * 1024
+/** One half of a slot: generation 8 | key 32 | check 16 | zero 8. Divides a 512-byte sector. */
+export const SHELF_HALF_BYTES = 64
+export const SHELF_SLOT_BYTES = 2 * SHELF_HALF_BYTES
+/** Slots that the file grows by. */
+export const SHELF_GROW_SLOTS = 64
+/** 65536 live secrets, an 8 MiB file. */
+export const SHELF_MAX_SLOTS = 65536
+export const SHELF_KEY_BYTES = 32
+export const SHELF_GENERATION_BYTES = 8
+export const SHELF_CHECK_BYTES = 16
+/** The key file's content before its encoding. */
+export const VAULT_KEY_BYTES = 32
+/** Consumers that a store keeps. */
+export const MAX_CONSUMERS = 256
+/** Default of events that a durable consumer may leave unacknowledged. */
+export const DEFAULT_MAX_IN_FLIGHT = 256
+/** A filtered consumer's cursor is written at least once per this many skipped events. */
+export const ADVANCE_STRIDE = 256
+/** An event goes after this long even if a consumer has not acknowledged it. */
+export const RETENTION_MAX_AGE_MS = 30 * 24 * 60 * 60 * 1000
+/** An event that every consumer acknowledged stays this long for readers without a consumer. */
+export const RETENTION_KEEP_ACKED_MS = 7 * 24 * 60 * 60 * 1000
+/** Events that are kept at most. */
+export const RETENTION_MAX_EVENTS = 1_000_000
+/** Journal bytes that are kept at most (approximate). */
+export const RETENTION_MAX_BYTES = 1024 * 1024 * 1024

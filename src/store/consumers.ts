@@ -1,0 +1,175 @@
+import { type Clock, fromUtf8, HearsayError, utf8 } from '../base/index.ts'
+import type { WorkBatch } from './batch.ts'
+import { SYSTEM_BUCKETS } from './buckets.ts'
+import { MAX_CONSUMERS } from './constants.ts'
+import type { Engine } from './engine.ts'
+import { typeFilter } from './event-types.ts'
+import type { Journal } from './journal.ts'
+import { physicalRange } from './physical-key.ts'
+import { corrupt } from './storage-error.ts'
+import type { Vault } from './vault.ts'
+
+export interface Consumer {
+  readonly name: string
+  /** Everything up to here is acknowledged, on disk. */
+  readonly cursor: number
+  readonly types?: readonly string[]
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+export interface ConsumersPorts {
+  readonly clock: Clock
+  readonly engine: Engine
+  readonly vault: Vault
+  readonly journal: Journal
+  readonly batch: () => WorkBatch
+}
+
+interface Entry {
+  committed: Consumer
+  /** The highest cursor handed to the disk; acks never go back behind it. */
+  pending: number
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/
+
+/** Named durable cursors into the journal. Acknowledgements are cumulative and only go forward. */
+export class Consumers {
+  readonly #ports: ConsumersPorts
+  readonly #entries = new Map<string, Entry>()
+  readonly #listeners = new Set<(name: string) => void>()
+
+  constructor(ports: ConsumersPorts) {
+    this.#ports = ports
+  }
+
+  /** @throws HearsayError `storage-corrupt`. */
+  async load(): Promise<void> {
+    const { engine, vault } = this.#ports
+    for await (const [key, value] of engine.iterate(physicalRange(SYSTEM_BUCKETS.consumers))) {
+      const consumer = decode(vault.open(key, value))
+      this.#entries.set(consumer.name, { committed: consumer, pending: consumer.cursor })
+    }
+  }
+
+  /**
+   * `from`: `now` skips everything so far, `start` begins at the oldest event, a number after that event.
+   * @throws HearsayError `consumer-exists`, `quota-exceeded`, `bad-value`, `cursor-too-old`, `cursor-ahead`.
+   */
+  async create(
+    name: string,
+    options: { readonly from: 'now' | 'start' | number; readonly types?: readonly string[] },
+  ): Promise<Consumer> {
+    const { clock, journal } = this.#ports
+    if (!NAME.test(name)) throw new HearsayError('bad-value', 'not a name of a consumer')
+    if (this.#entries.has(name)) {
+      throw new HearsayError('consumer-exists', 'there is a consumer of this name')
+    }
+    if (this.#entries.size >= MAX_CONSUMERS) {
+      throw new HearsayError('quota-exceeded', 'too many consumers', { limit: MAX_CONSUMERS })
+    }
+    typeFilter(options.types)
+    const { from } = options
+    const cursor =
+      from === 'now' ? journal.headSeq() : from === 'start' ? journal.oldestSeq() - 1 : from
+    journal.checkCursor(cursor)
+    const { types } = options
+    const consumer = {
+      name,
+      cursor,
+      ...(types ? { types: [...types] } : {}),
+      createdAt: clock.now(),
+    }
+    // Taken before the write, so that a second caller is told at once.
+    this.#entries.set(name, { committed: consumer, pending: cursor })
+    try {
+      await this.#put(consumer)
+    } catch (error) {
+      this.#entries.delete(name)
+      throw error
+    }
+    return consumer
+  }
+
+  list(): readonly Consumer[] {
+    return [...this.#entries.values()].map(({ committed }) => committed)
+  }
+
+  /** @throws HearsayError `consumer-not-found`. */
+  get(name: string): Consumer {
+    return this.#entry(name).committed
+  }
+
+  /**
+   * Acknowledges everything up to `seq`; resolves with the cursor once it is on disk. A lower number than
+   * before changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
+   */
+  async ack(name: string, seq: number): Promise<number> {
+    const entry = this.#entry(name)
+    const head = this.#ports.journal.headSeq()
+    if (!Number.isSafeInteger(seq) || seq < 0) {
+      throw new HearsayError('bad-value', 'a cursor is a number from 0')
+    }
+    if (seq > head) throw new HearsayError('cursor-ahead', 'no such event yet', { head })
+    if (seq <= entry.committed.cursor) return entry.committed.cursor
+    entry.pending = Math.max(entry.pending, seq)
+    const next = { ...entry.committed, cursor: entry.pending }
+    await this.#put(next)
+    if (next.cursor > entry.committed.cursor) entry.committed = next
+    this.#notify(name)
+    return entry.committed.cursor
+  }
+
+  /** @throws HearsayError `consumer-not-found`. */
+  async delete(name: string): Promise<void> {
+    this.#entry(name)
+    this.#entries.delete(name)
+    await this.#ports.batch().delAt(SYSTEM_BUCKETS.consumers, this.#key(name)).commit()
+    this.#notify(name)
+  }
+
+  /** What every consumer has acknowledged; undefined when there is none. */
+  lowestCursor(): number | undefined {
+    const cursors = this.list().map(({ cursor }) => cursor)
+    return cursors.length === 0 ? undefined : Math.min(...cursors)
+  }
+
+  /** Calls after an acknowledgement or deletion is on disk. */
+  onChange(listener: (name: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) {
+      throw new HearsayError('consumer-not-found', 'there is no consumer of this name')
+    }
+    return entry
+  }
+
+  async #put(consumer: Consumer): Promise<void> {
+    const value = utf8(JSON.stringify(consumer))
+    await this.#ports
+      .batch()
+      .putAt(SYSTEM_BUCKETS.consumers, this.#key(consumer.name), value)
+      .commit()
+  }
+
+  #key(name: string): Uint8Array {
+    return this.#ports.vault.name(Uint8Array.of(SYSTEM_BUCKETS.consumers), utf8(name))
+  }
+
+  #notify(name: string): void {
+    for (const listener of [...this.#listeners]) listener(name)
+  }
+}
+
+function decode(bytes: Uint8Array): Consumer {
+  const value = JSON.parse(fromUtf8(bytes)) as Partial<Consumer>
+  if (typeof value.name !== 'string' || !Number.isSafeInteger(value.cursor)) {
+    throw corrupt('a consumer is damaged')
+  }
+  return value as Consumer
+}

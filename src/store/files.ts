@@ -1,0 +1,35 @@
+/** An open file. Offsets are absolute; nothing is durable before `sync`. */
+export interface OpenFile {
+  /** Up to `length` bytes; fewer at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>
+  /** Writes all bytes; the file grows as needed. */
+  write(offset: number, bytes: Uint8Array): Promise<void>
+  /** Returns when the data and the size are on disk. */
+  sync(): Promise<void>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+export interface FileStatus {
+  /** Permission bits. */
+  readonly mode: number
+  readonly bytes: number
+}
+
+/** What the store needs of a file system besides LevelDB. Tests inject crashes and errors here. */
+export interface FilePort {
+  /** Fails with code EEXIST when there is one. Mode 0600 from the first moment. */
+  create(path: string): Promise<OpenFile>
+  /** Undefined when there is none. */
+  open(path: string): Promise<OpenFile | undefined>
+  status(path: string): Promise<FileStatus | undefined>
+  /** No error when there is none. */
+  remove(path: string): Promise<void>
+  /** With its parents, mode 0700. */
+  makeDirectory(path: string): Promise<void>
+  /** Makes created and removed names durable. */
+  syncDirectory(path: string): Promise<void>
+  freeBytes(path: string): Promise<number>
+  /** Sum of the sizes of the files directly inside, 0 when there is no such directory. */
+  directoryBytes(path: string): Promise<number>
+}

@@ -1,0 +1,29 @@
+/**
+ * store: durable state behind one interface. Sealed values, group commits, the secret shelf, the event
+ * journal and its consumers. See SPEC.md.
+ */
+export type {
+  Batch,
+  CommitResult,
+  EventDraft,
+  JournalEvent,
+  KeyRange,
+  Store,
+  StoreStats,
+} from './api.ts'
+export { BUCKETS } from './buckets.ts'
+export type { Bucket } from './buckets.ts'
+export { MAX_EVENT_DATA_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './constants.ts'
+export { ConsumerFeed } from './consumer-feed.ts'
+export type { FeedOptions } from './consumer-feed.ts'
+export type { Consumer, Consumers } from './consumers.ts'
+export type { FilePort, FileStatus, OpenFile } from './files.ts'
+export type { EventPage, Journal } from './journal.ts'
+export type { JsonObject, JsonValue } from './json.ts'
+export { memoryDisk, openMemoryStore } from './open-memory.ts'
+export type { MemoryDisk } from './open-memory.ts'
+export { openStore } from './open-store.ts'
+export type { StoreOptions } from './open-store.ts'
+export type { StorePorts } from './parts.ts'
+export { systemFiles } from './system-files.ts'
+export { createVaultKey, readVaultKey } from './vault-key.ts'

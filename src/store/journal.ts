@@ -1,0 +1,148 @@
+import { equalBytes, HearsayError, toBase64Url, u64be } from '../base/index.ts'
+import type { JournalEvent } from './api.ts'
+import { SYSTEM_BUCKETS } from './buckets.ts'
+import type { Committer } from './committer.ts'
+import { MAX_SCAN } from './constants.ts'
+import type { Engine } from './engine.ts'
+import { chainValue, dataOf, decodeRecord, type EventRecord, idText } from './event-record.ts'
+import { typeFilter } from './event-types.ts'
+import { physicalRange } from './physical-key.ts'
+import { corrupt } from './storage-error.ts'
+import type { Vault } from './vault.ts'
+
+export interface EventPage {
+  readonly events: readonly JournalEvent[]
+  /** The next `after`: every event up to here was looked at, matching or not. */
+  readonly scannedTo: number
+  readonly head: number
+}
+
+export interface JournalPorts {
+  readonly engine: Engine
+  readonly vault: Vault
+  readonly committer: Committer
+}
+
+/** The read side of the event journal, and its retention. Events are written by `Batch.append`. */
+export class Journal {
+  readonly #ports: JournalPorts
+  readonly #epoch: string
+
+  constructor(ports: JournalPorts, options: { readonly epoch: string }) {
+    this.#ports = ports
+    this.#epoch = options.epoch
+  }
+
+  /** Last event on disk, 0 before the first. */
+  headSeq(): number {
+    return this.#ports.committer.head.seq
+  }
+
+  /** First event that is kept, `headSeq() + 1` when none is. */
+  oldestSeq(): number {
+    return this.#ports.committer.head.oldest
+  }
+
+  /** Calls with the new head after the events are on disk, never before. Returns the way to unsubscribe. */
+  onAppend(listener: (head: number) => void): () => void {
+    return this.#ports.committer.onAppend(listener)
+  }
+
+  /**
+   * Throws unless reading can go on after `after`. @throws HearsayError `cursor-too-old` {oldest};
+   * `cursor-ahead` {head}.
+   */
+  checkCursor(after: number): void {
+    const { seq, oldest } = this.#ports.committer.head
+    if (!Number.isSafeInteger(after) || after < 0) {
+      throw new HearsayError('bad-value', 'a cursor is a number from 0')
+    }
+    if (after > seq) throw new HearsayError('cursor-ahead', 'no such event yet', { head: seq })
+    if (after < oldest - 1) {
+      throw new HearsayError('cursor-too-old', 'these events are no longer kept', { oldest })
+    }
+  }
+
+  /**
+   * At most `limit` events after number `after`, in order, without a gap; of the given types only, if any
+   * (`message.received`, or `message.*`). Looks at a bounded number of entries: go on at `scannedTo`.
+   * @throws as `checkCursor`; HearsayError `storage-corrupt` for a gap or a broken chain.
+   */
+  async events(after: number, limit: number, types?: readonly string[]): Promise<EventPage> {
+    this.checkCursor(after)
+    const { seq: head, oldest } = this.#ports.committer.head
+    const matches = typeFilter(types)
+    const events: JournalEvent[] = []
+    const last = Math.min(head, after + MAX_SCAN)
+    let scannedTo = after
+    // The entry before the first is read too: it vouches for the first one's `prev`.
+    const from = Math.max(oldest, after)
+    let chain: Uint8Array | undefined
+    let expected = from
+    if (limit > 0 && after < head) {
+      for await (const { seq, record } of this.#records(from, last)) {
+        if (seq !== expected) {
+          // Trimmed between the check and the read, or lost.
+          this.checkCursor(after)
+          throw corrupt('the journal has a gap', { seq: expected })
+        }
+        if (chain !== undefined && !equalBytes(chain, record.prev)) {
+          throw corrupt('the chain of the journal is broken', { seq })
+        }
+        chain = chainValue(seq, record)
+        expected = seq + 1
+        if (seq <= after) continue
+        scannedTo = seq
+        if (matches(record.type)) events.push(this.#toEvent(seq, record))
+        if (events.length >= limit) return { events, scannedTo, head }
+      }
+      if (scannedTo !== last) {
+        this.checkCursor(after)
+        throw corrupt('the journal has a gap', { seq: expected })
+      }
+    }
+    return { events, scannedTo, head }
+  }
+
+  /**
+   * Deletes the events below `beforeSeq`, in several commits if there are many. Resolves with the oldest
+   * that is left. The bytes leave the disk with a later compaction.
+   */
+  async trim(beforeSeq: number): Promise<number> {
+    const { committer } = this.#ports
+    const goal = Math.min(beforeSeq, committer.head.seq + 1)
+    while (committer.head.oldest < goal) {
+      const nothing = { changes: new Map(), events: [], redactions: [], bytes: 0 }
+      await committer.submit({ ...nothing, trimBefore: goal })
+    }
+    return committer.head.oldest
+  }
+
+  async *#records(from: number, to: number): AsyncGenerator<{ seq: number; record: EventRecord }> {
+    const { engine, vault } = this.#ports
+    const range = physicalRange(SYSTEM_BUCKETS.journal, { gte: u64be(from), lte: u64be(to) })
+    for await (const [key, value] of engine.iterate(range)) {
+      const seq = seqOfKey(key)
+      yield { seq, record: decodeRecord(seq, vault.open(key, value)) }
+    }
+  }
+
+  #toEvent(seq: number, record: EventRecord): JournalEvent {
+    return {
+      seq,
+      epoch: this.#epoch,
+      id: idText(record),
+      type: record.type,
+      time: record.time,
+      data: dataOf(record),
+      prev: toBase64Url(record.prev),
+      ...(record.body ? {} : { redacted: true as const }),
+    }
+  }
+}
+
+function seqOfKey(key: Uint8Array): number {
+  if (key.length !== 9) throw corrupt('the journal has a damaged key')
+  const value = new DataView(key.buffer, key.byteOffset).getBigUint64(1)
+  return Number(value)
+}

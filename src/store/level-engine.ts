@@ -1,0 +1,94 @@
+import { Level } from 'level'
+import { HearsayError } from '../base/index.ts'
+import { SYSTEM_BUCKETS } from './buckets.ts'
+import type { Engine } from './engine.ts'
+import { isFullDisk } from './storage-error.ts'
+
+// `level` types what Node and browsers share; these two exist in Node only.
+interface LevelOfNode {
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+  approximateSize(start: Uint8Array, end: Uint8Array): Promise<number>
+}
+
+const LOWEST = Uint8Array.of(SYSTEM_BUCKETS.meta)
+const HIGHEST = Uint8Array.of(SYSTEM_BUCKETS.sentinel, 0xff)
+const BEYOND = Uint8Array.of(0xff, 0xff, 0xff)
+const READ_AHEAD = 64
+
+function openingError(cause: unknown): HearsayError {
+  const inner = (cause as { cause?: unknown }).cause ?? cause
+  const code = (inner as { code?: string }).code
+  if (code === 'LEVEL_LOCKED') {
+    return new HearsayError('storage-locked', 'another process has this store open', {}, inner)
+  }
+  if (isFullDisk(inner)) {
+    return new HearsayError('storage-full', 'no space left to open the store', {}, inner)
+  }
+  if (code === 'LEVEL_CORRUPTION') {
+    return new HearsayError('storage-corrupt', 'the database is damaged', {}, inner)
+  }
+  return new HearsayError('storage-failed', 'the database cannot be opened', {}, inner)
+}
+
+/**
+ * LevelDB in `path`, created when missing. Every write is synced.
+ * @throws HearsayError `storage-locked`, `storage-full`, `storage-corrupt`, `storage-failed`.
+ */
+export async function openLevelEngine(path: string): Promise<Engine> {
+  const level = new Level<Uint8Array, Uint8Array>(path, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    // Sealed values do not compress.
+    compression: false,
+  })
+  try {
+    await level.open()
+  } catch (cause) {
+    throw openingError(cause)
+  }
+  const node = level as typeof level & LevelOfNode
+  return {
+    get: (key) => level.get(key),
+    async *iterate(range) {
+      const iterator = level.iterator({ ...range })
+      try {
+        for (;;) {
+          const entries = await iterator.nextv(READ_AHEAD)
+          if (entries.length === 0) return
+          yield* entries
+        }
+      } finally {
+        await iterator.close()
+      }
+    },
+    async *keys(range) {
+      const iterator = level.keys({ ...range })
+      try {
+        for (;;) {
+          const keys = await iterator.nextv(READ_AHEAD)
+          if (keys.length === 0) return
+          yield* keys
+        }
+      } finally {
+        await iterator.close()
+      }
+    },
+    write: (operations) => level.batch([...operations], { sync: true }),
+    async compact() {
+      // The first pass moves the log into tables. LevelDB may put that table straight on the last level, where
+      // nothing rewrites it, with all versions of a value inside. The second pass therefore starts from a
+      // table that spans every key and so merges with whatever lies below.
+      await node.compactRange(LOWEST, BEYOND)
+      const empty = new Uint8Array(0)
+      const sentinels = [LOWEST, HIGHEST].map((key) => ({
+        type: 'put' as const,
+        key,
+        value: empty,
+      }))
+      await level.batch(sentinels, { sync: true })
+      await node.compactRange(LOWEST, BEYOND)
+    },
+    approximateBytes: (gte, lt) => node.approximateSize(gte, lt),
+    close: () => level.close(),
+  }
+}

@@ -1,0 +1,68 @@
+import type { FilePort, OpenFile } from './files.ts'
+
+function missingParent(path: string): Error {
+  return Object.assign(new Error('no such file'), { code: 'ENOENT', path })
+}
+
+/** Files in memory, for simulations: every write counts as durable at once. */
+export class MemoryFiles implements FilePort {
+  readonly #files = new Map<string, { bytes: Uint8Array }>()
+
+  async create(path: string): Promise<OpenFile> {
+    if (this.#files.has(path)) throw Object.assign(new Error('file exists'), { code: 'EEXIST' })
+    this.#files.set(path, { bytes: new Uint8Array(0) })
+    return this.#handle(path)
+  }
+
+  async open(path: string): Promise<OpenFile | undefined> {
+    return this.#files.has(path) ? this.#handle(path) : undefined
+  }
+
+  async status(path: string): Promise<{ mode: number; bytes: number } | undefined> {
+    const file = this.#files.get(path)
+    return file && { mode: 0o600, bytes: file.bytes.length }
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#files.delete(path)
+  }
+
+  async makeDirectory(): Promise<void> {}
+
+  async syncDirectory(): Promise<void> {}
+
+  async freeBytes(): Promise<number> {
+    return Number.MAX_SAFE_INTEGER
+  }
+
+  async directoryBytes(path: string): Promise<number> {
+    let sum = 0
+    for (const [name, file] of this.#files) {
+      if (name.startsWith(`${path}/`)) sum += file.bytes.length
+    }
+    return sum
+  }
+
+  #handle(path: string): OpenFile {
+    const found = () => {
+      const file = this.#files.get(path)
+      if (file === undefined) throw missingParent(path)
+      return file
+    }
+    return {
+      read: async (offset, length) => found().bytes.slice(offset, offset + length),
+      write: async (offset, bytes) => {
+        const file = found()
+        if (file.bytes.length < offset + bytes.length) {
+          const grown = new Uint8Array(offset + bytes.length)
+          grown.set(file.bytes)
+          file.bytes = grown
+        }
+        file.bytes.set(bytes, offset)
+      },
+      sync: async () => {},
+      size: async () => found().bytes.length,
+      close: async () => {},
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { HearsayError, isHearsayError } from '../base/index.ts'
+import { wipe } from '../crypto/index.ts'
+import type { Store } from './api.ts'
+import { assemble } from './assemble.ts'
+import { FULL_DISK_BYTES, RESERVE_BYTES, VAULT_KEY_BYTES } from './constants.ts'
+import type { FilePort } from './files.ts'
+import { openLevelEngine } from './level-engine.ts'
+import { type HomePaths, homePaths, type StorePorts } from './parts.ts'
+import { Reserve } from './reserve.ts'
+import { writeError } from './storage-error.ts'
+import { systemFiles } from './system-files.ts'
+import { createVaultKey, readVaultKey } from './vault-key.ts'
+
+export interface StoreOptions {
+  /** Directory of the store, created with mode 0700. One process may have it open. */
+  readonly dir: string
+  /** Default: `vault.key` in `dir`. Created when neither it nor a database exists. */
+  readonly keyFile?: string
+  /** 32 bytes instead of a key file. Copied. */
+  readonly vaultKey?: Uint8Array
+  /** Default `RESERVE_BYTES`; 0 keeps no reserve. */
+  readonly reserveBytes?: number
+  /** The home was copied back from a backup: new epoch, missing commits are accepted. */
+  readonly restored?: boolean
+}
+
+/**
+ * Opens or creates the store of a home.
+ * @throws HearsayError `storage-permissions` for a key file that others may read, `storage-key-mismatch`,
+ * `storage-locked` while another opener has it, `storage-full` when not even the reserve makes room,
+ * `storage-version` for a store of a newer program, `storage-corrupt` for damage (also for a database that
+ * has lost commits, and for a missing shelf), `storage-failed`.
+ */
+export async function openStore(ports: StorePorts, options: StoreOptions): Promise<Store> {
+  const files = ports.files ?? systemFiles
+  const paths = homePaths(options.dir)
+  await files.makeDirectory(paths.directory)
+  const vaultKey = await findVaultKey({ ...ports, files }, paths, options)
+  const bytes = options.reserveBytes ?? RESERVE_BYTES
+  const reserve = new Reserve({ ...ports, files }, { path: paths.reserve, bytes })
+  const open = async () => {
+    const engine = await openLevelEngine(paths.database)
+    return assemble(
+      { ...ports, files, engine, reserve },
+      { paths, vaultKey, restored: options.restored ?? false },
+    )
+  }
+  try {
+    const store = await openWithReserve(files, paths, reserve, open)
+    if (bytes > 0) await reserve.restore(paths.directory)
+    return store
+  } finally {
+    wipe(vaultKey)
+  }
+}
+
+/** A full disk fails in LevelDB, the shelf or the head alike; the reserve is worth one more attempt. */
+async function openWithReserve<T>(
+  files: FilePort,
+  paths: HomePaths,
+  reserve: Reserve,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open()
+  } catch (error) {
+    if (!(await isForWantOfSpace(error, files, paths)) || !(await reserve.release())) {
+      throw writeError(error)
+    }
+    return open()
+  }
+}
+
+async function isForWantOfSpace(
+  error: unknown,
+  files: FilePort,
+  paths: HomePaths,
+): Promise<boolean> {
+  if (isHearsayError(error, 'storage-full')) return true
+  if (isHearsayError(error) && error.code !== 'storage-failed') return false
+  return (await files.freeBytes(paths.directory)) < FULL_DISK_BYTES
+}
+
+async function findVaultKey(
+  ports: StorePorts & { readonly files: FilePort },
+  paths: HomePaths,
+  options: StoreOptions,
+): Promise<Uint8Array> {
+  if (options.vaultKey !== undefined) return checkedCopy(options.vaultKey)
+  const path = options.keyFile ?? `${paths.directory}/vault.key`
+  const { files } = ports
+  const isNew = (await files.status(`${paths.database}/CURRENT`)) === undefined
+  // A new key beside an old database would only hide that the old one is lost.
+  if (isNew && (await files.status(path)) === undefined) await createVaultKey(ports, path)
+  return readVaultKey(files, path)
+}
+
+export function checkedCopy(vaultKey: Uint8Array): Uint8Array {
+  if (vaultKey.length !== VAULT_KEY_BYTES) {
+    throw new HearsayError('bad-length', 'the vault key is 32 bytes', { length: vaultKey.length })
+  }
+  return vaultKey.slice()
+}

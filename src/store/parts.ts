@@ -1,0 +1,51 @@
+import type { Clock, Logger, Rng } from '../base/index.ts'
+import type { Committer } from './committer.ts'
+import type { Engine } from './engine.ts'
+import type { FilePort } from './files.ts'
+import type { Reserve } from './reserve.ts'
+import type { Secrets } from './secrets.ts'
+import type { Shelf } from './shelf.ts'
+import type { Vault } from './vault.ts'
+
+export interface StorePorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  /** Default: the operating system's files. */
+  readonly files?: FilePort
+}
+
+/** Paths of a home; `database` is LevelDB's directory, the rest are single files. */
+export interface HomePaths {
+  readonly directory: string
+  readonly database: string
+  readonly shelf: string
+  readonly watermark: string
+  readonly reserve: string
+}
+
+export function homePaths(directory: string): HomePaths {
+  return {
+    directory,
+    database: `${directory}/db`,
+    shelf: `${directory}/secrets.shelf`,
+    watermark: `${directory}/watermark`,
+    reserve: `${directory}/reserve.bin`,
+  }
+}
+
+/** Everything an open store is made of. */
+export interface Parts {
+  readonly clock: Clock
+  readonly files: FilePort
+  readonly paths: HomePaths
+  readonly engine: Engine
+  readonly vault: Vault
+  readonly shelf: Shelf
+  readonly secrets: Secrets
+  readonly committer: Committer
+  readonly reserve: Reserve
+  readonly epoch: string
+  /** Closes database, shelf and watermark, in this order; all of them even when one fails. */
+  readonly closeFiles: () => Promise<void>
+}
