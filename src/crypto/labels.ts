@@ -48,7 +48,7 @@ export const LABELS = {
   keeperRequestSeal: 'hearsay/v1/mailbox/keeper-request-seal',
   keeperReplySeal: 'hearsay/v1/mailbox/keeper-reply-seal',
   reconcileItem: 'hearsay/v1/mailbox/reconcile-item',
-  reconcileRange: 'hearsay/v1/mailbox/reconcile-range',
+  reconcileRange: 'hearsay/v1/reconcile/range',
   boxStoreKey: 'hearsay/v1/mailbox/box-store-key',
   // store
   storeKey: 'hearsay/v1/store/key',
