@@ -1,7 +1,9 @@
 import {
   type ClientState,
+  type Commit,
   type Credential,
   encodeMlsMessage,
+  type GroupContext,
   type GroupInfo,
   type KeyPackage,
   type Proposal,
@@ -11,14 +13,12 @@ import { applyProposals, nextEpochContext } from 'ts-mls/clientState.js'
 import { createConfirmationTag, createContentCommitSignature } from 'ts-mls/framedContent.js'
 import { signGroupInfo } from 'ts-mls/groupInfo.js'
 import { initializeEpoch } from 'ts-mls/keySchedule.js'
-import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
 import { protectPublicMessage } from 'ts-mls/messageProtectionPublic.js'
 import { getCommitSecret } from 'ts-mls/pathSecrets.js'
 import { encodeRatchetTree } from 'ts-mls/ratchetTree.js'
 import { treeHashRoot } from 'ts-mls/treeHash.js'
-import { leafToNodeIndex, toLeafIndex, toNodeIndex } from 'ts-mls/treemath.js'
-import { createUpdatePath, firstCommonAncestor, type PathSecret } from 'ts-mls/updatePath.js'
-import { encryptGroupInfo, encryptGroupSecrets } from 'ts-mls/welcome.js'
+import { type LeafIndex, leafToNodeIndex, toLeafIndex, toNodeIndex } from 'ts-mls/treemath.js'
+import { createUpdatePath } from 'ts-mls/updatePath.js'
 import { equalBytes, HearsayError } from '../../base/index.ts'
 import { signKeyPairFromSeed, wipe } from '../../crypto/index.ts'
 import { CLIENT_CONFIG, type Psk, pskIndex } from './config.ts'
@@ -28,6 +28,7 @@ import { type Leaf, readTree } from './leaf.ts'
 import { reject, requireThat } from './reject.ts'
 import { encodeState, wipeState } from './state.ts'
 import type { MlsSuite } from './suite.ts'
+import { writeWelcome } from './write-welcome.ts'
 
 export interface CommitContent {
   readonly remove: readonly number[]
@@ -47,6 +48,7 @@ export interface WrittenCommit {
 
 const OWNER = toLeafIndex(OWNER_LEAF)
 const NO_DATA = new Uint8Array()
+const WIRE_FORMAT = 'mls_public_message'
 
 function proposalsOf(suite: MlsSuite, content: CommitContent): Proposal[] {
   const out: Proposal[] = []
@@ -82,6 +84,75 @@ function withNewOwner(tree: RatchetTree, leaf: LeafSecrets): RatchetTree {
   return copy
 }
 
+/** The owner's new path over `tree`, with the leaf of `newLeaf` if given, signed with `seed`. */
+async function makePath(
+  suite: MlsSuite,
+  state: ClientState,
+  tree: RatchetTree,
+  seed: Uint8Array,
+  added: readonly LeafIndex[],
+) {
+  // Alone in the tree the path is empty and the library's commit secret is zero: who was just removed could
+  // compute the next epoch from its old init secret.
+  requireThat(
+    tree.some((node, index) => index > 0 && node?.nodeType === 'leaf'),
+    'last-member',
+  )
+  const [newTree, path, pathSecrets] = await createUpdatePath(
+    tree,
+    OWNER,
+    state.groupContext,
+    seed,
+    suite,
+    added.map(leafToNodeIndex),
+  )
+  const top = pathSecrets.at(-1)
+  if (top === undefined) throw new HearsayError('bug', 'a path without nodes')
+  const at = toNodeIndex(top.nodeIndex)
+  const commitSecret = await getCommitSecret(newTree, at, top.secret, suite.kdf)
+  return { tree: newTree, path, pathSecrets, commitSecret }
+}
+
+/** The commit's signed content and the group context that it makes. */
+async function signCommit(suite: MlsSuite, state: ClientState, commit: Commit, tree: RatchetTree) {
+  // Members know the old key: it signs the commit, the new one signs the new leaf and the GroupInfo.
+  const { framedContent, signature } = await createContentCommitSignature(
+    state.groupContext,
+    WIRE_FORMAT,
+    commit,
+    { senderType: 'member', leafIndex: OWNER_LEAF },
+    NO_DATA,
+    state.signaturePrivateKey,
+    suite.signature,
+  )
+  const groupContext = await nextEpochContext(
+    state.groupContext,
+    WIRE_FORMAT,
+    framedContent,
+    signature,
+    await treeHashRoot(tree, suite.hash),
+    state.confirmationTag,
+    suite.hash,
+  )
+  return { framedContent, signature, groupContext }
+}
+
+/** GroupInfo with the ratchet tree, for the Welcome. */
+function signInfo(
+  suite: MlsSuite,
+  groupContext: GroupContext,
+  confirmationTag: Uint8Array,
+  tree: RatchetTree,
+  seed: Uint8Array,
+): Promise<GroupInfo> {
+  const treeExtension = {
+    extensionType: 'ratchet_tree' as const,
+    extensionData: encodeRatchetTree(tree),
+  }
+  const info = { groupContext, extensions: [treeExtension], confirmationTag, signer: OWNER_LEAF }
+  return signGroupInfo(info, seed, suite.signature)
+}
+
 /**
  * A commit with path by the owner (RFC 9420 §12.4.1), as a PublicMessage: boxes encrypt it, and readers can
  * check all of it before any state changes. Composed of the library's parts instead of its `createCommit`,
@@ -94,110 +165,63 @@ export async function writeCommit(
   content: CommitContent,
 ): Promise<WrittenCommit> {
   if (state.privatePath.leafIndex !== OWNER_LEAF) return reject('not-owner')
+  const { newLeaf, psk } = content
   const proposals = proposalsOf(suite, content).map((proposal) => ({
     proposalOrRefType: 'proposal' as const,
     proposal,
   }))
   // As if received: the sender's variant would compare lifetimes with Date.now.
-  const applied = await applyProposals(state, proposals, OWNER, pskIndex(content.psk), false, suite)
+  const applied = await applyProposals(state, proposals, OWNER, pskIndex(psk), false, suite)
   if (applied.additionalResult.kind !== 'memberCommit') throw new HearsayError('bug', 'commit kind')
   const added = applied.additionalResult.addedLeafNodes
-  const seed = content.newLeaf?.signatureSeed ?? state.signaturePrivateKey
-  const tree =
-    content.newLeaf === undefined ? applied.tree : withNewOwner(applied.tree, content.newLeaf)
-  // Alone in the tree the path is empty and the library's commit secret is zero: who was just removed could
-  // compute the next epoch from its old init secret.
-  requireThat(
-    tree.some((node, i) => i > 0 && node?.nodeType === 'leaf'),
-    'last-member',
-  )
-
-  const [newTree, path, pathSecrets] = await createUpdatePath(
-    tree,
-    OWNER,
-    state.groupContext,
-    seed,
+  const seed = newLeaf?.signatureSeed ?? state.signaturePrivateKey
+  const base = newLeaf === undefined ? applied.tree : withNewOwner(applied.tree, newLeaf)
+  const newLeaves = added.map(([leafIndex]) => leafIndex)
+  const { tree, path, pathSecrets, commitSecret } = await makePath(
     suite,
-    added.map(([leafIndex]) => leafToNodeIndex(leafIndex)),
+    state,
+    base,
+    seed,
+    newLeaves,
   )
-  const leaves = readTree(newTree, state.groupContext.epoch + 1n)
-  const top = pathSecrets.at(-1)
-  if (top === undefined) throw new HearsayError('bug', 'empty path')
-  const commitSecret = await getCommitSecret(
-    newTree,
-    toNodeIndex(top.nodeIndex),
-    top.secret,
-    suite.kdf,
-  )
-  // Members know the old key: the commit is signed with it, the new leaf and the GroupInfo with the new one.
-  const { framedContent, signature } = await createContentCommitSignature(
-    state.groupContext,
-    'mls_public_message',
-    { proposals, path },
-    { senderType: 'member', leafIndex: OWNER_LEAF },
-    NO_DATA,
-    state.signaturePrivateKey,
-    suite.signature,
-  )
-  const groupContext = await nextEpochContext(
-    state.groupContext,
-    'mls_public_message',
-    framedContent,
-    signature,
-    await treeHashRoot(newTree, suite.hash),
-    state.confirmationTag,
-    suite.hash,
-  )
-  const epoch = await initializeEpoch(
-    state.keySchedule.initSecret,
-    commitSecret,
-    groupContext,
-    applied.pskSecret,
-    suite.kdf,
-  )
-  const confirmationTag = await createConfirmationTag(
-    epoch.keySchedule.confirmationKey,
-    groupContext.confirmedTranscriptHash,
-    suite.hash,
-  )
+  const leaves = readTree(tree, state.groupContext.epoch + 1n)
+
+  const signed = await signCommit(suite, state, { proposals, path }, tree)
+  const { framedContent, signature, groupContext } = signed
+  const { initSecret, membershipKey } = state.keySchedule
+  const { pskSecret } = applied
+  const epoch = await initializeEpoch(initSecret, commitSecret, groupContext, pskSecret, suite.kdf)
+  const { confirmationKey } = epoch.keySchedule
+  const transcript = groupContext.confirmedTranscriptHash
+  const confirmationTag = await createConfirmationTag(confirmationKey, transcript, suite.hash)
   const publicMessage = await protectPublicMessage(
-    state.keySchedule.membershipKey,
+    membershipKey,
     state.groupContext,
     {
-      wireformat: 'mls_public_message',
+      wireformat: WIRE_FORMAT,
       content: framedContent,
       auth: { contentType: 'commit', signature, confirmationTag },
     },
     suite,
   )
+  const { joinerSecret, welcomeSecret, encryptionSecret } = epoch
   const welcome =
     added.length === 0
       ? undefined
       : await writeWelcome(suite, {
           added,
-          tree: newTree,
+          tree,
           pathSecrets,
-          joinerSecret: epoch.joinerSecret,
-          welcomeSecret: epoch.welcomeSecret,
+          joinerSecret,
+          welcomeSecret,
           psks: applied.pskIds,
-          groupInfo: await signGroupInfo(
-            {
-              groupContext,
-              extensions: [
-                { extensionType: 'ratchet_tree', extensionData: encodeRatchetTree(newTree) },
-              ],
-              confirmationTag,
-              signer: OWNER_LEAF,
-            },
-            seed,
-            suite.signature,
-          ),
+          groupInfo: await signInfo(suite, groupContext, confirmationTag, tree, seed),
         })
   const next: ClientState = {
     groupContext,
     keySchedule: epoch.keySchedule,
     secretTree: [],
-    ratchetTree: newTree,
+    ratchetTree: tree,
     privatePath: { leafIndex: OWNER_LEAF, privateKeys: {} },
     signaturePrivateKey: seed,
     unappliedProposals: {},
@@ -208,48 +232,8 @@ export async function writeCommit(
   }
   const bytes = encodeState(next)
   wipeState(next)
-  wipe(commitSecret, epoch.joinerSecret, epoch.welcomeSecret, epoch.encryptionSecret)
+  wipe(commitSecret, pskSecret, joinerSecret, welcomeSecret, encryptionSecret)
   wipe(...pathSecrets.map((step) => step.secret))
-  const commit = encodeMlsMessage({
-    version: 'mls10',
-    wireformat: 'mls_public_message',
-    publicMessage,
-  })
+  const commit = encodeMlsMessage({ version: 'mls10', wireformat: WIRE_FORMAT, publicMessage })
   return { state: bytes, commit, welcome, leaves }
-}
-
-interface WelcomeParts {
-  readonly added: readonly (readonly [ReturnType<typeof toLeafIndex>, KeyPackage])[]
-  readonly tree: RatchetTree
-  readonly pathSecrets: readonly PathSecret[]
-  readonly joinerSecret: Uint8Array
-  readonly welcomeSecret: Uint8Array
-  readonly psks: Parameters<typeof encryptGroupSecrets>[2]['psks']
-  readonly groupInfo: GroupInfo
-}
-
-/** One Welcome (RFC 9420 §12.4.3.1) for all added leaves, the ratchet tree inside. */
-async function writeWelcome(suite: MlsSuite, parts: WelcomeParts): Promise<Uint8Array> {
-  const encryptedGroupInfo = await encryptGroupInfo(parts.groupInfo, parts.welcomeSecret, suite)
-  const secrets = []
-  for (const [leafIndex, keyPackage] of parts.added) {
-    const ancestor = firstCommonAncestor(parts.tree, leafIndex, OWNER)
-    const pathSecret = parts.pathSecrets.find((step) => step.nodeIndex === ancestor)?.secret
-    if (pathSecret === undefined) throw new HearsayError('bug', 'no path secret for a new leaf')
-    const sealed = await encryptGroupSecrets(
-      await suite.hpke.importPublicKey(keyPackage.initKey),
-      encryptedGroupInfo,
-      { joinerSecret: parts.joinerSecret, pathSecret, psks: parts.psks },
-      suite.hpke,
-    )
-    secrets.push({
-      newMember: await makeKeyPackageRef(keyPackage, suite.hash),
-      encryptedGroupSecrets: { kemOutput: sealed.enc, ciphertext: sealed.ct },
-    })
-  }
-  return encodeMlsMessage({
-    version: 'mls10',
-    wireformat: 'mls_welcome',
-    welcome: { cipherSuite: parts.groupInfo.groupContext.cipherSuite, secrets, encryptedGroupInfo },
-  })
 }

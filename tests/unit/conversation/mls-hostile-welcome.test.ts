@@ -1,8 +1,23 @@
-import { createCommit, encodeMlsMessage, type Proposal, type Welcome } from 'ts-mls'
+import {
+  createCommit,
+  encodeMlsMessage,
+  type KeyPackage,
+  type Proposal,
+  type Welcome,
+} from 'ts-mls'
+import { signKeyPackage } from 'ts-mls/keyPackage.js'
+import { signLeafNodeKeyPackage } from 'ts-mls/leafNode.js'
 import { decodeRatchetTree, encodeRatchetTree } from 'ts-mls/ratchetTree.js'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { decodeMessage } from '../../../src/conversation/mls/codec.ts'
 import { pskIndex } from '../../../src/conversation/mls/config.ts'
-import { type GeneratedKeyPackage, OnceRegister } from '../../../src/conversation/mls/index.ts'
+import { MAX_KEY_PACKAGE_BYTES } from '../../../src/conversation/mls/constants.ts'
+import {
+  type GeneratedKeyPackage,
+  type JoinInput,
+  OnceRegister,
+} from '../../../src/conversation/mls/index.ts'
+import { readTree } from '../../../src/conversation/mls/leaf.ts'
 import { makeKeyPackage } from '../../../src/conversation/mls/key-package.ts'
 import type { MlsSuite } from '../../../src/conversation/mls/suite.ts'
 import { writeCommit } from '../../../src/conversation/mls/write-commit.ts'
@@ -19,25 +34,41 @@ beforeAll(async () => {
   own = await group.keyPackage(NEW)
 })
 
-function join(welcome: Uint8Array, expected = group.expect(NEW), secret = own.secret) {
+type Expected = JoinInput['expect']
+
+function join(welcome: Uint8Array, expected: Expected = group.expect(NEW), secret = own.secret) {
   return group.mls.joinSendGroup({ welcome, keyPackageSecret: secret, expect: expected })
 }
 
-const refusal = (welcome: Uint8Array, expected = group.expect(NEW), secret = own.secret) =>
-  reasonOf(join(welcome, expected, secret))
+const refusal = (
+  welcome: Uint8Array,
+  expected: Expected = group.expect(NEW),
+  secret = own.secret,
+) => reasonOf(join(welcome, expected, secret))
 
 async function honest() {
   const { state } = group.owner
   return group.mls.addMembers({ state, keyPackages: [own.keyPackage] })
 }
 
-/** The Add proposal for NEW, for use with the raw library. */
-async function addNew(): Promise<Proposal> {
-  const { decodeMessage } = await import('../../../src/conversation/mls/codec.ts')
-  const message = decodeMessage(own.keyPackage, 8192)
+/** The key package itself, for use with the raw library. */
+function decoded(bytes: Uint8Array): KeyPackage {
+  const message = decodeMessage(bytes, MAX_KEY_PACKAGE_BYTES)
   if (message.wireformat !== 'mls_key_package') throw new Error('format')
-  return { proposalType: 'add', add: { keyPackage: message.keyPackage } }
+  return message.keyPackage
 }
+
+/** A key package for NEW that the raw library adds too: it compares lifetimes with the real clock. */
+function freshPackage() {
+  const now = Math.floor(Date.now() / 1000)
+  const lifetime = { notBefore: now - 60, notAfter: now + 3600 }
+  return group.mls.generateKeyPackage({ ...NEW.secrets, lifetime })
+}
+
+const addOf = (made: GeneratedKeyPackage): Proposal => ({
+  proposalType: 'add',
+  add: { keyPackage: decoded(made.keyPackage) },
+})
 
 const wrap = (welcome: Welcome) =>
   encodeMlsMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome })
@@ -52,13 +83,6 @@ function tampering(change: (plaintext: Uint8Array) => Uint8Array): MlsSuite {
         suite.hpke.encryptAead(key, nonce, aad, change(plaintext)),
     },
   }
-}
-
-async function keyPackageOfNew() {
-  const proposal = await addNew()
-  if (proposal.proposalType !== 'add' || !('add' in proposal)) throw new Error('proposal')
-  return (proposal as { add: { keyPackage: Parameters<typeof writeCommit>[2]['add'][number] } }).add
-    .keyPackage
 }
 
 describe('a joining device', () => {
@@ -102,66 +126,51 @@ describe('a joining device', () => {
   it('refuses a Welcome of another member, even with a path and a tree', async () => {
     const attacker = raw(group.members[0]!.state)
     const removal: Proposal = { proposalType: 'remove', remove: { removed: 2 } }
-    const now = Math.floor(Date.now() / 1000)
-    const lifetime = { notBefore: now - 60, notAfter: now + 3600 }
-    const fresh = await group.mls.generateKeyPackage({ ...NEW.secrets, lifetime })
-    const kept = own
-    own = fresh
+    const fresh = await freshPackage()
     const made = await createCommit(
       { state: attacker, cipherSuite: suite, pskIndex: pskIndex(undefined) },
       {
         wireAsPublicMessage: true,
-        extraProposals: [removal, await addNew()],
+        extraProposals: [removal, addOf(fresh)],
         ratchetTreeExtension: true,
       },
     )
     expect(await refusal(wrap(made.welcome!), group.expect(NEW), fresh.secret)).toBe('not-owner')
-    own = kept
   })
 
   it('refuses a Welcome of another member that claims to be signed by leaf 0', async () => {
     const attacker = raw(group.members[0]!.state)
     const posing = { ...attacker, privatePath: { leafIndex: 0, privateKeys: {} } }
-    const forged = await writeCommit(suite, posing, { remove: [], add: [await keyPackageOfNew()] })
+    const forged = await writeCommit(suite, posing, { remove: [], add: [decoded(own.keyPackage)] })
     expect(await refusal(forged.welcome!)).toBe('library')
   })
 
   it('refuses a Welcome to an epoch that was made without a path', async () => {
-    const now = Math.floor(Date.now() / 1000)
-    const lifetime = { notBefore: now - 60, notAfter: now + 3600 }
-    const fresh = await group.mls.generateKeyPackage({ ...NEW.secrets, lifetime })
-    const kept = own
-    own = fresh
+    const fresh = await freshPackage()
     const made = await createCommit(
       { state: raw(group.owner.state), cipherSuite: suite },
       {
         wireAsPublicMessage: true,
-        extraProposals: [await addNew()],
+        extraProposals: [addOf(fresh)],
         ratchetTreeExtension: true,
       },
     )
-    own = kept
     expect(await refusal(wrap(made.welcome!), group.expect(NEW), fresh.secret)).toBe('no-path')
   })
 
   it('refuses a Welcome without the tree', async () => {
     const removal: Proposal = { proposalType: 'remove', remove: { removed: 2 } }
-    const now = Math.floor(Date.now() / 1000)
-    const lifetime = { notBefore: now - 60, notAfter: now + 3600 }
-    const fresh = await group.mls.generateKeyPackage({ ...NEW.secrets, lifetime })
-    const kept = own
-    own = fresh
+    const fresh = await freshPackage()
     const made = await createCommit(
       { state: raw(group.owner.state), cipherSuite: suite },
-      { wireAsPublicMessage: true, extraProposals: [removal, await addNew()] },
+      { wireAsPublicMessage: true, extraProposals: [removal, addOf(fresh)] },
     )
-    own = kept
     const reason = await refusal(wrap(made.welcome!), group.expect(NEW), fresh.secret)
     expect(reason).toBe('bad-extension')
   })
 
   it('refuses bytes behind the GroupInfo and behind the tree', async () => {
-    const add = [await keyPackageOfNew()]
+    const add = [decoded(own.keyPackage)]
     const longer = tampering((plaintext) => Uint8Array.of(...plaintext, 0))
     const state = raw(group.owner.state)
     const forged = await writeCommit(longer, state, { remove: [], add })
@@ -182,12 +191,8 @@ describe('a joining device', () => {
 
   it('refuses a Welcome that is older than the epoch it knows', async () => {
     const { welcome } = await honest()
-    expect(await refusal(welcome, { ...group.expect(NEW), afterEpoch: 2 } as never)).toBe(
-      'stale-epoch',
-    )
-    expect(await refusal(welcome, { ...group.expect(NEW), afterEpoch: 1 } as never)).toBe(
-      'accepted',
-    )
+    expect(await refusal(welcome, { ...group.expect(NEW), afterEpoch: 2 })).toBe('stale-epoch')
+    expect(await refusal(welcome, { ...group.expect(NEW), afterEpoch: 1 })).toBe('accepted')
   })
 
   it("refuses a Welcome for another device's key package", async () => {
@@ -231,7 +236,6 @@ describe('a joining device', () => {
   it('refuses a tree with parents outside the path of leaf 0', async () => {
     // Decoded by the library as it is; only the shape tells that another leaf has committed.
     const owner = raw(group.owner.state)
-    const { readTree } = await import('../../../src/conversation/mls/leaf.ts')
     const tree = decodeRatchetTree(encodeRatchetTree(owner.ratchetTree), 0)![0]
     const parent = tree[1]
     if (parent?.nodeType !== 'parent') throw new Error('parent')
@@ -308,8 +312,6 @@ describe('a key package', () => {
 
   it('is refused with another suite, version, credential, capability, extension or signature', async () => {
     const base = await makeKeyPackage(suite, NEW.secrets, LIFETIME)
-    const { signLeafNodeKeyPackage } = await import('ts-mls/leafNode.js')
-    const { signKeyPackage } = await import('ts-mls/keyPackage.js')
     type Package = typeof base.publicPackage
     type LeafNode = Package['leafNode']
     const signed = async (change: Partial<Package>, leaf: Partial<LeafNode> = {}) => {
