@@ -1,0 +1,17 @@
+/**
+ * conversation: contacts, keys and messages over streams of boxes. `Conversations` is the entry; the jobs run
+ * in a worker. It never touches the network: boxes come in through `hear` and leave through `nextBox`.
+ * See SPEC.md.
+ */
+export { Conversations } from './conversations.ts'
+export type { ContactSummary } from './conversations.ts'
+export { hasReached, isFinal } from './history.ts'
+export type { Message, MessageFilter, MessageState } from './history.ts'
+export { decodeInvitation, encodeInvitation } from './invitation.ts'
+export type { Invitation } from './invitation.ts'
+export { ConversationJobs } from './jobs.ts'
+export type { JobName, JobRunner } from './jobs.ts'
+export { MlsAdapter } from './mls/index.ts'
+export { dayOf } from './ports.ts'
+export type { BoxSource, ConversationOptions, ConversationPorts, LocalBoxes } from './ports.ts'
+export type { RepairJob, RepairResult } from './repair.ts'

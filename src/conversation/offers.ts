@@ -1,0 +1,26 @@
+import { type Rng, uniform } from '../base/index.ts'
+import { OFFERS_MAX } from './constants.ts'
+
+/** When an unacknowledged record is offered again, and how its answer is spaced. */
+export interface OfferTimes {
+  /** Usual time until an ack is back, milliseconds: two trips, settle and jitter. */
+  readonly ackRoundTripMs: number
+}
+
+const GROWTH = 4
+
+/**
+ * The times, relative to the first sending, at which a record that stays unacknowledged goes out again in a
+ * fresh box: `OFFERS_MAX` of them, growing by 4, each drawn uniformly in [1, 2) of its step. They are drawn
+ * once, when the record is first bound, so that nothing heard later can move them (a reaction to gossip
+ * would tell an observer which boxes belong together).
+ */
+export function drawOffers(rng: Rng, times: OfferTimes): number[] {
+  const offers: number[] = []
+  let step = times.ackRoundTripMs * 2
+  for (let i = 0; i < OFFERS_MAX; i++) {
+    offers.push(Math.round(step * (1 + uniform(rng))))
+    step *= GROWTH
+  }
+  return offers
+}

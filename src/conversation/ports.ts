@@ -1,0 +1,40 @@
+import type { Address, BoxBytes, Clock, Logger, NetworkId, Rng } from '../base/index.ts'
+import type { Store } from '../store/index.ts'
+import type { JobRunner } from './jobs.ts'
+
+/** Where a box came from. One that only reconciliation brought may have been made for this node alone. */
+export type BoxSource = 'gossip' | 'reconcile' | 'fetch' | 'store'
+
+/** The local box store, as far as conversations see it. */
+export interface LocalBoxes {
+  /** Boxes under these addresses that are here now; two under one address in conflict. */
+  find(
+    addresses: readonly Address[],
+  ): Promise<readonly { readonly box: BoxBytes; readonly confirmed: boolean }[]>
+}
+
+export interface ConversationPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly store: Store
+  readonly jobs: JobRunner
+  readonly boxes: LocalBoxes
+  /** Whether gossip has peers: a box is bound only when it can leave. */
+  readonly linked: () => boolean
+}
+
+export interface ConversationOptions {
+  readonly networkId: NetworkId
+  readonly ttlDays: number
+  readonly windowSize: number
+  readonly ackSettleMs: number
+  readonly ackJitterMs: number
+  /** Usual time until an ack is back, milliseconds. */
+  readonly ackRoundTripMs: number
+}
+
+/** UTC days since 1970. */
+export function dayOf(now: number): number {
+  return Math.floor(now / 86_400_000)
+}

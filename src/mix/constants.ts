@@ -1,0 +1,9 @@
+// Specification.
+
+/** Slots of a cycle at least: with one slot per cycle every slot would publish and none could fetch. */
+export const PUBLISH_EVERY_MIN = 2
+
+// Implementation.
+
+/** How long before its moment a box is filled: one synced write and one signature, with room, ms. */
+export const PREPARE_LEAD_MS = 60

@@ -1,0 +1,329 @@
+import type { JsonObject } from '../store/index.ts'
+
+/** What identifies a mutation that a client may repeat: same key and request, same result, no second effect. */
+export interface Idempotency {
+  /** Whose key it is: the id of the token or socket that called. */
+  readonly scope: string
+  /** 1 to 64 characters, chosen by the client. */
+  readonly key: string
+  /** BLAKE2b-256 over method and canonical params, 32 bytes. */
+  readonly requestHash: Uint8Array
+}
+
+/** Handed to every mutation. The idempotency record lands in the batch of the effect itself. */
+export interface CallContext {
+  readonly idempotency?: Idempotency
+  readonly signal?: AbortSignal
+}
+
+/** A mutation's result; `replayed` is true when the effect had happened under the same key before. */
+export type Mutated<T> = T & { readonly replayed?: true }
+
+export interface Page {
+  /** 1 to 500. */
+  readonly limit: number
+  /** Opaque, from `nextCursor` of the page before. */
+  readonly cursor?: string
+}
+
+export interface Listing<T> {
+  readonly items: readonly T[]
+  readonly nextCursor: string | null
+  /** The list reflects the journal up to this sequence number: subscribe after it and nothing is missed. */
+  readonly asOfSeq: number
+}
+
+export type NodeState = 'starting' | 'running' | 'readonly' | 'stopping' | 'stopped' | 'failed'
+/** none: no network joined; joining: no peer yet; linked: gossip has peers and the directory is reconciled. */
+export type LinkState = 'none' | 'joining' | 'linked'
+
+export interface HealthEntry {
+  readonly code: string
+  readonly severity: 'info' | 'warning' | 'error'
+  readonly text: string
+  readonly fix: string
+}
+
+export interface NodeStatus {
+  readonly state: NodeState
+  readonly link: LinkState
+  readonly since: string
+  readonly peerId: string
+  readonly peers: number
+  readonly version: string
+  readonly addresses: readonly string[]
+  readonly network: null | {
+    readonly networkId: string
+    readonly name: string
+    readonly words: string
+    readonly preset: string
+    readonly nodes: number
+    readonly epoch: number
+  }
+  readonly mixing: {
+    /** `direct` until routes through the mix exist: a node publishes its own boxes. */
+    readonly form: 'direct' | 'routed'
+    readonly layers: number
+    readonly mixes: number
+    readonly poolPerMix: number
+    readonly replyRate: number | null
+    readonly cover: 'off' | 'on' | 'cover-only'
+    readonly slotMs: number
+    readonly publishEvery: number
+    readonly boxesPerSecond: number
+    readonly rejoinHoldLeftMs: number
+    readonly anonymitySet: number
+    readonly protectedMessages: number
+    readonly statement: string
+  }
+  readonly outbox: { readonly queued: number; readonly oldestAgeMs: number | null }
+  readonly storage: {
+    readonly bytes: number
+    readonly boxes: number
+    readonly freeBytes: number
+    readonly retentionMs: number | null
+    readonly sync: true
+  }
+  readonly health: readonly HealthEntry[]
+  readonly headSeq: number
+  readonly epoch: string
+}
+
+/** `ready`: state running. `linked`: also in a network. `peers=N`: at least N peers connected. */
+export type WaitTarget = 'ready' | 'linked' | `peers=${number}`
+
+export interface DoctorCheck {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly fix?: string
+}
+
+export interface IdentityView {
+  readonly peerId: string
+  readonly nodeKey: string
+  readonly createdAt: string
+}
+
+export interface NetworkView {
+  readonly networkId: string
+  readonly name: string
+  readonly words: string
+  readonly preset: string
+  readonly parameters: JsonObject
+  readonly operatorKey: string
+  readonly bootstraps: readonly string[]
+  readonly createdAt: string
+  readonly expiresAt?: string
+  readonly admission: 'open' | 'operator'
+  /** True when this home holds the operator's key. */
+  readonly operator: boolean
+}
+
+export interface NetworkCreated {
+  readonly networkId: string
+  readonly words: string
+  readonly file: string
+  readonly uri: string
+}
+
+export interface PeerView {
+  readonly peerId: string
+  readonly addresses: readonly string[]
+  readonly connected: boolean
+  readonly banned: boolean
+}
+
+export type ContactState = 'waiting' | 'exchanging' | 'ready' | 'failed'
+
+export interface ContactView {
+  readonly contactId: string
+  readonly alias: string
+  readonly state: ContactState
+  /** Boxes of the key exchange done and expected, while `exchanging`. */
+  readonly progress?: { readonly done: number; readonly total: number }
+  readonly reason?: string
+  /** 60 decimal digits in groups of five, from `ready` on. Equal on both sides. */
+  readonly safetyNumber?: string
+  readonly verified: boolean
+  readonly createdAt: string
+  readonly lastHeardAt?: string
+}
+
+export interface InviteView {
+  readonly inviteId: string
+  readonly contactId: string
+  readonly uri: string
+  readonly expiresAt: string
+}
+
+export type MessageState =
+  | 'queued'
+  | 'sent'
+  | 'stored'
+  | 'delivered'
+  | 'read'
+  | 'failed'
+  | 'expired'
+  | 'cancelled'
+  | 'received'
+
+export interface MessageView {
+  readonly messageId: string
+  readonly contactId: string
+  readonly direction: 'in' | 'out'
+  readonly body: { readonly text: string }
+  readonly state: MessageState
+  readonly sentAt: string
+  readonly receivedAt?: string
+  readonly read: boolean
+  readonly history: readonly { readonly state: MessageState; readonly at: string; readonly reason?: string }[]
+}
+
+export interface EventView {
+  readonly seq: number
+  readonly epoch: string
+  readonly id: string
+  readonly type: string
+  readonly time: string
+  readonly data: JsonObject
+}
+
+export interface ConsumerView {
+  readonly name: string
+  readonly cursor: number
+  readonly types?: readonly string[]
+  readonly lag: number
+}
+
+/** A pull feed of one subscription. `next` waits for at least one event, or for the signal. */
+export interface EventFeed {
+  /** At most `limit` events after the last ones given out, in order, without a gap. */
+  next(limit: number, signal: AbortSignal): Promise<readonly EventView[]>
+  readonly head: number
+  readonly oldest: number
+  readonly resumedFrom: number
+}
+
+/** What `rpc` may ask of a node. Every mutation resolves only when its effect is on disk. */
+export interface NodeApi {
+  readonly node: {
+    status(): Promise<NodeStatus>
+    /** @throws HearsayError `timeout`. */
+    wait(params: { for: WaitTarget; timeoutMs: number }, signal: AbortSignal): Promise<NodeStatus>
+    stop(params: { drainMs?: number }): Promise<void>
+    doctor(params: { checks?: readonly string[] }): Promise<{ checks: readonly DoctorCheck[] }>
+  }
+  readonly identity: { get(): Promise<IdentityView> }
+  readonly network: {
+    create(
+      params: {
+        name: string
+        preset?: string
+        parameters?: JsonObject
+        admission?: 'open' | 'operator'
+        /** Multiaddrs under which this node is reachable as the first bootstrap. */
+        announce?: readonly string[]
+        join?: boolean
+      },
+      ctx: CallContext,
+    ): Promise<Mutated<NetworkCreated>>
+    inspect(params: { source: string }): Promise<NetworkView & { words: string }>
+    join(
+      params: { source: string; expectWords?: string },
+      ctx: CallContext,
+    ): Promise<Mutated<{ networkId: string; state: LinkState }>>
+    get(): Promise<NetworkView & { file: string; uri: string }>
+    leave(params: { wipe?: boolean }, ctx: CallContext): Promise<Mutated<{ networkId: string }>>
+    invite(
+      params: { uses?: number; ttlMs?: number },
+      ctx: CallContext,
+    ): Promise<Mutated<{ inviteId: string; uri: string; file: string; expiresAt: string }>>
+  }
+  readonly peers: {
+    list(page: Page): Promise<Listing<PeerView>>
+    ban(params: { peerId: string; ttlMs?: number }, ctx: CallContext): Promise<Mutated<{ peerId: string }>>
+  }
+  readonly contacts: {
+    invite(params: { label?: string; ttlMs?: number }, ctx: CallContext): Promise<Mutated<InviteView>>
+    inviteCancel(params: { inviteId: string }, ctx: CallContext): Promise<Mutated<{ inviteId: string }>>
+    add(
+      params: { uri: string; alias: string },
+      ctx: CallContext,
+    ): Promise<Mutated<{ contactId: string; state: ContactState }>>
+    list(page: Page): Promise<Listing<ContactView>>
+    /** `contact` is an id or an alias. @throws HearsayError `contact-not-found`. */
+    get(params: { contact: string }): Promise<ContactView>
+    rename(params: { contact: string; alias: string }, ctx: CallContext): Promise<Mutated<ContactView>>
+    /** Marks the contact verified when `safetyNumber` is equal; else @throws `identity-changed`. */
+    verify(
+      params: { contact: string; safetyNumber: string },
+      ctx: CallContext,
+    ): Promise<Mutated<{ contactId: string; verified: boolean }>>
+    /** Deletes keys and history of the contact and compacts the store. */
+    remove(params: { contact: string }, ctx: CallContext): Promise<Mutated<{ contactId: string }>>
+  }
+  readonly messages: {
+    send(
+      params: { to: string; body: { text: string }; expiresInMs?: number; now?: boolean },
+      ctx: CallContext,
+    ): Promise<Mutated<{ messageId: string; state: 'queued'; seq: number; acceptedAt: string }>>
+    get(params: { messageId: string }): Promise<MessageView>
+    list(
+      params: Page & { contact?: string; direction?: 'in' | 'out'; state?: MessageState; order?: 'asc' | 'desc' },
+    ): Promise<Listing<MessageView>>
+    /** Resolves when the state is reached or passed, or is final. @throws HearsayError `timeout`. */
+    wait(
+      params: { messageId: string; state: MessageState; timeoutMs: number },
+      signal: AbortSignal,
+    ): Promise<{ messageId: string; state: MessageState }>
+    /** @throws HearsayError `message-too-late` with `alreadySent` when the message has left. */
+    cancel(params: { messageId: string }, ctx: CallContext): Promise<Mutated<{ messageId: string }>>
+    markRead(
+      params: { messageIds: readonly string[] },
+      ctx: CallContext,
+    ): Promise<Mutated<{ messageIds: readonly string[] }>>
+  }
+  readonly outbox: { list(page: Page): Promise<Listing<MessageView>> }
+  readonly events: {
+    /** A feed of a durable consumer (from its last ack) or of an anonymous reader (`after`, default head). */
+    open(params: { consumer?: string; after?: number; types?: readonly string[] }): Promise<EventFeed>
+    list(params: {
+      after: number
+      limit: number
+      types?: readonly string[]
+    }): Promise<{ items: readonly EventView[]; head: number }>
+    wait(
+      params: { after: number; types?: readonly string[]; timeoutMs: number },
+      signal: AbortSignal,
+    ): Promise<{ items: readonly EventView[]; head: number }>
+    ack(params: { consumer: string; seq: number }): Promise<{ cursor: number }>
+    readonly consumers: {
+      list(): Promise<{ items: readonly ConsumerView[] }>
+      create(
+        params: { name: string; from: 'now' | 'start' | number; types?: readonly string[] },
+        ctx: CallContext,
+      ): Promise<Mutated<ConsumerView>>
+      delete(params: { name: string }, ctx: CallContext): Promise<Mutated<{ name: string }>>
+    }
+  }
+  readonly db: {
+    stats(): Promise<{
+      bytes: number
+      boxes: number
+      messages: number
+      headSeq: number
+      oldestSeq: number
+      epoch: string
+    }>
+  }
+  /** An effect of `rpc` or `daemon` itself (config, tokens) recorded under the same idempotency rule. */
+  remember<T extends JsonObject>(ctx: CallContext, effect: () => Promise<T>): Promise<Mutated<T>>
+  /** Small durable values of `rpc` and `daemon`, for example hashed tokens. Keys up to 64 bytes. */
+  readonly settings: {
+    get(key: string): Promise<Uint8Array | undefined>
+    put(key: string, value: Uint8Array): Promise<void>
+    list(prefix: string): Promise<readonly (readonly [string, Uint8Array])[]>
+    delete(key: string): Promise<void>
+  }
+}
