@@ -8,7 +8,10 @@ export interface TopicHandler {
   validate(message: Uint8Array, from: NodeId): Verdict | Promise<Verdict>
   /** Must depend on every byte: an id over a part lets garbage silence the rest (SPEC.md §3). */
   messageId(message: Uint8Array): Uint8Array
-  /** Called once per accepted message of another node, never for own publications. */
+  /**
+   * Called once per accepted message of another node, never for own publications, with the very array that
+   * `validate` accepted.
+   */
   handle(message: Uint8Array, from: NodeId): void
 }
 
