@@ -8,7 +8,7 @@ import type { IForbiddenRuleType } from 'dependency-cruiser'
 export const LAYERS: readonly (readonly string[])[] = [
   ['src/base'],
   ['src/crypto', 'src/wire'],
-  ['src/sphinx', 'src/stream'],
+  ['src/sphinx', 'src/stream', 'src/reconcile'],
   ['src/net', 'src/store'],
   ['src/conversation', 'src/mailbox', 'src/mix', 'src/gossip', 'src/directory'],
   ['src/node'],
@@ -91,7 +91,7 @@ export const BOUNDARY_RULES: IForbiddenRuleType[] = [
     name: 'pure-folders-do-no-io',
     severity: 'error',
     from: {
-      path: '^src/(base|crypto|wire|sphinx|stream)/',
+      path: '^src/(base|crypto|wire|sphinx|stream|reconcile)/',
       pathNot: '^src/base/system-[^/]+\\.ts$',
     },
     to: { path: `^(node:)?(${IO_MODULES})$`, dependencyTypes: ['core'] },
@@ -100,7 +100,7 @@ export const BOUNDARY_RULES: IForbiddenRuleType[] = [
     name: 'randomness-and-hashes-come-from-crypto',
     severity: 'error',
     from: {
-      path: '^src/(base|wire|sphinx|stream)/',
+      path: '^src/(base|wire|sphinx|stream|reconcile)/',
       pathNot: '^src/base/system-[^/]+\\.ts$',
     },
     to: { path: '^(node:)?crypto$', dependencyTypes: ['core'] },

@@ -1,0 +1,48 @@
+import { decodeRequest, encodeAnswer, type RangeAnswer } from './codec.ts'
+import { FANOUT, LEAF_ITEMS, MAX_DEPTH } from './constants.ts'
+import { fingerprint, Pacer, type Pause } from './fingerprint.ts'
+import type { ItemSource } from './item-index.ts'
+
+/**
+ * Answers one request out of `source`, without any state of a session: at most one pass over the set, at most
+ * `MAX_ANSWER_BYTES`. `source` may change during the pauses; the asker then finds a difference that is gone
+ * the next time.
+ * @throws HearsayError of the class `peer` for a malformed request.
+ */
+export async function answerRanges(
+  request: Uint8Array,
+  source: ItemSource,
+  pause: Pause,
+): Promise<Uint8Array> {
+  const { key, prefixes } = decodeRequest(request)
+  const pacer = new Pacer(pause)
+  const answers: RangeAnswer[] = []
+  for (const prefix of prefixes) answers.push(await answerRange(key, prefix, source, pacer))
+  return encodeAnswer(answers)
+}
+
+async function answerRange(
+  key: Uint8Array,
+  prefix: string,
+  source: ItemSource,
+  pacer: Pacer,
+): Promise<RangeAnswer> {
+  const items: string[] = []
+  let more = false
+  for (const item of source.items(prefix)) {
+    more = items.length === LEAF_ITEMS
+    if (more) break
+    items.push(item)
+  }
+  if (!more || prefix.length === MAX_DEPTH) return { kind: 'items', items }
+  const fingerprints: Uint8Array[] = []
+  for (const child of childrenOf(prefix)) {
+    fingerprints.push(await fingerprint(key, source.items(child), pacer))
+  }
+  return { kind: 'split', fingerprints }
+}
+
+/** The ranges one digit narrower, in order. */
+export function childrenOf(prefix: string): string[] {
+  return Array.from({ length: FANOUT }, (_, digit) => prefix + digit.toString(16))
+}

@@ -1,0 +1,92 @@
+/** Items in lower-case hex (64 digits) whose text begins with a prefix, ascending. */
+export interface ItemSource {
+  /** The items of a range. `''` is all of them. */
+  items(prefix: string): Iterable<string>
+  /** True for items that need not be fetched, in the set that is compared or not. */
+  has(item: string): boolean
+}
+
+// Three digits: 4,096 buckets keep the arrays short at 10⁵ items, so that an insertion moves little.
+const BUCKET_DIGITS = 3
+const BUCKETS = 16 ** BUCKET_DIGITS
+
+/**
+ * A sorted set of items, each with a number (a time or a day). Adding, removing and testing take about constant
+ * time for evenly spread items, iteration is in order at any time: nothing is ever sorted as a whole.
+ */
+export class ItemIndex implements ItemSource {
+  readonly #marks = new Map<string, number>()
+  readonly #buckets: string[][] = Array.from({ length: BUCKETS }, () => [])
+
+  get size(): number {
+    return this.#marks.size
+  }
+
+  has(item: string): boolean {
+    return this.#marks.has(item)
+  }
+
+  mark(item: string): number | undefined {
+    return this.#marks.get(item)
+  }
+
+  /** Adds the item or changes its number. */
+  set(item: string, mark: number): void {
+    if (!this.#marks.has(item)) {
+      const bucket = this.#bucket(item)
+      bucket.splice(position(bucket, item), 0, item)
+    }
+    this.#marks.set(item, mark)
+  }
+
+  delete(item: string): boolean {
+    if (!this.#marks.delete(item)) return false
+    const bucket = this.#bucket(item)
+    bucket.splice(position(bucket, item), 1)
+    return true
+  }
+
+  *items(prefix: string): Generator<string> {
+    const first = Number.parseInt(prefix.slice(0, BUCKET_DIGITS).padEnd(BUCKET_DIGITS, '0'), 16)
+    const span = 16 ** Math.max(0, BUCKET_DIGITS - prefix.length)
+    for (let number = first; number < first + span; number++) {
+      const bucket = this.#buckets[number] ?? []
+      const start = prefix.length > BUCKET_DIGITS ? position(bucket, prefix) : 0
+      for (let at = start; at < bucket.length; at++) {
+        const item = bucket[at] ?? ''
+        if (!item.startsWith(prefix)) return
+        yield item
+      }
+    }
+  }
+
+  /** The items with a number from `from` to `to`, inclusive; `has` still knows all of them. */
+  window(from: number, to: number): ItemSource {
+    const inside = (item: string) => {
+      const mark = this.#marks.get(item) ?? Number.NaN
+      return mark >= from && mark <= to
+    }
+    const items = (prefix: string) => filtered(this.items(prefix), inside)
+    return { items, has: (item) => this.has(item) }
+  }
+
+  #bucket(item: string): string[] {
+    return this.#buckets[Number.parseInt(item.slice(0, BUCKET_DIGITS), 16)] ?? []
+  }
+}
+
+function* filtered(items: Iterable<string>, keep: (item: string) => boolean): Generator<string> {
+  for (const item of items) if (keep(item)) yield item
+}
+
+/** Index of the first entry that is not below `item`. */
+function position(bucket: readonly string[], item: string): number {
+  let low = 0
+  let high = bucket.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((bucket[middle] ?? '') < item) low = middle + 1
+    else high = middle
+  }
+  return low
+}
