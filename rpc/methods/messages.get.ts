@@ -1,0 +1,3 @@
+import type { Handler } from '../server/method.ts'
+
+export const messagesGet: Handler<'messages.get'> = ({ node }, params) => node.messages.get(params)

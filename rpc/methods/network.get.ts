@@ -1,0 +1,3 @@
+import type { Handler } from '../server/method.ts'
+
+export const networkGet: Handler<'network.get'> = ({ node }) => node.network.get()

@@ -1,0 +1,3 @@
+import type { Handler } from '../server/method.ts'
+
+export const nodeDoctor: Handler<'node.doctor'> = ({ node }, params) => node.node.doctor(params)

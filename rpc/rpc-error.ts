@@ -1,0 +1,87 @@
+import { HearsayError, type Rng, toBase64Url } from '../src/base/index.ts'
+import { ERROR_MAP, RPC_ERRORS, type RpcErrorKind, type RpcErrorName } from './errors.ts'
+
+export interface Issue {
+  /** Dotted path inside params; empty for params as a whole. */
+  readonly path: string
+  readonly message: string
+}
+
+export interface ErrorData {
+  readonly name: RpcErrorName
+  readonly retryable: boolean
+  readonly retryAfterMs?: number
+  readonly issues?: readonly Issue[]
+  readonly hint?: string
+  readonly ref?: string
+  readonly [detail: string]: unknown
+}
+
+export interface ErrorObject {
+  readonly code: number
+  readonly message: string
+  readonly data: ErrorData
+}
+
+/** An error that rpc itself raises. `extra` may hold the details that the table allows, and issues. */
+export class RpcError extends Error {
+  readonly kind: RpcErrorName
+  readonly extra: Readonly<Record<string, unknown>>
+
+  constructor(kind: RpcErrorName, extra: Readonly<Record<string, unknown>> = {}) {
+    super(RPC_ERRORS[kind].message)
+    this.name = 'RpcError'
+    this.kind = kind
+    this.extra = extra
+  }
+}
+
+/** What a reply may say of an error: table text, allowed details, never a stack, a path or a secret. */
+export function errorObject(
+  name: RpcErrorName,
+  extra: Readonly<Record<string, unknown>> = {},
+  message?: string,
+): ErrorObject {
+  const kind: RpcErrorKind = RPC_ERRORS[name]
+  return {
+    code: kind.code,
+    message: message ?? kind.message,
+    data: {
+      name,
+      retryable: kind.retryable,
+      ...(kind.retryAfterMs === undefined ? {} : { retryAfterMs: kind.retryAfterMs }),
+      ...(kind.hint === undefined ? {} : { hint: kind.hint }),
+      ...extra,
+    },
+  }
+}
+
+/** The public error of anything that was thrown, and whether the log must have it under `ref`. */
+export function publicError(error: unknown, rng: Rng): { object: ErrorObject; ref?: string } {
+  if (error instanceof RpcError) return { object: errorObject(error.kind, error.extra) }
+  if (!(error instanceof HearsayError)) return withRef('INTERNAL', rng)
+  const name = ERROR_MAP[error.code] ?? 'INTERNAL'
+  const kind: RpcErrorKind = RPC_ERRORS[name]
+  const details: Record<string, unknown> = { reason: error.code }
+  for (const field of kind.details ?? []) {
+    if (error.details[field] !== undefined) details[field] = error.details[field]
+  }
+  const logged = name === 'INTERNAL' || error.fault === 'storage' || error.fault === 'bug'
+  if (logged) return withRef(name, rng, details)
+  return { object: errorObject(name, details, speakable(error)) }
+}
+
+function withRef(name: RpcErrorName, rng: Rng, details: Record<string, unknown> = {}) {
+  const ref = toBase64Url(rng.bytes(6))
+  return { object: errorObject(name, { ...details, ref }), ref }
+}
+
+/**
+ * The library's own sentence, if a caller may read it. They are constant by contract; a path or a line
+ * break in one is a mistake that must not reach a client.
+ */
+function speakable(error: HearsayError): string | undefined {
+  if (error.fault === 'crypto' || error.message === '' || error.message.length > 200)
+    return undefined
+  return /[/\\\n\r]/.test(error.message) ? undefined : error.message
+}

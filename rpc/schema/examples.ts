@@ -1,0 +1,94 @@
+/** Values that the examples of the registry share. */
+export const AT = '2026-11-22T12:00:00.000Z'
+export const LATER = '2026-11-23T12:00:00.000Z'
+export const PEER = '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5'
+export const KEY = 'q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k'
+export const NETWORK = 'bXJzLW5ldHdvcmstaWQtMzItYnl0ZXMtbG9uZy1leGE'
+export const CONTACT = 'c7Jq0m2Yw1tX4b9a'
+export const MESSAGE = 'm3Fz8k1Qv6hT2r5e'
+export const INVITE = 'i9Dk4s7Lp2wN8x1c'
+export const EPOCH = 'e5Tn2a8Rj7uB4y0q'
+export const WORDS = 'river ember quiet salt'
+export const JOIN_URI = 'hearsay:join/pWduYW1lY2xhYg'
+export const INVITE_URI = 'hearsay:invite/2m9Xc4Lk8vQw'
+export const FILE = 'name = "lab"'
+export const SAFETY = '12345 67890 12345 67890 12345 67890 12345 67890 12345 67890 12345 67890'
+
+export const NETWORK_VIEW = {
+  networkId: NETWORK,
+  name: 'lab',
+  words: WORDS,
+  preset: 'lab',
+  parameters: { layers: 3 },
+  operatorKey: KEY,
+  bootstraps: [`/ip4/127.0.0.1/tcp/4001/p2p/${PEER}`],
+  createdAt: AT,
+  admission: 'open',
+  operator: true,
+} as const
+
+export const CONTACT_VIEW = {
+  contactId: CONTACT,
+  alias: 'bob',
+  state: 'ready',
+  safetyNumber: SAFETY,
+  verified: false,
+  createdAt: AT,
+} as const
+
+export const MESSAGE_VIEW = {
+  messageId: MESSAGE,
+  contactId: CONTACT,
+  direction: 'out',
+  body: { text: 'hello' },
+  state: 'queued',
+  sentAt: AT,
+  read: false,
+  history: [{ state: 'queued', at: AT }],
+} as const
+
+export const EVENT = {
+  seq: 42,
+  epoch: EPOCH,
+  id: 'v1Gm6p3Zs8oK5d2f',
+  type: 'message.received',
+  time: AT,
+  data: { messageId: MESSAGE, contactId: CONTACT, body: { text: 'hello' }, sentAt: AT },
+} as const
+
+export const STATUS = {
+  state: 'running',
+  link: 'linked',
+  since: AT,
+  peerId: PEER,
+  peers: 5,
+  version: '0.1.0',
+  addresses: ['/ip4/127.0.0.1/tcp/4001'],
+  network: { networkId: NETWORK, name: 'lab', words: WORDS, preset: 'lab', nodes: 7, epoch: 12 },
+  mixing: {
+    form: 'direct',
+    layers: 0,
+    mixes: 0,
+    poolPerMix: 0,
+    replyRate: null,
+    cover: 'on',
+    slotMs: 2_000,
+    publishEvery: 2,
+    boxesPerSecond: 2,
+    rejoinHoldLeftMs: 0,
+    anonymitySet: 1,
+    protectedMessages: 0,
+    statement: 'No mix route yet: a neighbour that watches this node sees which boxes are its own.',
+  },
+  outbox: { queued: 1, oldestAgeMs: 850 },
+  storage: {
+    bytes: 1_048_576,
+    boxes: 120,
+    freeBytes: 8_589_934_592,
+    retentionMs: null,
+    sync: true,
+  },
+  health: [],
+  headSeq: 42,
+  epoch: EPOCH,
+} as const

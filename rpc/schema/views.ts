@@ -1,0 +1,143 @@
+import { z } from 'zod'
+import { count, id, jsonObject, milliseconds, seq, time } from './shapes.ts'
+
+/** The objects that results are made of; they mirror the types of NodeApi. */
+
+export const nodeState = z.enum([
+  'starting',
+  'running',
+  'readonly',
+  'stopping',
+  'stopped',
+  'failed',
+])
+export const linkState = z.enum(['none', 'joining', 'linked'])
+
+export const nodeStatus = z.object({
+  state: nodeState,
+  link: linkState,
+  since: time,
+  peerId: z.string(),
+  peers: count,
+  version: z.string(),
+  addresses: z.array(z.string()),
+  network: z
+    .object({
+      networkId: z.string(),
+      name: z.string(),
+      words: z.string(),
+      preset: z.string(),
+      nodes: count,
+      epoch: z.int(),
+    })
+    .nullable(),
+  mixing: z.object({
+    form: z.enum(['direct', 'routed']),
+    layers: count,
+    mixes: count,
+    poolPerMix: z.number(),
+    replyRate: z.number().nullable(),
+    cover: z.enum(['off', 'on', 'cover-only']),
+    slotMs: milliseconds,
+    publishEvery: z.number(),
+    boxesPerSecond: z.number(),
+    rejoinHoldLeftMs: milliseconds,
+    anonymitySet: z.number(),
+    protectedMessages: z.number(),
+    statement: z.string(),
+  }),
+  outbox: z.object({ queued: count, oldestAgeMs: milliseconds.nullable() }),
+  storage: z.object({
+    bytes: count,
+    boxes: count,
+    freeBytes: count,
+    retentionMs: milliseconds.nullable(),
+    sync: z.literal(true),
+  }),
+  health: z.array(
+    z.object({
+      code: z.string(),
+      severity: z.enum(['info', 'warning', 'error']),
+      text: z.string(),
+      fix: z.string(),
+    }),
+  ),
+  headSeq: seq,
+  epoch: z.string(),
+})
+
+const networkViewShape = {
+  networkId: z.string(),
+  name: z.string(),
+  words: z.string(),
+  preset: z.string(),
+  parameters: jsonObject,
+  operatorKey: z.string(),
+  bootstraps: z.array(z.string()),
+  createdAt: time,
+  expiresAt: time.exactOptional(),
+  admission: z.enum(['open', 'operator']),
+  operator: z.boolean(),
+}
+export const networkView = z.object(networkViewShape)
+export const networkShared = z.object({ ...networkViewShape, file: z.string(), uri: z.string() })
+
+export const peerView = z.object({
+  peerId: z.string(),
+  addresses: z.array(z.string()),
+  connected: z.boolean(),
+  banned: z.boolean(),
+})
+
+export const contactState = z.enum(['waiting', 'exchanging', 'ready', 'failed'])
+export const contactShape = {
+  contactId: id,
+  alias: z.string(),
+  state: contactState,
+  progress: z.object({ done: count, total: count }).exactOptional(),
+  reason: z.string().exactOptional(),
+  safetyNumber: z.string().exactOptional(),
+  verified: z.boolean(),
+  createdAt: time,
+  lastHeardAt: time.exactOptional(),
+}
+export const contactView = z.object(contactShape)
+
+export const messageState = z.enum([
+  'queued',
+  'sent',
+  'stored',
+  'delivered',
+  'read',
+  'failed',
+  'expired',
+  'cancelled',
+  'received',
+])
+export const messageView = z.object({
+  messageId: id,
+  contactId: id,
+  direction: z.enum(['in', 'out']),
+  body: z.object({ text: z.string() }),
+  state: messageState,
+  sentAt: time,
+  receivedAt: time.exactOptional(),
+  read: z.boolean(),
+  history: z.array(z.object({ state: messageState, at: time, reason: z.string().exactOptional() })),
+})
+
+export const eventView = z.object({
+  seq,
+  epoch: z.string(),
+  id: z.string(),
+  type: z.string(),
+  time,
+  data: jsonObject,
+})
+
+export const consumerShape = {
+  name: z.string(),
+  cursor: seq,
+  types: z.array(z.string()).exactOptional(),
+  lag: count,
+}
