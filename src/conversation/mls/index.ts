@@ -12,6 +12,7 @@ export type {
   AddMembersInput,
   CommitPreview,
   Committed,
+  CommittedWithWelcome,
   CreateSendGroupInput,
   ExportedStream,
   GenerateKeyPackageInput,

@@ -34,6 +34,8 @@ interface Proposals {
 
 /** Sorts the proposals of a commit. Only Add, Remove and one external PSK, all by value. */
 function readProposals(list: readonly ProposalOrRef[]): Proposals {
+  // At most: all others removed, as many added, one PSK. The library's lists are quadratic.
+  requireThat(list.length < 2 * MAX_GROUP_LEAVES, 'too-many-leaves')
   const out: Proposals = { add: [], remove: [], pskId: undefined }
   for (const item of list) {
     if (item.proposalOrRefType !== 'proposal') return reject('proposal-by-reference')

@@ -64,6 +64,10 @@ export interface Committed {
   readonly leaves: readonly Leaf[]
 }
 
+export interface CommittedWithWelcome extends Committed {
+  readonly welcome: Uint8Array
+}
+
 export interface ReadWelcomeInput {
   readonly welcome: Uint8Array
   /** SECRET. */

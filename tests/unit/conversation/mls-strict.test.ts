@@ -1,4 +1,10 @@
-import { decodeMlsMessage } from 'ts-mls'
+import {
+  type ClientState,
+  ciphersuites,
+  decodeMlsMessage,
+  encodeMlsMessage,
+  type MLSMessage,
+} from 'ts-mls'
 import { decodeRatchetTree, encodeRatchetTree } from 'ts-mls/ratchetTree.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { toHex } from '../../../src/base/index.ts'
@@ -10,7 +16,6 @@ import {
   MLS_CIPHER_SUITE,
   MLS_CIPHER_SUITE_ID,
 } from '../../../src/conversation/mls/constants.ts'
-import { ciphersuites } from 'ts-mls'
 import { contains, device, raw, reasonOf, TestGroup } from './mls-fixture.ts'
 
 let group: TestGroup
@@ -105,6 +110,54 @@ describe('the canonical form', () => {
 
   it('names the suite by its number', () => {
     expect(ciphersuites[MLS_CIPHER_SUITE]).toBe(MLS_CIPHER_SUITE_ID)
+  })
+})
+
+describe('a vector of very many elements', () => {
+  /** An MLSMessage with one commit whose proposals are `count` Removes. */
+  const removes = (state: ClientState, count: number): MLSMessage => ({
+    version: 'mls10',
+    wireformat: 'mls_public_message',
+    publicMessage: {
+      senderType: 'member',
+      membershipTag: new Uint8Array(64),
+      auth: {
+        contentType: 'commit',
+        signature: new Uint8Array(64),
+        confirmationTag: new Uint8Array(64),
+      },
+      content: {
+        groupId: state.groupContext.groupId,
+        epoch: state.groupContext.epoch,
+        sender: { senderType: 'member', leafIndex: 0 },
+        authenticatedData: new Uint8Array(),
+        contentType: 'commit',
+        commit: {
+          path: undefined,
+          proposals: Array.from({ length: count }, (_, removed) => ({
+            proposalOrRefType: 'proposal',
+            proposal: { proposalType: 'remove', remove: { removed: removed + 1 } },
+          })),
+        },
+      },
+    },
+  })
+
+  it('is refused in a moment, whether or not the library can encode it', async () => {
+    const state = raw(group.members[0]!.state)
+    const many = encodeMlsMessage(removes(state, 1500))
+    expect(await reasonOf(read.commit(many))).toBe('too-many-leaves')
+    // The list as the library would encode it, had it the stack: a longer vector in its place.
+    const one = encodeMlsMessage(removes(state, 1))
+    const at = Buffer.from(one).indexOf(Buffer.from('0701000300000001', 'hex'))
+    const item = one.slice(at + 1, at + 8)
+    const items = Array.from({ length: 9000 }, () => [...item]).flat()
+    const head = [0x80, 0, items.length >> 8, items.length & 0xff]
+    const huge = Uint8Array.from([...one.slice(0, at), ...head, ...items, ...one.slice(at + 8)])
+    expect(huge.length).toBeLessThan(MAX_COMMIT_BYTES)
+    const start = performance.now()
+    expect(await reasonOf(read.commit(huge))).toMatch(/^(malformed|too-many-leaves)$/)
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 })
 
