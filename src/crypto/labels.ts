@@ -30,6 +30,7 @@ export const LABELS = {
   networkChecksum: 'hearsay/v1/directory/network-checksum',
   nodeDescriptor: 'hearsay/v1/directory/node-descriptor',
   descriptorHash: 'hearsay/v1/directory/descriptor-hash',
+  directoryMessage: 'hearsay/v1/directory/message',
   descriptorConflict: 'hearsay/v1/directory/descriptor-conflict',
   admissionInvitation: 'hearsay/v1/directory/admission-invitation',
   admissionProof: 'hearsay/v1/directory/admission-proof',

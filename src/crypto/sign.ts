@@ -34,9 +34,9 @@ export function isValidPoint(point: Uint8Array): boolean {
 
 /**
  * The one Ed25519 verifier. True only if the public key is the canonical encoding of a point of prime order,
- * S is canonical (< L), and R is byte for byte the encoding of S·B - k·A. With a key of prime order that
- * admits exactly one R, so no two correct implementations can disagree (a test pins that libsodium compares
- * bytes and does not multiply by the cofactor). Never throws; wrong lengths are false.
+ * S is canonical (< L), R is not of small order, and R is byte for byte the encoding of S·B - k·A. That
+ * leaves nothing in which two implementations may differ; vectors pin that libsodium compares bytes and does
+ * not multiply by the cofactor. Never throws; wrong lengths are false.
  */
 export function verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
   return (
