@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import {
   type ClientState,
   ciphersuites,
@@ -16,6 +17,7 @@ import {
   MLS_CIPHER_SUITE,
   MLS_CIPHER_SUITE_ID,
 } from '../../../src/conversation/mls/constants.ts'
+import { MLS_REASONS } from '../../../src/conversation/mls/index.ts'
 import { contains, device, raw, reasonOf, TestGroup } from './mls-fixture.ts'
 
 let group: TestGroup
@@ -162,6 +164,14 @@ describe('a vector of very many elements', () => {
 })
 
 describe('a refusal', () => {
+  it('has a reason that SPEC.md explains, and SPEC.md explains no other', async () => {
+    const file = new URL('../../../src/conversation/mls/SPEC.md', import.meta.url)
+    const section = (await readFile(file, 'utf8')).split(/^## /m).find((one) => one[0] === '7')
+    const rows = section!.split('\n').filter((line) => line.startsWith('| `'))
+    const named = rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`([a-z-]+)`/g)])
+    expect(named.map((match) => match[1]).sort()).toEqual([...MLS_REASONS].sort())
+  })
+
   it('carries a reason, and no bytes of the message or the state', async () => {
     const bytes = messages.commit.slice()
     bytes[bytes.length - 1]! ^= 1
