@@ -269,15 +269,20 @@ export class Conversations {
     this.#exchange.event(batch, contact, 'contact.verified')
   }
 
-  /** Erases a contact: keys, streams, history. The caller redacts events and compacts the store after it. */
-  async remove(batch: Batch, aliasOrId: string): Promise<Uint8Array> {
+  /**
+   * Prepares to erase a contact: keys, streams, history. The result fills a batch in one turn; the caller
+   * redacts the events that mention the contact in it and compacts the store after it.
+   */
+  async toRemove(aliasOrId: string): Promise<(batch: Batch) => void> {
     const contact = this.#find(aliasOrId)
-    this.#exchange.fail(batch, contact, 'cancelled')
-    this.#outgoing.forget(contact)
-    await this.#history.erase(batch, contact.id)
-    this.#ledger.erase(batch, contact, false)
-    this.#exchange.event(batch, contact, 'contact.removed')
-    return contact.id
+    const messages = await this.#history.allOf(contact.id)
+    return (batch) => {
+      this.#exchange.fail(batch, contact, 'cancelled')
+      this.#outgoing.forget(contact)
+      this.#history.erase(batch, contact.id, messages)
+      this.#ledger.erase(batch, contact, false)
+      this.#exchange.event(batch, contact, 'contact.removed')
+    }
   }
 
   // Messages
@@ -315,11 +320,15 @@ export class Conversations {
     this.#outgoing.cancel(batch, message)
   }
 
-  /** Marks received messages as read, here only. */
-  async markRead(batch: Batch, ids: readonly Uint8Array[]): Promise<void> {
-    for (const id of ids) {
-      const message = await this.message(id)
-      if (message.direction !== 'in' || message.read) continue
+  /** The received, unread messages among these. @throws HearsayError `message-not-found`. */
+  async toMarkRead(ids: readonly Uint8Array[]): Promise<Message[]> {
+    const messages = await Promise.all(ids.map((id) => this.message(id)))
+    return messages.filter((message) => message.direction === 'in' && !message.read)
+  }
+
+  /** Marks messages as read, here only. */
+  markRead(batch: Batch, messages: readonly Message[]): void {
+    for (const message of messages) {
       message.read = true
       this.#history.put(batch, message)
     }

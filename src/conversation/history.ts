@@ -148,10 +148,19 @@ export class History {
     }
   }
 
-  /** Removes every message of a contact from the batch's point of view. */
-  async erase(batch: Batch, contactId: Uint8Array): Promise<void> {
-    const all = { contactId, reverse: false, from: undefined, limit: Number.MAX_SAFE_INTEGER }
-    for (const message of await this.list(all)) {
+  /** Every message of a contact. */
+  allOf(contactId: Uint8Array): Promise<Message[]> {
+    return this.list({
+      contactId,
+      reverse: false,
+      from: undefined,
+      limit: Number.MAX_SAFE_INTEGER,
+    })
+  }
+
+  /** Removes these messages of a contact. */
+  erase(batch: Batch, contactId: Uint8Array, messages: readonly Message[]): void {
+    for (const message of messages) {
       batch.del(BUCKETS.messages, u64be(message.number))
       batch.del(BUCKETS.messageIndex, this.#idKey(message.id))
       batch.del(BUCKETS.conversations, contactKey(contactId, message.number))

@@ -1,0 +1,118 @@
+import { isHearsayError, toBase64Url } from '../base/index.ts'
+import { type Conversations, INVITE_TTL_MS_DEFAULT } from '../conversation/index.ts'
+import type { JsonObject, Store } from '../store/index.ts'
+import type { NodeApi } from './api.ts'
+import type { Idempotency } from './idempotency.ts'
+import { contactView, cursorText, parseCursor, timeText } from './views.ts'
+
+export interface ContactsPorts {
+  readonly store: Store
+  readonly idempotency: Idempotency
+  /** @throws HearsayError `network-not-joined`. */
+  readonly conversations: () => Conversations
+}
+
+/** contacts.* over the conversations. */
+export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
+  const { store, idempotency } = ports
+  return {
+    invite: (params, ctx) =>
+      idempotency.run(ctx, () => (batch) => {
+        const { contact, uri } = ports.conversations().invite(batch, {
+          alias: params.label,
+          ttlMs: params.ttlMs ?? INVITE_TTL_MS_DEFAULT,
+        })
+        return () => ({
+          inviteId: contact.inviteId,
+          contactId: toBase64Url(contact.id),
+          uri,
+          expiresAt: timeText(contact.inviteExpiresAt),
+        })
+      }),
+
+    inviteCancel: ({ inviteId }, ctx) =>
+      idempotency.run(ctx, () => (batch) => {
+        ports.conversations().cancelInvite(batch, inviteId)
+        return () => ({ inviteId })
+      }),
+
+    add: (params, ctx) =>
+      idempotency.run(ctx, () => (batch) => {
+        const contact = ports.conversations().add(batch, params)
+        return () => ({ contactId: toBase64Url(contact.id), state: contact.phase })
+      }),
+
+    async list(params) {
+      const asOfSeq = store.headSeq()
+      const all = ports.conversations().contacts()
+      const sorted = all.toSorted((a, b) => a.createdAt - b.createdAt || compare(a.alias, b.alias))
+      const from = parseCursor(params.cursor) ?? 0
+      const to = from + params.limit
+      return {
+        items: sorted.slice(from, to).map(contactView),
+        nextCursor: to < sorted.length ? cursorText(to) : null,
+        asOfSeq,
+      }
+    },
+
+    get: async ({ contact }) => contactView(ports.conversations().contact(contact)),
+
+    rename: ({ contact, alias }, ctx) =>
+      idempotency.run(ctx, () => (batch) => {
+        const renamed = ports.conversations().rename(batch, contact, alias)
+        return () => contactView(renamed)
+      }),
+
+    verify: ({ contact, safetyNumber }, ctx) =>
+      idempotency.run(ctx, () => (batch) => {
+        const contactId = toBase64Url(ports.conversations().contact(contact).id)
+        ports.conversations().verify(batch, contact, safetyNumber)
+        return () => ({ contactId, verified: true })
+      }),
+
+    async remove({ contact }, ctx) {
+      let removed: string | undefined
+      const done = await idempotency.run(ctx, async () => {
+        const conversations = ports.conversations()
+        const contactId = toBase64Url(conversations.contact(contact).id)
+        removed = contactId
+        const events = await eventsOf(store, contactId)
+        const erase = await conversations.toRemove(contact)
+        return (batch) => {
+          erase(batch)
+          for (const seq of events) batch.redact(seq)
+          return () => ({ contactId })
+        }
+      })
+      // What was overwritten lies in the tables until they are rewritten.
+      if (removed !== undefined) await store.compact()
+      return done
+    },
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Numbers of the events that mention a contact. */
+async function eventsOf(store: Store, contactId: string): Promise<number[]> {
+  const found: number[] = []
+  let after = store.journal.oldestSeq() - 1
+  while (after < store.headSeq()) {
+    try {
+      const page = await store.journal.events(after, 500)
+      for (const { seq, data } of page.events) if (mentions(data, contactId)) found.push(seq)
+      after = page.scannedTo
+    } catch (error) {
+      // Retention moved on meanwhile.
+      if (!isHearsayError(error, 'cursor-too-old')) throw error
+      after = store.journal.oldestSeq() - 1
+    }
+  }
+  return found
+}
+
+function mentions(data: JsonObject, contactId: string): boolean {
+  return data['contactId'] === contactId
+}

@@ -1,0 +1,139 @@
+import { type Clock, HearsayError, toBase64Url } from '../base/index.ts'
+import { type Conversations, hasReached, isFinal, type Message } from '../conversation/index.ts'
+import type { Store } from '../store/index.ts'
+import type { MessageState, NodeApi } from './api.ts'
+import type { Idempotency } from './idempotency.ts'
+import { cursorText, messageView, parseCursor, parseMessageId, timeText } from './views.ts'
+
+export interface MessagesPorts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly idempotency: Idempotency
+  /** @throws HearsayError `network-not-joined`. */
+  readonly conversations: () => Conversations
+  /** The user overrides the rejoin hold. */
+  readonly releaseHold: () => void
+}
+
+/** messages.* and outbox.* over the conversations. */
+export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'outbox'> {
+  const { store, clock, idempotency } = ports
+
+  async function reached(id: Uint8Array, wanted: MessageState): Promise<Message | undefined> {
+    const message = await ports.conversations().message(id)
+    return hasReached(message.state, wanted) || isFinal(message.state) ? message : undefined
+  }
+
+  return {
+    messages: {
+      send: (params, ctx) =>
+        idempotency.run(ctx, () => (batch) => {
+          if (params.now === true) ports.releaseHold()
+          const message = ports.conversations().send(batch, {
+            to: params.to,
+            text: params.body.text,
+            expiresInMs: params.expiresInMs,
+          })
+          return (events) => ({
+            messageId: toBase64Url(message.id),
+            state: 'queued' as const,
+            seq: events[0]?.seq ?? 0,
+            acceptedAt: timeText(message.sentAt),
+          })
+        }),
+
+      get: async ({ messageId }) =>
+        messageView(await ports.conversations().message(parseMessageId(messageId))),
+
+      async list(params) {
+        const asOfSeq = store.headSeq()
+        const conversations = ports.conversations()
+        const contactId =
+          params.contact === undefined ? undefined : conversations.contact(params.contact).id
+        const found = await conversations.messages({
+          ...(contactId === undefined ? {} : { contactId }),
+          ...(params.direction === undefined ? {} : { direction: params.direction }),
+          ...(params.state === undefined ? {} : { state: params.state }),
+          reverse: params.order === 'desc',
+          from: parseCursor(params.cursor),
+          limit: params.limit + 1,
+        })
+        return page(found, params.limit, asOfSeq)
+      },
+
+      async wait({ messageId, state, timeoutMs }, signal) {
+        const id = parseMessageId(messageId)
+        const deadline = clock.monotonic() + timeoutMs
+        for (;;) {
+          const since = store.headSeq()
+          const message = await reached(id, state)
+          if (message !== undefined) return { messageId, state: message.state }
+          const left = deadline - clock.monotonic()
+          if (left <= 0) throw new HearsayError('timeout', 'the message has not got that far yet')
+          await appended(store, clock, since, left, signal)
+        }
+      },
+
+      cancel: ({ messageId }, ctx) =>
+        idempotency.run(ctx, async () => {
+          const message = await ports.conversations().message(parseMessageId(messageId))
+          return (batch) => {
+            ports.conversations().cancel(batch, message)
+            return () => ({ messageId })
+          }
+        }),
+
+      markRead: ({ messageIds }, ctx) =>
+        idempotency.run(ctx, async () => {
+          const ids = messageIds.map(parseMessageId)
+          const marked = await ports.conversations().toMarkRead(ids)
+          return (batch) => {
+            ports.conversations().markRead(batch, marked)
+            return () => ({ messageIds })
+          }
+        }),
+    },
+
+    outbox: {
+      async list(params) {
+        const asOfSeq = store.headSeq()
+        const from = parseCursor(params.cursor) ?? 0
+        const waiting = ports.conversations().outbox()
+        const found = waiting.filter((message) => message.number > from)
+        return page(found.slice(0, params.limit + 1), params.limit, asOfSeq)
+      },
+    },
+  }
+}
+
+function page(found: readonly Message[], limit: number, asOfSeq: number) {
+  const items = found.slice(0, limit)
+  const last = items.at(-1)
+  const more = found.length > limit && last !== undefined
+  return {
+    items: items.map(messageView),
+    nextCursor: more ? cursorText(last.number) : null,
+    asOfSeq,
+  }
+}
+
+/** Resolves when the journal is beyond `since`, after `ms`, or rejects with the signal's reason. */
+export async function appended(
+  store: Store,
+  clock: Clock,
+  since: number,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted()
+  if (store.headSeq() > since) return
+  const done = new AbortController()
+  const stop = store.journal.onAppend(() => done.abort())
+  try {
+    await clock.sleep(ms, AbortSignal.any([done.signal, signal]))
+  } catch (error) {
+    if (signal.aborted) throw error
+  } finally {
+    stop()
+  }
+}

@@ -1,0 +1,86 @@
+import { Worker } from 'node:worker_threads'
+import { type ErrorCode, type ErrorDetails, HearsayError } from '../base/index.ts'
+import type { JobName, JobRunner } from '../conversation/index.ts'
+
+interface Answer {
+  readonly id: number
+  readonly output?: unknown
+  readonly error?: { code: ErrorCode; message: string; details: ErrorDetails }
+}
+
+interface Waiting {
+  resolve(output: unknown): void
+  reject(error: Error): void
+}
+
+// Old generation of the worker, MiB: ts-mls with X-Wing needs about 20.
+const WORKER_HEAP_MIB = 96
+
+/**
+ * Runs conversation jobs in a worker thread, so that 70 ms of post-quantum arithmetic never delay a slot. The
+ * thread is started by the first job. Secrets are copied to it and back; it keeps none.
+ */
+export class WorkerJobs implements JobRunner {
+  #worker: Worker | undefined
+  readonly #waiting = new Map<number, Waiting>()
+  #next = 1
+  #closed = false
+
+  readonly introduce: JobRunner['introduce'] = (input) => this.#call('introduce', input)
+  readonly acceptClaim: JobRunner['acceptClaim'] = (input) => this.#call('acceptClaim', input)
+  readonly acceptOffer: JobRunner['acceptOffer'] = (input) => this.#call('acceptOffer', input)
+  readonly acceptFinish: JobRunner['acceptFinish'] = (input) => this.#call('acceptFinish', input)
+  readonly refresh: JobRunner['refresh'] = (input) => this.#call('refresh', input)
+  readonly followCommit: JobRunner['followCommit'] = (input) => this.#call('followCommit', input)
+  readonly followWelcome: JobRunner['followWelcome'] = (input) => this.#call('followWelcome', input)
+
+  #call<Name extends JobName>(
+    job: Name,
+    input: Parameters<JobRunner[Name]>[0],
+  ): Promise<Awaited<ReturnType<JobRunner[Name]>>> {
+    if (this.#closed) return Promise.reject(new HearsayError('not-running', 'the node is stopping'))
+    const id = this.#next++
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
+      this.#start().postMessage({ id, job, input })
+    })
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker
+    // The file has the extension of this one: .ts from the sources, .js when built.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    const worker = new Worker(new URL(`./jobs-worker.${extension}`, import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MIB },
+    })
+    worker.on('message', (answer: Answer) => this.#answer(answer))
+    worker.on('error', (error) => this.#failAll(error))
+    worker.on('exit', () => {
+      this.#worker = undefined
+      this.#failAll(new Error('the worker has ended'))
+    })
+    worker.unref()
+    this.#worker = worker
+    return worker
+  }
+
+  #answer({ id, output, error }: Answer): void {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (error === undefined) waiting?.resolve(output)
+    else waiting?.reject(new HearsayError(error.code, error.message, error.details))
+  }
+
+  #failAll(cause: Error): void {
+    const failed = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { reject } of failed) {
+      reject(new HearsayError('bug', 'a conversation job was lost', {}, cause))
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#closed = true
+    await this.#worker?.terminate()
+  }
+}
