@@ -33,11 +33,12 @@ const DECODE_OPTIONS = {
  */
 export function encodeCbor(value: CborValue): Uint8Array {
   check(value, 0)
-  return encode(value, rfc8949EncodeOptions)
+  // cborg returns a Buffer for some lengths; a copy gives every caller the same type.
+  return new Uint8Array(encode(value, rfc8949EncodeOptions))
 }
 
 /**
- * Strict inverse of `encodeCbor`: what is accepted re-encodes to the same bytes.
+ * Strict inverse of `encodeCbor`: what is accepted re-encodes to the same bytes. Byte strings are copies.
  * @throws HearsayError `bad-length` above `maxBytes`, `bad-encoding` for everything else.
  */
 export function decodeCbor(bytes: Uint8Array, options: { maxBytes: number }): CborValue {
@@ -79,6 +80,8 @@ function check(value: unknown, depth: number): asserts value is CborValue {
       const prototype: unknown = Object.getPrototypeOf(value)
       if (prototype !== Object.prototype && prototype !== null) break
       for (const [key, item] of Object.entries(value)) {
+        // Assigning such a key, as a later copy might, would replace a prototype.
+        if (key === '__proto__') throw new HearsayError('bad-value', 'key is reserved')
         check(key, depth)
         check(item, depth + 1)
       }
