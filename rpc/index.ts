@@ -6,6 +6,7 @@
 export { ERROR_MAP, RPC_ERRORS } from './errors.ts'
 export type { RpcErrorKind, RpcErrorName } from './errors.ts'
 export { openRpcDocument } from './schema/openrpc.ts'
+export { referenceMarkdown } from './schema/reference.ts'
 export { REGISTRY } from './schema/registry.ts'
 export type { MethodName, ParamsOf, ResultOf } from './schema/registry.ts'
 export { SCOPES } from './schema/scopes.ts'

@@ -9,4 +9,4 @@ export type {
   NodeApi,
   NodeStatus,
   WaitTarget,
-} from '../src/node/api.ts'
+} from '../src/node/index.ts'

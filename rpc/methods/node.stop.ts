@@ -1,6 +1,7 @@
 import type { Handler } from '../server/method.ts'
 
-export const nodeStop: Handler<'node.stop'> = async ({ node }, params) => {
-  await node.node.stop(params)
+// The answer goes first: stopping closes the connection that asked.
+export const nodeStop: Handler<'node.stop'> = async ({ node, afterReply }, params) => {
+  afterReply(() => node.node.stop(params))
   return {}
 }

@@ -1,4 +1,4 @@
-import { type Clock, HearsayError } from '../../src/base/index.ts'
+import { type Clock, HearsayError, type Logger } from '../../src/base/index.ts'
 import { MAX_BATCH, MAX_IN_FLIGHT, WRITE_BUFFER_BYTES } from '../constants.ts'
 import type { RpcErrorName } from '../errors.ts'
 import type { NodeApi } from '../node-api.ts'
@@ -28,6 +28,7 @@ interface ConnectionPorts {
   readonly clock: Clock
   readonly consumers: Consumers
   readonly metrics: RpcMetrics
+  readonly log: Logger
   readonly onClosed: () => void
 }
 
@@ -85,23 +86,19 @@ export class Connection implements Outlet {
   }
 
   /** Answers what is running, reads nothing more, then closes the wire. */
-  async finish(): Promise<void> {
-    this.#ending = true
-    this.#queue = []
-    this.#steer()
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
-    this.#ports.wire.end()
+  finish(): void {
+    this.#background(this.#finished())
   }
 
   /** Ends subscriptions and waits with `name`, then as `finish`. */
   async shutDown(name: RpcErrorName): Promise<void> {
     await this.#subscriptions.stop(name)
     this.#gone.abort(new RpcError(name))
-    await this.finish()
+    await this.#finished()
   }
 
   /** The wire is gone: waits are aborted, accepted mutations run to their end. */
-  async closed(): Promise<void> {
+  closed(): void {
     if (!this.#gone.signal.aborted) {
       this.#gone.abort(new HearsayError('aborted', 'connection closed'))
     }
@@ -110,7 +107,7 @@ export class Connection implements Outlet {
     this.#ports.metrics.connections -= 1
     for (const resolve of this.#waiting) resolve()
     this.#ports.onClosed()
-    await this.#subscriptions.stop()
+    this.#background(this.#subscriptions.stop())
   }
 
   notify(method: string, params: object): void {
@@ -141,7 +138,7 @@ export class Connection implements Outlet {
       if (!this.writable || this.#inFlight + slots > MAX_IN_FLIGHT) break
       begun += 1
       this.#inFlight += slots
-      void this.#serve(value, slots)
+      this.#background(this.#serve(value, slots))
     }
     if (begun > 0) this.#queue = this.#queue.slice(begun)
     this.#steer()
@@ -156,6 +153,22 @@ export class Connection implements Outlet {
       this.#idle = []
     }
     if (this.#paused) this.#admit()
+  }
+
+  async #finished(): Promise<void> {
+    this.#ending = true
+    this.#queue = []
+    this.#steer()
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    this.#ports.wire.end()
+  }
+
+  /** None of these promises rejects unless there is a bug, and a bug belongs into the log. */
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      const name = error instanceof Error ? error.name : typeof error
+      this.#ports.log.error('rpc connection failed', { name })
+    })
   }
 
   #send(answer: Answer): void {

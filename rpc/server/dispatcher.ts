@@ -1,4 +1,4 @@
-import { HearsayError, type Logger } from '../../src/base/index.ts'
+import { HearsayError, type Logger, toBase64Url } from '../../src/base/index.ts'
 import { MAX_BATCH, MAX_ISSUES, MAX_RESULT_BYTES } from '../constants.ts'
 import { HANDLERS } from '../methods/index.ts'
 import { type ErrorObject, publicError, RpcError } from '../rpc-error.ts'
@@ -31,6 +31,7 @@ interface DispatcherPorts extends RpcPorts {
   readonly metrics: RpcMetrics
 }
 
+type AfterReply = () => void | Promise<void>
 type AnyHandler = (context: MethodContext, params: unknown) => Promise<unknown>
 type Definition = NonNullable<ReturnType<typeof REGISTRY.get>>
 
@@ -83,7 +84,7 @@ export class Dispatcher {
     const { metrics } = this.#ports
     metrics.calls += 1
     metrics.inFlight += 1
-    const after: (() => void)[] = []
+    const after: AfterReply[] = []
     let text: string
     try {
       const result = await this.#run(request, caller, after)
@@ -100,14 +101,22 @@ export class Dispatcher {
     } finally {
       metrics.inFlight -= 1
     }
-    if (request.id === undefined) {
-      for (const fn of after) fn()
-      return undefined
+    const run = () => {
+      for (const fn of after) this.#follow(fn, request.method)
     }
-    return after.length === 0 ? { text } : { text, after: () => after.forEach((fn) => fn()) }
+    if (request.id !== undefined) return after.length === 0 ? { text } : { text, after: run }
+    run()
+    return undefined
   }
 
-  async #run(request: Request, caller: Caller, after: (() => void)[]): Promise<unknown> {
+  #follow(fn: AfterReply, method: string): void {
+    const { rng, log } = this.#ports
+    Promise.resolve()
+      .then(fn)
+      .catch((error: unknown) => logFailure(log, toBase64Url(rng.bytes(6)), method, error))
+  }
+
+  async #run(request: Request, caller: Caller, after: AfterReply[]): Promise<unknown> {
     const definition = REGISTRY.get(request.method)
     if (definition === undefined) throw new RpcError('METHOD_NOT_FOUND')
     if (!allows(caller.principal, definition.scope)) {

@@ -46,8 +46,8 @@ export interface MethodContext {
   readonly signal: AbortSignal
   readonly subscriptions: SubscriptionHost
   readonly consumers: Consumers
-  /** Runs `fn` when the reply has been handed to the transport. */
-  afterReply(fn: () => void): void
+  /** Runs `fn` when the reply has been handed to the transport. A failure goes to the log. */
+  readonly afterReply: (fn: () => void | Promise<void>) => void
 }
 
 export type Handler<Name extends MethodName> = (

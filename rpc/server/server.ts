@@ -128,7 +128,7 @@ export class RpcServer {
   }
 }
 
-const JSON_STARTS = new Set([...'{[ \t\r\n'].map((char) => char.charCodeAt(0)))
+const JSON_STARTS = new Set(Buffer.from('{[ \t\r\n'))
 
 function isJsonStart(byte: number | undefined): boolean {
   return byte !== undefined && JSON_STARTS.has(byte)

@@ -4,7 +4,7 @@ import { MAX_REQUEST_BYTES } from '../constants.ts'
 import { RpcError } from '../rpc-error.ts'
 import type { SubscriptionHost } from '../server/method.ts'
 import { isJsonContent } from './host-guard.ts'
-import type { HttpCall, HttpPorts } from './http.ts'
+import type { HttpCall, HttpPorts } from './http-ports.ts'
 import { refuse, reply } from './http-reply.ts'
 
 /** A POST has nowhere to push to. */

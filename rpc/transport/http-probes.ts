@@ -1,5 +1,5 @@
 import { openRpcDocument } from '../schema/openrpc.ts'
-import type { HttpCall, HttpPorts } from './http.ts'
+import type { HttpCall, HttpPorts } from './http-ports.ts'
 import { reply } from './http-reply.ts'
 import { metricsText } from './prometheus.ts'
 

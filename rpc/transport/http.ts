@@ -1,42 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import type { Clock, Logger } from '../../src/base/index.ts'
 import { MAX_HEADER_BYTES } from '../constants.ts'
-import type { NodeApi } from '../node-api.ts'
 import { RpcError } from '../rpc-error.ts'
-import type { Connection, Wire } from '../server/connection.ts'
-import type { Consumers } from '../server/consumers.ts'
-import type { Dispatcher } from '../server/dispatcher.ts'
-import type { RpcMetrics } from '../server/metrics.ts'
-import { allows, OWNER, type Principal } from '../server/principal.ts'
+import { allows, OWNER } from '../server/principal.ts'
 import type { Scope } from '../schema/scopes.ts'
 import { postRpc } from './http-post.ts'
 import { getMetrics, getOpenRpc, getReady } from './http-probes.ts'
 import { refuse } from './http-reply.ts'
 import { getEvents } from './sse.ts'
+import type { HttpCall, HttpPorts } from './http-ports.ts'
 import type { Guard } from './tcp-guard.ts'
 import { WebSocketFront } from './websocket.ts'
-
-export interface HttpPorts {
-  readonly node: NodeApi
-  readonly clock: Clock
-  readonly log: Logger
-  readonly dispatcher: Dispatcher
-  readonly consumers: Consumers
-  readonly metrics: RpcMetrics
-  connect(wire: Wire, principal: Principal): Connection
-}
-
-/** One request that passed the guard. */
-export interface HttpCall {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly principal: Principal
-  readonly query: URLSearchParams
-  /** Aborts when the client is gone or the server stops. */
-  readonly signal: AbortSignal
-}
 
 interface Route {
   readonly method: 'GET' | 'POST'
@@ -145,7 +120,7 @@ export class HttpFront {
     const principal = guard.place(request) ?? guard.caller(request)
     if ('status' in principal) return hangUp(socket, principal.status)
     if (target(request).path !== '/ws') return hangUp(socket, 404)
-    void this.#webSockets.accept(request, socket, head, principal)
+    this.#webSockets.accept(request, socket, head, principal)
   }
 }
 

@@ -49,13 +49,13 @@ export function serveNdjson(socket: Socket, connect: (wire: Wire) => Connection)
   const tooLong = () => {
     connection.refuse('TOO_LARGE', { limit: MAX_REQUEST_BYTES })
     socket.removeAllListeners('data')
-    void connection.finish()
+    connection.finish()
   }
   socket.on('drain', () => connection.drained())
   // A client may close its side after the last request and still read the answers.
-  socket.on('end', () => void connection.finish())
+  socket.on('end', () => connection.finish())
   socket.on('error', () => socket.destroy())
-  socket.on('close', () => void connection.closed())
+  socket.on('close', () => connection.closed())
   return connection
 }
 

@@ -1,3 +1,4 @@
+import { memoryUsage } from 'node:process'
 import type { NodeStatus } from '../node-api.ts'
 import type { RpcMetrics } from '../server/metrics.ts'
 
@@ -37,6 +38,6 @@ export async function metricsText(
   gauge('hearsay_storage_bytes', 'Size of the store.', status.storage.bytes)
   gauge('hearsay_storage_free_bytes', 'Free space on its disk.', status.storage.freeBytes)
   gauge('hearsay_health_entries', 'Entries of the health list.', status.health.length)
-  gauge('process_resident_memory_bytes', 'Resident memory.', process.memoryUsage.rss())
+  gauge('process_resident_memory_bytes', 'Resident memory.', memoryUsage.rss())
   return { type: register.contentType, text: await register.metrics() }
 }

@@ -8,7 +8,7 @@ import { RpcError } from '../rpc-error.ts'
 import { eventTypes, seq } from '../schema/shapes.ts'
 import type { Outlet } from '../server/subscription.ts'
 import { Subscriptions } from '../server/subscriptions.ts'
-import type { HttpCall, HttpPorts } from './http.ts'
+import type { HttpCall, HttpPorts } from './http-ports.ts'
 import { refuse, replyStream } from './http-reply.ts'
 
 const queryShape = z.strictObject({ after: seq.exactOptional(), types: eventTypes })

@@ -1,5 +1,6 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { umask } from 'node:process'
 import { HearsayError } from '../../src/base/index.ts'
 import { MAX_CONNECTIONS, MAX_SOCKET_PATH_BYTES } from '../constants.ts'
 
@@ -22,11 +23,11 @@ export async function listenUnix(
   const server = createServer({ allowHalfOpen: true }, onConnection)
   server.maxConnections = MAX_CONNECTIONS
   // listen() binds before it returns, so the mask covers the bind and nothing else.
-  const mask = process.umask(0o177)
+  const mask = umask(0o177)
   try {
     server.listen(path)
   } finally {
-    process.umask(mask)
+    umask(mask)
   }
   await new Promise<void>((resolve, reject) => {
     server.once('listening', resolve)

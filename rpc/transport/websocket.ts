@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { WebSocket, WebSocketServer } from 'ws'
+import type { RawData, WebSocket, WebSocketServer } from 'ws'
 import { MAX_REQUEST_BYTES, WS_PROTOCOL } from '../constants.ts'
 import type { Connection, Wire } from '../server/connection.ts'
 import type { Principal } from '../server/principal.ts'
@@ -20,20 +20,19 @@ export class WebSocketFront {
   }
 
   /** Takes an upgrade request that passed the guard. */
-  async accept(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    principal: Principal,
-  ): Promise<void> {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
     this.#server ??= createSocketServer()
-    const server = await this.#server
-    if (socket.destroyed) return
-    server.handleUpgrade(request, socket, head, (client) => {
-      this.#open.add(client)
-      client.once('close', () => this.#open.delete(client))
-      serveWebSocket(client, (wire) => this.#ports.connect(wire, principal))
-    })
+    this.#server.then(
+      (server) => {
+        if (socket.destroyed) return
+        server.handleUpgrade(request, socket, head, (client) => {
+          this.#open.add(client)
+          client.once('close', () => this.#open.delete(client))
+          serveWebSocket(client, (wire) => this.#ports.connect(wire, principal))
+        })
+      },
+      () => socket.destroy(),
+    )
   }
 
   close(): void {
@@ -68,8 +67,13 @@ function serveWebSocket(client: WebSocket, connect: (wire: Wire) => Connection):
   })
   client.on('message', (data, isBinary) => {
     if (isBinary) client.close(1003, 'text only')
-    else connection.receive(String(data))
+    else connection.receive(textOf(data))
   })
   client.on('error', () => client.terminate())
-  client.on('close', () => void connection.closed())
+  client.on('close', () => connection.closed())
+}
+
+/** With the default `binaryType` a text message is one Buffer. */
+function textOf(data: RawData): string {
+  return Buffer.isBuffer(data) ? data.toString('utf8') : ''
 }
