@@ -1,0 +1,83 @@
+import type { Command } from 'commander'
+import type { WaitTarget } from '../../../src/node/index.ts'
+import { EXIT, ExitError } from '../../exit-codes.ts'
+import { RpcFailure } from '../../../rpc/client/index.ts'
+import type { Context } from '../context.ts'
+import { formatDuration } from '../duration.ts'
+import type { Registry } from '../program.ts'
+import { statusText } from '../status-text.ts'
+
+const WATCH_MS = 1_000
+const WAIT_TIMEOUT_MS = 30_000
+const TARGET = /^(ready|linked|peers=[1-9]\d{0,3})$/
+
+export function register(program: Command, registry: Registry): void {
+  program
+    .command('status')
+    .description('what the daemon does, how well it protects, and what is wrong')
+    .option('--watch', 'show it again every second')
+    .action(registry.action(status))
+  program
+    .command('wait')
+    .description('wait until the daemon is ready, linked to its network, or has N peers')
+    .option('--for <target>', 'ready, linked or peers=N', 'ready')
+    .action(registry.action(wait))
+  program
+    .command('doctor')
+    .description('check clock, disk, sockets, network and storage, and name a fix for each fault')
+    .argument('[checks...]', 'only these checks')
+    .action(registry.action(doctor))
+}
+
+async function status(context: Context, options: { watch?: boolean }): Promise<void> {
+  const { io, out } = context
+  await context.withRpc(async (rpc) => {
+    for (;;) {
+      const view = await rpc.call('node.status', {}, context.signal)
+      const clear =
+        options.watch === true && io.stdout.isTTY && !out.json ? '\u001b[H\u001b[2J' : ''
+      out.data(view, clear + statusText(view, out, io.clock.now()))
+      if (options.watch !== true) return
+      await io.clock.sleep(WATCH_MS, context.signal)
+    }
+  })
+}
+
+async function wait(context: Context, options: { for: string }): Promise<void> {
+  if (!isTarget(options.for)) {
+    throw new ExitError(
+      EXIT.usage,
+      `cannot wait for "${options.for}"`,
+      'use ready, linked or peers=N',
+    )
+  }
+  const timeoutMs = context.timeoutMs(WAIT_TIMEOUT_MS)
+  context.out.progress(`waiting until ${options.for} …`)
+  try {
+    const view = await context.call('node.wait', { for: options.for, timeoutMs }, context.signal)
+    context.out.data(view, '')
+    context.out.note(`${context.out.ok} ${view.state}, ${view.link}, ${view.peers} peers`)
+  } catch (error) {
+    if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+    throw new ExitError(
+      EXIT.notReady,
+      `not ${options.for} after ${formatDuration(timeoutMs)}`,
+      'hearsay status says what is missing',
+    )
+  }
+}
+
+function isTarget(text: string): text is WaitTarget {
+  return TARGET.test(text)
+}
+
+async function doctor(context: Context, checks: string[]): Promise<number> {
+  const { out } = context
+  const result = await context.call('node.doctor', checks.length === 0 ? {} : { checks })
+  const lines = result.checks.map(
+    ({ name, ok, detail, fix }) =>
+      `${ok ? out.ok : out.bad} ${name}: ${detail}\n${ok || fix === undefined ? '' : `  fix: ${fix}\n`}`,
+  )
+  out.data(result, lines.join(''))
+  return result.checks.every(({ ok }) => ok) ? EXIT.ok : EXIT.rpcError
+}

@@ -1,0 +1,77 @@
+import { type Clock, type Rng, systemClock, systemRng } from '../../src/base/index.ts'
+
+/** Where text goes. `columns` is 0 when it is not a terminal. */
+export interface Sink {
+  readonly isTTY: boolean
+  readonly columns: number
+  write(text: string): void
+}
+
+export interface Source extends AsyncIterable<Uint8Array> {
+  readonly isTTY: boolean
+}
+
+/** Everything the command line takes from its surroundings, so that a test can give it others. */
+export interface Io {
+  readonly stdin: Source
+  readonly stdout: Sink
+  readonly stderr: Sink
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  readonly rng: Rng
+  /** Calls `fn` at the first SIGINT, SIGTERM or SIGHUP. The second one ends the process at once. */
+  onSignal(fn: (signal: NodeJS.Signals) => void): void
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** What a shell reports for a process that a signal ended: 128 plus the signal's number. */
+export const SIGNAL_EXIT: Readonly<Record<string, number>> = {
+  SIGINT: 130,
+  SIGTERM: 143,
+  SIGHUP: 129,
+}
+
+function sink(stream: NodeJS.WriteStream): Sink {
+  // A reader that has seen enough (`| head`) closes the pipe: that ends us, it is no failure.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 74)
+  })
+  return {
+    get isTTY() {
+      return stream.isTTY === true
+    },
+    get columns() {
+      return stream.columns ?? 0
+    },
+    write: (text) => {
+      stream.write(text)
+    },
+  }
+}
+
+/** The surroundings of the real process. */
+export function processIo(): Io {
+  return {
+    stdin: {
+      get isTTY() {
+        return process.stdin.isTTY === true
+      },
+      [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
+    },
+    stdout: sink(process.stdout),
+    stderr: sink(process.stderr),
+    env: process.env,
+    clock: systemClock,
+    rng: systemRng,
+    onSignal(fn) {
+      let seen = false
+      for (const signal of SIGNALS) {
+        process.on(signal, () => {
+          if (seen) process.exit(SIGNAL_EXIT[signal] ?? 1)
+          seen = true
+          fn(signal)
+        })
+      }
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import type { NodeStatus } from '../../src/node/index.ts'
+import { formatBytes, formatDuration } from './duration.ts'
+import type { Output } from './output.ts'
+import { printable } from './table.ts'
+
+/** The status for a person: what runs, what it protects in numbers, what is wrong and how to mend it. */
+export function statusText(status: NodeStatus, out: Output, nowMs: number): string {
+  const rows: [string, string][] = [
+    ['state', stateLine(status, out, nowMs)],
+    ['network', networkLine(status)],
+  ]
+  if (status.network !== null) rows.push(...mixingLines(status, out))
+  rows.push(
+    ['outbox', outboxLine(status)],
+    ['storage', storageLine(status)],
+    ['peer id', status.peerId],
+    ...status.addresses.map((address, index): [string, string] => [
+      index === 0 ? 'address' : '',
+      address,
+    ]),
+  )
+  const lines = rows.map(([name, text]) => `${out.paint('dim', name.padEnd(9))}${text}\n`)
+  return lines.join('') + healthLines(status, out)
+}
+
+function stateLine(status: NodeStatus, out: Output, nowMs: number): string {
+  const mark = status.state === 'running' ? out.ok : out.warn
+  const since = formatDuration(Math.max(0, nowMs - Date.parse(status.since)))
+  return `${mark} ${status.state} for ${since}, hearsay ${status.version}`
+}
+
+function networkLine(status: NodeStatus): string {
+  const { network, link, peers } = status
+  if (network === null) return 'none joined: hearsay network join <file or URI>'
+  const linked = link === 'linked' ? 'linked' : 'looking for peers'
+  return (
+    `${printable(network.name)} (${network.words}), ${network.preset}, ` +
+    `${network.nodes} nodes, ${peers} connected, ${linked}`
+  )
+}
+
+function mixingLines(status: NodeStatus, out: Output): [string, string][] {
+  const { mixing } = status
+  const form =
+    mixing.form === 'direct'
+      ? 'direct: this node publishes its own boxes'
+      : `${mixing.layers} layers, ${mixing.mixes} mixes, ${mixing.poolPerMix} packets per mix`
+  const cover = {
+    off: `${out.bad} off`,
+    on: 'on',
+    'cover-only': 'on, and only cover: real messages wait',
+  }[mixing.cover]
+  const hold =
+    mixing.rejoinHoldLeftMs > 0
+      ? `, own messages are held for another ${formatDuration(mixing.rejoinHoldLeftMs)}`
+      : ''
+  const replies =
+    mixing.replyRate === null ? '' : `, ${Math.round(mixing.replyRate * 100)} % of replies return`
+  const period = mixing.slotMs * mixing.publishEvery
+  const pace = period > 0 ? `, one box every ${formatDuration(period)}` : ''
+  return [
+    ['mixing', `${form}${replies}`],
+    ['cover', `${cover}${pace}${hold}`],
+    [
+      'privacy',
+      `anonymity set about ${Math.round(mixing.anonymitySet)}, ` +
+        `for about ${Math.round(mixing.protectedMessages)} linked messages`,
+    ],
+    ...(mixing.statement === '' ? [] : [['', mixing.statement] as [string, string]]),
+  ]
+}
+
+function outboxLine({ outbox }: NodeStatus): string {
+  if (outbox.queued === 0) return 'empty'
+  const age =
+    outbox.oldestAgeMs === null ? '' : `, the oldest for ${formatDuration(outbox.oldestAgeMs)}`
+  return `${outbox.queued} waiting${age}`
+}
+
+function storageLine({ storage }: NodeStatus): string {
+  const kept =
+    storage.retentionMs === null
+      ? ''
+      : `, keeps about ${formatDuration(storage.retentionMs)} at the present rate`
+  return (
+    `${formatBytes(storage.bytes)}, ${storage.boxes} boxes, ` +
+    `${formatBytes(storage.freeBytes)} free${kept}`
+  )
+}
+
+function healthLines(status: NodeStatus, out: Output): string {
+  return status.health
+    .map(({ severity, text, fix }) => {
+      const mark = severity === 'error' ? out.bad : severity === 'warning' ? out.warn : '·'
+      return `${mark} ${text}\n${fix === '' ? '' : `  fix: ${fix}\n`}`
+    })
+    .join('')
+}

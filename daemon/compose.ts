@@ -1,0 +1,105 @@
+import { chmodSync, existsSync } from 'node:fs'
+import { RpcServer, type TcpOptions } from '../rpc/index.ts'
+import { systemClock, systemRng } from '../src/base/index.ts'
+import { createNode } from '../src/node/index.ts'
+import { type Config, LiveConfig, type LogLevel } from './config/index.ts'
+import type { Home } from './home.ts'
+import type { DaemonLog } from './logging.ts'
+import { packageVersion } from './version.ts'
+
+export interface ComposeOptions {
+  readonly home: Home
+  readonly config: Config
+}
+
+/** A daemon whose RPC answers. */
+export interface Daemon {
+  readonly peerId: string
+  /** Port of the RPC over HTTP, where one was configured. */
+  readonly httpPort: number | undefined
+  /** Resolves when a client asked the node to stop. */
+  readonly stopRequested: Promise<void>
+  /** Resolves with the reason when the node cannot go on. */
+  readonly failed: Promise<Error>
+  /** Closes the RPC first, so that no call meets a node that is half gone. */
+  stop(): Promise<void>
+}
+
+/**
+ * Plugs node, RPC and settings together and starts them: the node first, which takes the lock of the
+ * database, so that the socket of another living daemon is never touched. A failed start leaves nothing open.
+ */
+export async function compose(log: DaemonLog, options: ComposeOptions): Promise<Daemon> {
+  const { home, config } = options
+  const version = packageVersion()
+  const announce = config.get('announce')
+  const reachable = config.get('reachable')
+  const node = await createNode(
+    { clock: systemClock, rng: systemRng, log },
+    {
+      home: home.root,
+      listen: [...config.get('listen')],
+      ...(announce.length === 0 ? {} : { announce: [...announce] }),
+      ...(reachable === 'auto' ? {} : { reachable }),
+      version,
+    },
+  )
+  const stopRequested = new Promise<void>((resolve) => node.onStopRequested(() => resolve()))
+  await node.start()
+  const rpc = new RpcServer(
+    {
+      node: node.api,
+      config: liveConfig(log, options),
+      clock: systemClock,
+      rng: systemRng,
+      log: log.child('rpc'),
+      versions: { daemon: version, node: process.versions.node },
+    },
+    { socketPath: home.socket, ...tcpOptions(options) },
+  )
+  try {
+    await rpc.start()
+    if (existsSync(home.cookieFile)) {
+      chmodSync(home.cookieFile, Number.parseInt(config.get('rpc.cookie_mode'), 8))
+    }
+  } catch (error) {
+    await rpc.stop()
+    await node.stop()
+    throw error
+  }
+  return {
+    peerId: (await node.api.identity.get()).peerId,
+    httpPort: rpc.tcpPort,
+    stopRequested,
+    failed: node.failed,
+    async stop() {
+      await rpc.stop()
+      await node.stop()
+    },
+  }
+}
+
+function liveConfig(log: DaemonLog, { home, config }: ComposeOptions): LiveConfig {
+  return new LiveConfig(
+    {
+      apply(key, value) {
+        if (key === 'log.level') log.setLevel(value as LogLevel)
+      },
+    },
+    { file: home.configFile, started: config },
+  )
+}
+
+function tcpOptions({ home, config }: ComposeOptions): { tcp?: TcpOptions } {
+  const address = config.get('rpc.http')
+  if (address === '') return {}
+  const at = address.lastIndexOf(':')
+  return {
+    tcp: {
+      host: address.slice(0, at).replace(/^\[|\]$/g, ''),
+      port: Number(address.slice(at + 1)),
+      cookiePath: home.cookieFile,
+      allowedOrigins: config.get('rpc.allowed_origins'),
+    },
+  }
+}

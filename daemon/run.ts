@@ -1,0 +1,134 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import type { Io } from './cli/io.ts'
+import { compose, type Daemon } from './compose.ts'
+import { type ConfigKeyName, loadConfig } from './config/index.ts'
+import { DAEMON_EXIT, ExitError, reasonOf } from './exit-codes.ts'
+import type { Home } from './home.ts'
+import { type DaemonLog, openLog } from './logging.ts'
+import { prepareHome } from './prepare.ts'
+import { explainStart } from './startup-errors.ts'
+import { packageVersion } from './version.ts'
+
+export interface RunOptions {
+  readonly home: Home
+  /** Values of command line flags. */
+  readonly flags: Partial<Record<ConfigKeyName, string>>
+  /** Stop when stdin ends: a parent that is killed takes its daemons along. */
+  readonly stopWithStdin: boolean
+}
+
+/** Why a daemon ends. */
+type End = { readonly reason: string; readonly exitCode: number }
+
+// Longer than a clean stop takes; a stop that hangs must not leave a daemon that answers nobody.
+const STOP_DEADLINE_MS = 15_000
+
+/**
+ * Runs the daemon until it is asked to stop: by a signal, by node.stop, or by the end of stdin.
+ * @returns 0 after an orderly stop, 70 after a bug, 74 when the storage failed.
+ * @throws ExitError with a code of sysexits.h when it cannot start.
+ */
+export async function runDaemon(
+  ports: { io: Io; signal: AbortSignal },
+  options: RunOptions,
+): Promise<number> {
+  const { io } = ports
+  const { home } = options
+  // Whatever is made from here on is closed to others, sockets and databases too.
+  process.umask(0o077)
+  await prepareHome(home)
+  const config = loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
+  const log = await openLog({
+    level: config.get('log.level'),
+    json: !io.stderr.isTTY,
+    write: (line) => io.stderr.write(line),
+  })
+  const bug = catchBugs(log)
+  let daemon: Daemon
+  try {
+    daemon = await compose(log, { home, config })
+  } catch (error) {
+    throw explainStart(error, home, config.get('listen'))
+  }
+  writePidFile(home)
+  log.info('ready', { version: packageVersion(), pid: process.pid })
+
+  const end = await Promise.race([
+    aborted(ports.signal),
+    daemon.stopRequested.then((): End => ({ reason: 'node.stop', exitCode: DAEMON_EXIT.ok })),
+    daemon.failed.then((error) => failedEnd(error, options, config.get('listen'))),
+    bug,
+    ...(options.stopWithStdin ? [stdinEnd(io)] : []),
+  ])
+  log.info('stopping', { reason: end.reason })
+  const clean = await stopInTime(daemon, io, log)
+  rmSync(home.pidFile, { force: true })
+  log.info('stopped')
+  return end.exitCode === DAEMON_EXIT.ok && !clean ? DAEMON_EXIT.bug : end.exitCode
+}
+
+/** An error that nobody handled is a bug; the state on disk is safe, the state in memory is not known. */
+function catchBugs(log: DaemonLog): Promise<End> {
+  return new Promise((resolve) => {
+    const onBug = (kind: string) => (error: unknown) => {
+      log.error('bug: an error was not handled', {
+        kind,
+        reason: reasonOf(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      })
+      resolve({ reason: 'bug', exitCode: DAEMON_EXIT.bug })
+    }
+    process.on('unhandledRejection', onBug('rejection'))
+    process.on('uncaughtException', onBug('exception'))
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<End> {
+  const end = { reason: 'signal', exitCode: DAEMON_EXIT.ok }
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(end)
+    else signal.addEventListener('abort', () => resolve(end), { once: true })
+  })
+}
+
+function failedEnd(error: Error, options: RunOptions, listen: readonly string[]): End {
+  const { exitCode, message } = explainStart(error, options.home, listen)
+  return { reason: message, exitCode }
+}
+
+async function stdinEnd(io: Io): Promise<End> {
+  for await (const _ of io.stdin) {
+    // Its content means nothing.
+  }
+  return { reason: 'stdin ended', exitCode: DAEMON_EXIT.ok }
+}
+
+async function stopInTime(daemon: Daemon, io: Io, log: DaemonLog): Promise<boolean> {
+  const late = new AbortController()
+  try {
+    return await Promise.race([
+      daemon.stop().then(() => true),
+      io.clock.sleep(STOP_DEADLINE_MS, late.signal).then(
+        () => {
+          log.error('the stop took too long')
+          return false
+        },
+        () => true,
+      ),
+    ])
+  } catch (error) {
+    log.error('the stop failed', { reason: reasonOf(error) })
+    return false
+  } finally {
+    late.abort()
+  }
+}
+
+/** For people and for the message of a second daemon; nothing decides by it. */
+function writePidFile(home: Home): void {
+  try {
+    writeFileSync(home.pidFile, `${process.pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    throw new ExitError(DAEMON_EXIT.ioError, `cannot write ${home.pidFile}: ${reasonOf(error)}`)
+  }
+}

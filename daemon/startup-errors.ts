@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs'
+import { type ErrorCode, isHearsayError } from '../src/base/index.ts'
+import { DAEMON_EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
+import type { Home } from './home.ts'
+
+const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
+  'storage-locked': DAEMON_EXIT.unavailable,
+  'address-in-use': DAEMON_EXIT.unavailable,
+  'storage-full': DAEMON_EXIT.ioError,
+  'storage-failed': DAEMON_EXIT.ioError,
+  'storage-poisoned': DAEMON_EXIT.ioError,
+  'storage-corrupt': DAEMON_EXIT.dataCorrupt,
+  'storage-permissions': DAEMON_EXIT.permission,
+}
+
+const EXIT_OF_SYSTEM: Readonly<Record<string, number>> = {
+  EADDRINUSE: DAEMON_EXIT.unavailable,
+  EADDRNOTAVAIL: DAEMON_EXIT.config,
+  EACCES: DAEMON_EXIT.permission,
+  EPERM: DAEMON_EXIT.permission,
+  ENOSPC: DAEMON_EXIT.ioError,
+  EDQUOT: DAEMON_EXIT.ioError,
+  EROFS: DAEMON_EXIT.ioError,
+  EIO: DAEMON_EXIT.ioError,
+}
+
+/** Turns what stopped a daemon into an exit code, a cause and a fix. */
+export function explainStart(error: unknown, home: Home, listen: readonly string[]): ExitError {
+  if (error instanceof ExitError) return error
+  const system = rootSystemCode(error)
+  if (isHearsayError(error)) {
+    const code = EXIT_OF_CODE[error.code] ?? EXIT_OF_SYSTEM[system ?? ''] ?? DAEMON_EXIT.bug
+    return new ExitError(code, ...sentence(error.code, error.message, home, listen), error)
+  }
+  if (system !== undefined && EXIT_OF_SYSTEM[system] !== undefined) {
+    const code = SENTENCE_OF_SYSTEM[system] ?? 'storage-failed'
+    const text = sentence(code, `${reasonOf(error)}`, home, listen)
+    return new ExitError(EXIT_OF_SYSTEM[system], ...text, error)
+  }
+  return new ExitError(DAEMON_EXIT.bug, `internal error: ${reasonOf(error)}`, 'see the log', error)
+}
+
+const SENTENCE_OF_SYSTEM: Readonly<Record<string, ErrorCode>> = {
+  EADDRINUSE: 'address-in-use',
+  EADDRNOTAVAIL: 'address-in-use',
+  ENOSPC: 'storage-full',
+  EDQUOT: 'storage-full',
+}
+
+/** The cause and the fix of what a person can mend. */
+function sentence(
+  code: ErrorCode,
+  message: string,
+  home: Home,
+  listen: readonly string[],
+): [string, string | undefined] {
+  switch (code) {
+    case 'storage-locked': {
+      const pid = otherPid(home)
+      const who = pid === undefined ? 'another hearsay' : `another hearsay (pid ${pid})`
+      return [`${who} is running on ${home.root}`, 'stop it with: hearsay down']
+    }
+    case 'address-in-use':
+      return [
+        `cannot listen on ${listen.join(', ')}: the address is in use or is not this machine's`,
+        `choose another one: hearsay config set listen /ip4/0.0.0.0/tcp/<port>`,
+      ]
+    case 'storage-full':
+      return [`the disk under ${home.root} is full`, 'free some space and start again']
+    case 'storage-permissions':
+      return [message, `run: chmod 600 ${home.keyFile}`]
+    case 'storage-corrupt':
+      return [`the database under ${home.root} is damaged: ${message}`, 'restore a backup']
+    default:
+      return [message, undefined]
+  }
+}
+
+/** The process that wrote the pid file; only for the message, never to decide. */
+function otherPid(home: Home): number | undefined {
+  try {
+    const pid = Number(readFileSync(home.pidFile, 'utf8'))
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The system error at the bottom of a chain of causes, among an aggregate's too. */
+function rootSystemCode(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at !== undefined && depth < 8; depth++) {
+    const code = systemCode(at)
+    if (code !== undefined && EXIT_OF_SYSTEM[code] !== undefined) return code
+    const { cause, errors } = at as { cause?: unknown; errors?: readonly unknown[] }
+    at = cause ?? errors?.[0]
+  }
+  return undefined
+}

@@ -1,0 +1,28 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../src/base/index.ts'
+import { isAlive, stopProcesses } from './processes.ts'
+import { removeState, type TestnetState } from './state.ts'
+
+const STOP_GRACE_MS = 10_000
+
+/** Stops every process of the testnet that still runs. The caller holds the lock. */
+export async function takeDown(
+  clock: Clock,
+  state: TestnetState,
+): Promise<{ stopped: number; forced: number }> {
+  const running = state.nodes.flatMap(({ process }) =>
+    process !== undefined && isAlive(process) ? [process] : [],
+  )
+  const { forced } = await stopProcesses(running, clock, STOP_GRACE_MS)
+  return { stopped: running.length, forced }
+}
+
+/** Deletes what a testnet has written, and nothing else that may be in the folder. */
+export function wipe(dir: string, state: TestnetState): void {
+  removeState(dir)
+  rmSync(join(dir, 'smoke.json'), { force: true })
+  for (const { index } of state.nodes) {
+    rmSync(join(dir, `node-${index}`), { recursive: true, force: true })
+  }
+}
