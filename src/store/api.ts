@@ -1,8 +1,10 @@
 import type { Bucket } from './buckets.ts'
+import type { CheckResult } from './check.ts'
 import type { ConsumerFeed, FeedOptions } from './consumer-feed.ts'
 import type { Consumers } from './consumers.ts'
 import type { Journal } from './journal.ts'
 import type { JsonObject } from './json.ts'
+import type { RetentionPolicy, RetentionResult } from './retention.ts'
 
 /** Bounds over keys inside a bucket; none means the whole bucket. */
 export interface KeyRange {
@@ -105,6 +107,10 @@ export interface Store {
   feed(options: FeedOptions): Promise<ConsumerFeed>
   /** Rewrites all tables, so that overwritten and deleted values leave the disk. */
   compact(): Promise<void>
+  /** Removes old journal entries, see `RetentionPolicy`. Call it now and then, and after acknowledgements. */
+  retain(policy?: RetentionPolicy): Promise<RetentionResult>
+  /** Opens every value and walks the journal's chain. */
+  check(): Promise<CheckResult>
   stats(): Promise<StoreStats>
   /** Waits for the commits under way, then closes the files. Safe to call twice. */
   close(): Promise<void>

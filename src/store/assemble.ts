@@ -1,4 +1,5 @@
 import { type Clock, equalBytes, type Logger, type Rng } from '../base/index.ts'
+import { CleanMark } from './clean-mark.ts'
 import { Committer } from './committer.ts'
 import { SCHEMA_VERSION } from './constants.ts'
 import type { Engine } from './engine.ts'
@@ -7,8 +8,10 @@ import type { FilePort } from './files.ts'
 import { decodeHead, FIRST_HEAD, type Head } from './head.ts'
 import { eventKey, headOperation } from './journal-stage.ts'
 import { EPOCH_BYTES, encodeFormat, META_KEYS, readEpoch, readFormat } from './meta.ts'
+import { markOperation, missingMarks } from './marks.ts'
 import { MIGRATIONS } from './migrations.ts'
 import type { HomePaths, Parts } from './parts.ts'
+import { ValueReader } from './reader.ts'
 import type { Reserve } from './reserve.ts'
 import { Secrets } from './secrets.ts'
 import { Shelf } from './shelf.ts'
@@ -42,14 +45,14 @@ export async function assemble(
   options: AssembleOptions,
 ): Promise<EngineStore> {
   const opened: { close(): Promise<void> }[] = [ports.engine]
-  const closeFiles = async () => {
+  const closeAll = async () => {
     const results = await Promise.allSettled(opened.map((part) => part.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
   try {
-    return await open(ports, options, opened, closeFiles)
+    return await open(ports, options, opened, closeAll)
   } catch (error) {
-    await closeFiles()
+    await closeAll()
     throw error
   }
 }
@@ -58,7 +61,7 @@ async function open(
   ports: AssemblePorts,
   options: AssembleOptions,
   opened: { close(): Promise<void> }[],
-  closeFiles: () => Promise<void>,
+  closeAll: () => Promise<void>,
 ): Promise<EngineStore> {
   const { engine, files, log } = ports
   const { paths } = options
@@ -69,19 +72,22 @@ async function open(
   else await migrate(engine, vault, readFormat(vault, format))
 
   const isNew = format === undefined
-  const shelf = await Shelf.open({ vault, files }, { path: paths.shelf, create: isNew })
-  opened.push(shelf)
   const watermark = await Watermark.open({ vault, files, log }, paths.watermark)
   opened.push(watermark)
+  const mark = await watermark.read()
+  // An empty database beside a watermark is one that lost everything: never begin anew over it.
+  if (isNew && mark > 0) throw corrupt('the database has lost commits', { missing: mark })
+  const shelf = await Shelf.open({ vault, files }, { path: paths.shelf, create: isNew })
+  opened.push(shelf)
   if (isNew) {
     await files.syncDirectory(paths.directory)
     await initialise(ports, vault)
   }
 
   let head = decodeHead(await readMeta(engine, vault, META_KEYS.head))
-  const mark = await watermark.read()
-  if (mark > head.commits && !options.restored) {
-    throw corrupt('the database has lost commits', { missing: mark - head.commits })
+  if (!options.restored) {
+    const missing = Math.max(0, mark - head.commits) + (await missingMarks(engine, head))
+    if (missing > 0) throw corrupt('the database has lost commits', { missing })
   }
   if (options.restored) head = await beginGeneration(ports, vault, head, mark)
   await verifyTail(engine, vault, head)
@@ -90,8 +96,26 @@ async function open(
   await secrets.load(engine, log)
   const epoch = readEpoch(await readMeta(engine, vault, META_KEYS.epoch))
   const committer = new Committer({ ...ports, vault, shelf, secrets, watermark }, { head })
+  const cleanMark = new CleanMark({ files }, paths)
+  await cleanMark.take()
+  const closeFiles = async () => {
+    await closeAll()
+    if (committer.poison === undefined) await cleanMark.leave()
+  }
+  const reader = new ValueReader({ engine, vault, shelf })
   const parts: Parts = {
-    ...{ clock: ports.clock, files, paths, engine, vault, shelf, secrets, committer, epoch },
+    ...{
+      clock: ports.clock,
+      files,
+      paths,
+      engine,
+      vault,
+      shelf,
+      secrets,
+      committer,
+      reader,
+      epoch,
+    },
     ...{ reserve: ports.reserve, closeFiles },
   }
   const store = new EngineStore(parts)
@@ -119,6 +143,7 @@ async function initialise(ports: AssemblePorts, vault: Vault): Promise<void> {
     { type: 'put', key: META_KEYS.format, value: encodeFormat(vault) },
     epochOperation(ports.rng, vault),
     headOperation(vault, FIRST_HEAD),
+    markOperation(FIRST_HEAD.commits),
   ])
 }
 
@@ -129,8 +154,13 @@ async function beginGeneration(
   head: Head,
   mark: number,
 ): Promise<Head> {
-  const next = { ...head, commits: Math.max(head.commits, mark) + 1 }
-  await ports.engine.write([epochOperation(ports.rng, vault), headOperation(vault, next)])
+  const commits = Math.max(head.commits, mark) + 1
+  const next = { ...head, commits, marksFrom: commits }
+  await ports.engine.write([
+    epochOperation(ports.rng, vault),
+    headOperation(vault, next),
+    markOperation(commits),
+  ])
   return next
 }
 

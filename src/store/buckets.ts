@@ -40,6 +40,7 @@ export const BUCKETS = {
   frozenSets: 98,
   admissions: 99,
   revocations: 100,
+  descriptorConflicts: 101,
   // net
   peerAddresses: 112,
   peerBans: 113,
@@ -62,6 +63,8 @@ export const SYSTEM_BUCKETS = {
   journal: 1,
   consumers: 2,
   secretIndex: 3,
+  /** Marks of the last group commits, in the clear. */
+  marks: 4,
   /** Written by `compact` only, so that one table spans all keys. */
   sentinel: 255,
 } as const

@@ -6,6 +6,7 @@ import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BYTES } from './constant
 import type { Engine, Operation } from './engine.ts'
 import type { Head } from './head.ts'
 import { headOperation, stageEvents, stageRedactions, stageTrim } from './journal-stage.ts'
+import { markOperation } from './marks.ts'
 import type { Secrets } from './secrets.ts'
 import type { Shelf } from './shelf.ts'
 import { writeError } from './storage-error.ts'
@@ -143,9 +144,10 @@ export class Committer {
       ...events.tail,
       oldest: trim.oldest,
       commits: this.#head.commits + 1,
+      marksFrom: this.#head.marksFrom,
     }
     operations.push(...redactions, ...events.operations, ...trim.operations)
-    operations.push(headOperation(vault, head))
+    operations.push(headOperation(vault, head), markOperation(head.commits))
 
     await shelf.stage(change)
     await engine.write(operations)

@@ -30,6 +30,6 @@ export interface FilePort {
   /** Makes created and removed names durable. */
   syncDirectory(path: string): Promise<void>
   freeBytes(path: string): Promise<number>
-  /** Sum of the sizes of the files directly inside, 0 when there is no such directory. */
-  directoryBytes(path: string): Promise<number>
+  /** The files directly inside; none when there is no such directory. */
+  list(path: string): Promise<readonly { readonly name: string; readonly bytes: number }[]>
 }

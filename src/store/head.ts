@@ -5,6 +5,8 @@ import { corrupt } from './storage-error.ts'
 export interface Head {
   /** Group commits so far: compared with the watermark to notice a database that went back. */
   readonly commits: number
+  /** First commit number of the unbroken row of marks. */
+  readonly marksFrom: number
   /** Last event, 0 before the first. */
   readonly seq: number
   /** First event that is kept; `seq + 1` when none is. */
@@ -13,12 +15,24 @@ export interface Head {
   readonly chain: Uint8Array
 }
 
-export const FIRST_HEAD: Head = { commits: 0, seq: 0, oldest: 1, chain: new Uint8Array(HASH_BYTES) }
-const HEAD_BYTES = 24 + HASH_BYTES
+export const FIRST_HEAD: Head = {
+  commits: 1,
+  marksFrom: 1,
+  seq: 0,
+  oldest: 1,
+  chain: new Uint8Array(HASH_BYTES),
+}
+const HEAD_BYTES = 32 + HASH_BYTES
 
-/** commits 8 | seq 8 | oldest 8 | chain 32. */
+/** commits 8 | marks from 8 | seq 8 | oldest 8 | chain 32. */
 export function encodeHead(head: Head): Uint8Array {
-  return concat(u64be(head.commits), u64be(head.seq), u64be(head.oldest), head.chain)
+  return concat(
+    u64be(head.commits),
+    u64be(head.marksFrom),
+    u64be(head.seq),
+    u64be(head.oldest),
+    head.chain,
+  )
 }
 
 /** @throws HearsayError `storage-corrupt`. */
@@ -26,9 +40,10 @@ export function decodeHead(bytes: Uint8Array): Head {
   if (bytes.length !== HEAD_BYTES) throw corrupt('the head record is damaged')
   const head = {
     commits: readU64be(bytes, 0),
-    seq: readU64be(bytes, 8),
-    oldest: readU64be(bytes, 16),
-    chain: bytes.slice(24),
+    marksFrom: readU64be(bytes, 8),
+    seq: readU64be(bytes, 16),
+    oldest: readU64be(bytes, 24),
+    chain: bytes.slice(32),
   }
   if (head.oldest < 1 || head.oldest > head.seq + 1) throw corrupt('the head record is damaged')
   return head

@@ -11,6 +11,8 @@ export type {
   Store,
   StoreStats,
 } from './api.ts'
+export type { CheckResult } from './check.ts'
+export type { RetentionPolicy, RetentionResult } from './retention.ts'
 export { BUCKETS } from './buckets.ts'
 export type { Bucket } from './buckets.ts'
 export { MAX_EVENT_DATA_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './constants.ts'

@@ -35,12 +35,15 @@ export class MemoryFiles implements FilePort {
     return Number.MAX_SAFE_INTEGER
   }
 
-  async directoryBytes(path: string): Promise<number> {
-    let sum = 0
-    for (const [name, file] of this.#files) {
-      if (name.startsWith(`${path}/`)) sum += file.bytes.length
+  async list(path: string): Promise<{ name: string; bytes: number }[]> {
+    const found: { name: string; bytes: number }[] = []
+    for (const [name, { bytes }] of this.#files) {
+      const inside = name.slice(path.length + 1)
+      if (name.startsWith(`${path}/`) && !inside.includes('/')) {
+        found.push({ name: inside, bytes: bytes.length })
+      }
     }
-    return sum
+    return found
   }
 
   #handle(path: string): OpenFile {

@@ -2,6 +2,7 @@ import { HearsayError, isHearsayError } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import type { Store } from './api.ts'
 import { assemble } from './assemble.ts'
+import { CleanMark } from './clean-mark.ts'
 import { FULL_DISK_BYTES, RESERVE_BYTES, VAULT_KEY_BYTES } from './constants.ts'
 import type { FilePort } from './files.ts'
 import { openLevelEngine } from './level-engine.ts'
@@ -39,6 +40,7 @@ export async function openStore(ports: StorePorts, options: StoreOptions): Promi
   const bytes = options.reserveBytes ?? RESERVE_BYTES
   const reserve = new Reserve({ ...ports, files }, { path: paths.reserve, bytes })
   const open = async () => {
+    await new CleanMark({ files }, paths).verify()
     const engine = await openLevelEngine(paths.database)
     return assemble(
       { ...ports, files, engine, reserve },

@@ -2,6 +2,7 @@ import type { Clock, Logger, Rng } from '../base/index.ts'
 import type { Committer } from './committer.ts'
 import type { Engine } from './engine.ts'
 import type { FilePort } from './files.ts'
+import type { ValueReader } from './reader.ts'
 import type { Reserve } from './reserve.ts'
 import type { Secrets } from './secrets.ts'
 import type { Shelf } from './shelf.ts'
@@ -22,6 +23,7 @@ export interface HomePaths {
   readonly shelf: string
   readonly watermark: string
   readonly reserve: string
+  readonly clean: string
 }
 
 export function homePaths(directory: string): HomePaths {
@@ -31,6 +33,7 @@ export function homePaths(directory: string): HomePaths {
     shelf: `${directory}/secrets.shelf`,
     watermark: `${directory}/watermark`,
     reserve: `${directory}/reserve.bin`,
+    clean: `${directory}/clean`,
   }
 }
 
@@ -44,6 +47,7 @@ export interface Parts {
   readonly shelf: Shelf
   readonly secrets: Secrets
   readonly committer: Committer
+  readonly reader: ValueReader
   readonly reserve: Reserve
   readonly epoch: string
   /** Closes database, shelf and watermark, in this order; all of them even when one fails. */

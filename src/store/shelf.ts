@@ -79,7 +79,6 @@ export class Shelf {
     const size = Math.floor((await this.#file.size()) / SHELF_SLOT_BYTES) - 1
     this.#slots = this.#slotsOnDisk = Math.min(size, SHELF_MAX_SLOTS)
     const lost = new Set(index.keys())
-    let erased = 0
     for (let first = 0; first < this.#slots; first += READ_SLOTS) {
       const count = Math.min(READ_SLOTS, this.#slots - first)
       const bytes = await this.#file.read(halfOffset(first, 0), count * SHELF_SLOT_BYTES)
@@ -90,13 +89,14 @@ export class Shelf {
           const content = bytes.subarray(from, from + EMPTY_HALF.length)
           return decodeHalf(this.#vault, slot, half, content)
         })
-        erased += await this.#recoverSlot(slot, halves, index.get(slot))
+        await this.#recoverSlot(slot, halves, index.get(slot))
         if (this.#live.has(slot)) lost.delete(slot)
         else if (!index.has(slot)) this.#free.push(slot)
       }
     }
     this.#free.reverse()
-    if (erased > 0) await this.#file.sync()
+    // Always: an earlier recovery may have erased and been killed before its sync.
+    await this.#file.sync()
     return lost
   }
 
@@ -196,8 +196,7 @@ export class Shelf {
     slot: number,
     halves: readonly HalfContent[],
     generation: Uint8Array | undefined,
-  ): Promise<number> {
-    let erased = 0
+  ): Promise<void> {
     for (const half of [0, 1] as const) {
       const content = halves[half]
       if (content === undefined || content === 'empty') continue
@@ -210,9 +209,7 @@ export class Shelf {
         this.#live.set(slot, { ...content, half })
       } else {
         await this.#file.write(halfOffset(slot, half), EMPTY_HALF)
-        erased++
       }
     }
-    return erased
   }
 }

@@ -24,9 +24,12 @@ export async function collectStats(parts: Parts): Promise<StoreStats> {
   const { engine, files, committer, secrets, shelf, reserve, paths } = parts
   const keys: Record<string, number> = {}
   for (const [name, bucket] of Object.entries(BUCKETS)) keys[name] = await countKeys(engine, bucket)
-  const beside = await files.directoryBytes(paths.directory)
+  let bytes = 0
+  for (const directory of [paths.directory, paths.database]) {
+    for (const file of await files.list(directory)) bytes += file.bytes
+  }
   return {
-    bytes: beside + (await files.directoryBytes(paths.database)),
+    bytes,
     freeBytes: await files.freeBytes(paths.directory),
     keys,
     headSeq: committer.head.seq,

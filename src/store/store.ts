@@ -1,7 +1,7 @@
-import { equalBytes, isHearsayError } from '../base/index.ts'
 import type { Batch, KeyRange, Store, StoreStats } from './api.ts'
 import { WorkBatch } from './batch.ts'
 import type { Bucket } from './buckets.ts'
+import { type CheckResult, checkStore } from './check.ts'
 import type { Committer } from './committer.ts'
 import { ConsumerFeed, type FeedOptions } from './consumer-feed.ts'
 import { Consumers } from './consumers.ts'
@@ -9,6 +9,7 @@ import type { Engine } from './engine.ts'
 import { Journal } from './journal.ts'
 import type { Parts } from './parts.ts'
 import { physicalKey, physicalRange } from './physical-key.ts'
+import { applyRetention, type RetentionPolicy, type RetentionResult } from './retention.ts'
 import { collectStats } from './stats.ts'
 import type { Vault } from './vault.ts'
 
@@ -38,7 +39,7 @@ export class EngineStore implements Store {
   }
 
   get(bucket: Bucket, key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#read(physicalKey(bucket, key))
+    return this.#parts.reader.get(physicalKey(bucket, key))
   }
 
   async *iterate(
@@ -46,7 +47,7 @@ export class EngineStore implements Store {
     range?: KeyRange,
   ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array]> {
     for await (const [key, envelope] of this.#engine.iterate(physicalRange(bucket, range))) {
-      const value = await this.#openOrReread(key, envelope)
+      const value = await this.#parts.reader.open(key, envelope)
       if (value !== undefined) yield [key.slice(1), value]
     }
   }
@@ -79,6 +80,16 @@ export class EngineStore implements Store {
     return this.#engine.compact()
   }
 
+  retain(policy?: RetentionPolicy): Promise<RetentionResult> {
+    const { clock, engine } = this.#parts
+    const { journal, consumers } = this
+    return applyRetention({ clock, engine, journal, consumers }, policy)
+  }
+
+  check(): Promise<CheckResult> {
+    return checkStore(this.#parts, this.journal)
+  }
+
   stats(): Promise<StoreStats> {
     return collectStats(this.#parts)
   }
@@ -98,28 +109,5 @@ export class EngineStore implements Store {
       vault: this.#vault,
       submit: (work) => this.#committer.submit(work),
     })
-  }
-
-  async #read(key: Uint8Array): Promise<Uint8Array | undefined> {
-    const envelope = await this.#engine.get(key)
-    return envelope && this.#openOrReread(key, envelope)
-  }
-
-  /** Between the read and now a commit may have replaced a secret and erased its key: then read again. */
-  async #openOrReread(key: Uint8Array, envelope: Uint8Array): Promise<Uint8Array | undefined> {
-    let current = envelope
-    for (;;) {
-      try {
-        return this.#vault.open(key, current, (slot, generation) =>
-          this.#parts.shelf.keyOf(slot, generation),
-        )
-      } catch (error) {
-        if (!isHearsayError(error, 'storage-corrupt')) throw error
-        const again = await this.#engine.get(key)
-        if (again === undefined) return undefined
-        if (equalBytes(again, current)) throw error
-        current = again
-      }
-    }
   }
 }

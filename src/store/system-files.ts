@@ -67,12 +67,15 @@ export const systemFiles: FilePort = {
     const found = await statfs(path)
     return found.bavail * found.bsize
   },
-  async directoryBytes(path) {
-    const names = (await unlessMissing(() => readdir(path))) ?? []
-    let sum = 0
-    for (const name of names) {
-      sum += (await unlessMissing(() => stat(join(path, name))))?.size ?? 0
+  async list(path) {
+    const entries = (await unlessMissing(() => readdir(path, { withFileTypes: true }))) ?? []
+    const found: { name: string; bytes: number }[] = []
+    for (const entry of entries) {
+      if (!entry.isFile()) continue
+      // A compaction may have removed it since.
+      const status = await unlessMissing(() => stat(join(path, entry.name)))
+      if (status !== undefined) found.push({ name: entry.name, bytes: status.size })
     }
-    return sum
+    return found
   },
 }

@@ -1,0 +1,43 @@
+import { equalBytes, isHearsayError } from '../base/index.ts'
+import type { Engine } from './engine.ts'
+import type { Shelf } from './shelf.ts'
+import type { Vault } from './vault.ts'
+
+/** Reads and opens values while commits replace secrets underneath. */
+export class ValueReader {
+  readonly #engine: Engine
+  readonly #vault: Vault
+  readonly #shelf: Shelf
+
+  constructor(ports: { readonly engine: Engine; readonly vault: Vault; readonly shelf: Shelf }) {
+    this.#engine = ports.engine
+    this.#vault = ports.vault
+    this.#shelf = ports.shelf
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    const envelope = await this.#engine.get(key)
+    return envelope && this.open(key, envelope)
+  }
+
+  /**
+   * The value of an envelope that was just read. If a commit has erased its key in the meantime, the value of
+   * now, or undefined. @throws HearsayError `storage-corrupt`.
+   */
+  async open(key: Uint8Array, envelope: Uint8Array): Promise<Uint8Array | undefined> {
+    let current = envelope
+    for (;;) {
+      try {
+        return this.#vault.open(key, current, (slot, generation) =>
+          this.#shelf.keyOf(slot, generation),
+        )
+      } catch (error) {
+        if (!isHearsayError(error, 'storage-corrupt')) throw error
+        const again = await this.#engine.get(key)
+        if (again === undefined) return undefined
+        if (equalBytes(again, current)) throw error
+        current = again
+      }
+    }
+  }
+}
