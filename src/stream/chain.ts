@@ -1,8 +1,16 @@
 import { type Address, HearsayError } from '../base/index.ts'
-import { type Blind, blind, blindFromBytes, kdf, KEY_BYTES, LABELS, wipe } from '../crypto/index.ts'
-import { WIDE_SCALAR_BYTES } from '../crypto/index.ts'
+import {
+  type Blind,
+  blind,
+  blindFromBytes,
+  kdf,
+  KEY_BYTES,
+  LABELS,
+  wipe,
+  WIDE_SCALAR_BYTES,
+} from '../crypto/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
-import { CHAIN_STEP_BYTES } from './constants.ts'
+import { CHAIN_STATE_BYTES, CHAIN_STEP_BYTES } from './constants.ts'
 
 /** The position of a stream in one epoch. The chain key gives every later box, and none before. */
 export interface ChainState {
@@ -66,8 +74,6 @@ export function wipeBoxKeys(keys: BoxKeys): void {
 }
 
 /** index 8 | chain key 32. */
-export const CHAIN_STATE_BYTES = 8 + KEY_BYTES
-
 export function encodeChain(state: ChainState): Uint8Array {
   return new Writer(CHAIN_STATE_BYTES).u64(state.index).bytes(state.chainKey).finish()
 }

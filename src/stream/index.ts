@@ -16,7 +16,6 @@ export type { Box, SealOptions } from './box.ts'
 export {
   addressOf,
   advanceChain,
-  CHAIN_STATE_BYTES,
   copyChain,
   decodeChain,
   encodeChain,
@@ -32,6 +31,7 @@ export {
   BOX_SEALED_BYTES,
   BOX_SIGNED_BYTES,
   BOX_VERSION,
+  CHAIN_STATE_BYTES,
   MAX_PADDED_BYTES,
   MAX_PARTIAL_BYTES,
   MAX_RECORD_BYTES,

@@ -1,6 +1,11 @@
 import { HearsayError } from '../base/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
-import { FRAGMENT_HEADER_BYTES, MAX_PADDED_BYTES, WHOLE_HEADER_BYTES } from './constants.ts'
+import {
+  FRAGMENT_HEADER_BYTES,
+  MAX_PADDED_BYTES,
+  MIN_FRAGMENT_BYTES,
+  WHOLE_HEADER_BYTES,
+} from './constants.ts'
 import { isPaddedLength } from './record-classes.ts'
 
 /** A piece of a padded record. A whole record has `offset` 0 and all `total` bytes. */
@@ -70,10 +75,21 @@ function readSegment(reader: Reader, kind: number): Segment {
   if (!isPaddedLength(total) || total > MAX_PADDED_BYTES) {
     throw new HearsayError('bad-value', 'record length is not a class', { total })
   }
-  // A fragment that is a whole record would be a second encoding of it.
-  const fits = kind === KIND_WHOLE || (length > 0 && length < total && offset + length <= total)
-  if (!fits) throw new HearsayError('bad-value', 'fragment outside its record', { offset, length })
+  if (kind === KIND_FRAGMENT && !isFragment(length, total, offset)) {
+    throw new HearsayError('bad-value', 'impossible fragment', { offset, length })
+  }
   return { seq, total, offset, data: reader.bytes(length, 'data') }
+}
+
+/**
+ * A fragment that is a whole record would be a second encoding of it; many short ones would cost the reader
+ * time, so only the last of a record may be short.
+ */
+function isFragment(length: number, total: number, offset: number): boolean {
+  const end = offset + length
+  return (
+    length < total && end <= total && length > 0 && (length >= MIN_FRAGMENT_BYTES || end === total)
+  )
 }
 
 function checkZeros(rest: Uint8Array, offset: number): void {

@@ -1,0 +1,236 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { asNetworkId, HearsayError, toHex } from '../../src/base/index.ts'
+import { signKeyPairFromSeed } from '../../src/crypto/index.ts'
+import {
+  advanceChain,
+  assembleBox,
+  BOX_BYTES,
+  BOX_PAYLOAD_BYTES,
+  decodeChain,
+  encodeChain,
+  firstChain,
+  openBox,
+  parseBox,
+  ReadWindow,
+  Reassembler,
+  sealBox,
+  Segmenter,
+  verifyBox,
+} from '../../src/stream/index.ts'
+import { encodeSegments, parseSegments } from '../../src/stream/segments.ts'
+import { seededRng } from '../support/seeded-rng.ts'
+
+const rng = seededRng('stream properties')
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+
+/** Whatever is accepted encodes to the same bytes; whatever is not fails with the one error type. */
+function strict<T>(input: Uint8Array, decode: (b: Uint8Array) => T, encode: (t: T) => Uint8Array) {
+  let value: T
+  try {
+    value = decode(input)
+  } catch (error) {
+    expect(error).toBeInstanceOf(HearsayError)
+    return
+  }
+  expect(toHex(encode(value))).toBe(toHex(input))
+}
+
+/** Inputs near `valid`: truncated, extended, with bytes or bits changed. */
+const near = (valid: Uint8Array): fc.Arbitrary<Uint8Array> =>
+  fc.oneof(
+    fc.nat(valid.length).map((length) => valid.slice(0, length)),
+    fc
+      .uint8Array({ minLength: 1, maxLength: 9 })
+      .map((tail) => Uint8Array.from([...valid, ...tail])),
+    fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { maxLength: 4 }).map((changes) => {
+      const out = valid.slice()
+      for (const [at, byte] of changes) out[at] = byte
+      return out
+    }),
+    fc.nat(valid.length * 8 - 1).map((bit) => {
+      const out = valid.slice()
+      out[bit >> 3] = (out[bit >> 3] as number) ^ (1 << (bit & 7))
+      return out
+    }),
+    fc.uint8Array({ maxLength: 300 }),
+  )
+
+const networkId = asNetworkId(rng.bytes(32))
+const rootSeed = rng.bytes(32)
+const { publicKey: root } = signKeyPairFromSeed(rootSeed)
+const chain = firstChain(rng.bytes(32))
+const window = new ReadWindow(root, chain, 6)
+window.take(3)
+const { keys } = advanceChain(firstChain(rng.bytes(32)))
+const payload = new Uint8Array(BOX_PAYLOAD_BYTES)
+const box = sealBox({ networkId, expiryDay: 20_000, rootSeed, keys, payload })
+
+function somePayload(lengths: number[]): Uint8Array {
+  const segmenter = new Segmenter()
+  lengths.forEach((length, seq) => segmenter.push({ seq, bytes: rng.bytes(length) }))
+  return segmenter.fill().payload
+}
+
+describe('parsers', () => {
+  it('parse boxes strictly', () => {
+    fc.assert(fc.property(near(box), (input) => strict(input, parseBox, assembleBox)))
+  })
+
+  it('verify only the box that was made', () => {
+    fc.assert(
+      fc.property(near(box), (input) => {
+        expect(verifyBox(networkId, input)).toBe(toHex(input) === toHex(box))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('open a changed box only by failing', () => {
+    fc.assert(
+      fc.property(near(box), (input) => {
+        try {
+          openBox(networkId, keys, input)
+        } catch (error) {
+          expect(error).toBeInstanceOf(HearsayError)
+          return
+        }
+        // The signature is no part of what is sealed.
+        expect(input.length).toBe(BOX_BYTES)
+        expect(toHex(input.subarray(0, 1984))).toBe(toHex(box.subarray(0, 1984)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('parse payloads strictly', () => {
+    for (const valid of [somePayload([40, 100, 5000]), somePayload([9000]), payload]) {
+      fc.assert(
+        fc.property(near(valid), (input) => {
+          strict(input, parseSegments, (segments) => encodeSegments(segments, input.length))
+        }),
+        { numRuns: 300 },
+      )
+    }
+  })
+
+  it('decode chains, windows and reassemblers strictly', () => {
+    const reassembler = new Reassembler()
+    reassembler.accept(0, somePayload([3000]))
+    fc.assert(fc.property(near(encodeChain(chain)), (b) => strict(b, decodeChain, encodeChain)))
+    fc.assert(
+      fc.property(near(window.encode()), (b) => strict(b, ReadWindow.decode, (w) => w.encode())),
+    )
+    fc.assert(
+      fc.property(near(reassembler.encode()), (b) => {
+        strict(b, Reassembler.decode, (r) => r.encode())
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('records', () => {
+  const lengths = fc.array(fc.oneof(fc.nat(200), fc.nat(2500), fc.nat(9000)), { maxLength: 12 })
+
+  it('come out as they went in, whatever the order of the boxes', () => {
+    fc.assert(
+      fc.property(lengths, fc.nat(), (sizes, seed) => {
+        const segmenter = new Segmenter()
+        const sent = sizes.map((size, seq) => ({ seq, bytes: rng.bytes(size) }))
+        for (const record of sent) segmenter.push(record)
+        const pages: Uint8Array[] = []
+        const announced: number[] = []
+        while (segmenter.pending) {
+          const filled = segmenter.fill()
+          pages.push(filled.payload)
+          announced.push(...filled.finished)
+        }
+        expect(announced.toSorted((a, b) => a - b)).toEqual(sent.map(({ seq }) => seq))
+        const order = pages.map((_, i) => i)
+        order.sort((a, b) => ((a * 7919 + seed) % 101) - ((b * 7919 + seed) % 101))
+        const reassembler = new Reassembler()
+        const got = order.flatMap((i) => reassembler.accept(i, pages[i] as Uint8Array))
+        got.sort((a, b) => a.seq - b.seq)
+        expect(got.map(({ seq, bytes: b }) => `${seq} ${toHex(b)}`)).toEqual(
+          sent.map(({ seq, bytes: b }) => `${seq} ${toHex(b)}`),
+        )
+        expect(reassembler.heldBytes).toBe(0)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('come out whole or not at all when boxes are lost', () => {
+    fc.assert(
+      fc.property(lengths, fc.array(fc.boolean(), { maxLength: 60 }), (sizes, lost) => {
+        const segmenter = new Segmenter()
+        const sent = sizes.map((size, seq) => ({ seq, bytes: rng.bytes(size) }))
+        for (const record of sent) segmenter.push(record)
+        const reassembler = new Reassembler()
+        for (let box = 0; segmenter.pending; box++) {
+          const { payload: page } = segmenter.fill()
+          if (lost[box] === true) continue
+          for (const { seq, bytes: b } of reassembler.accept(box, page)) {
+            expect(toHex(b)).toBe(toHex(sent[seq]?.bytes ?? new Uint8Array(0)))
+          }
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('from a hostile writer never fail with another error, and stay bounded', () => {
+    const reassembler = new Reassembler()
+    fc.assert(
+      fc.property(fc.nat(3), fc.nat(), bytes(64), fc.boolean(), (seq, offset, data, last) => {
+        const total = 1088
+        const at = last ? total - 64 : offset % (total - 64)
+        const page = encodeSegments([{ seq, total, offset: at, data }], 200)
+        try {
+          for (const record of reassembler.accept(0, page))
+            expect(record.bytes.length).toBeLessThan(total)
+        } catch (error) {
+          expect(error).toBeInstanceOf(HearsayError)
+        }
+        expect(reassembler.partial.length).toBeLessThanOrEqual(4)
+        expect(Reassembler.decode(reassembler.encode()).heldBytes).toBe(reassembler.heldBytes)
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('a read window', () => {
+  it('agrees with a slow reference for every order of arrival', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(30), { maxLength: 20 }), (arrivals) => {
+        const size = 5
+        const real = new ReadWindow(root, chain, size)
+        const received = new Set<number>()
+        const watched = new Set(real.addresses().map(({ index }) => index))
+        let next = 0
+        for (const index of arrivals) {
+          const known = watched.has(index)
+          if (!known) {
+            expect(() => real.take(index)).toThrow(HearsayError)
+            continue
+          }
+          const change = real.take(index)
+          received.add(index)
+          next = Math.max(next, index + 1)
+          for (const { index: i } of change.watched) watched.add(i)
+          for (const { index: i } of change.unwatched) watched.delete(i)
+          const slow = []
+          for (let i = Math.max(0, next - size); i < next + size; i++) {
+            if (!received.has(i)) slow.push(i)
+          }
+          expect([...watched].toSorted((a, b) => a - b)).toEqual(slow)
+          expect(real.addresses().map(({ index: i }) => i)).toEqual(slow)
+          expect(real.gaps()).toEqual(slow.filter((i) => i < next))
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
+})
