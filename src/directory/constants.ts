@@ -41,3 +41,48 @@ export const DIVERSITY_NETS_PER_KEEPER = 2
 export const MAX_KEEPERS_PER_NET = 2
 /** Keepers of one box on one host (/32 of IPv4), when the diversity rule holds. */
 export const MAX_KEEPERS_PER_HOST = 1
+
+/** A descriptor that is not issued again for this long is dropped: a closed laptop keeps its place for a day. */
+export const DESCRIPTOR_TTL_EPOCHS = 4
+/** A running node issues its descriptor again after this share of an epoch, at least. */
+export const REISSUES_PER_EPOCH = 2
+/** Clocks of honest nodes differ by less. */
+export const CLOCK_TOLERANCE_MS = 120_000
+/** Nodes the directory holds. */
+export const MAX_NODES = 65_536
+/** Descriptors of one node that gossip brings in a row, and the time until one more is let through. */
+export const DESCRIPTOR_BURST = 6
+export const DESCRIPTOR_REFILL_MS = 30_000
+/** Nodes whose budget is remembered. */
+export const MAX_BUDGETS = 4_096
+
+/** Gossip topic of descriptors, conflicts and revocations. */
+export const DIRECTORY_TOPIC = 'directory'
+/** Type 1 + the largest of them, a full revocation list, with room. */
+export const MAX_DIRECTORY_MESSAGE_BYTES = 20_480
+/** Request protocol of the reconciliation. */
+export const SYNC_PROTOCOL = 'directory/sync'
+/** Descriptors asked for at once. */
+export const MAX_GET_DESCRIPTORS = 64
+/** Conflicts in one answer, and ids of known ones in the question. */
+export const MAX_NOTICE_CONFLICTS = 32
+/** Largest answer: 64 descriptors with their lengths. */
+export const MAX_SYNC_ANSWER_BYTES = 1 + MAX_GET_DESCRIPTORS * (2 + MAX_DESCRIPTOR_BYTES)
+/** Pause between two reconciliations with a random peer. */
+export const SYNC_INTERVAL_MS = 60_000
+/** The same while catching up after a start. */
+export const SYNC_FIRST_INTERVAL_MS = 5_000
+export const SYNC_TIMEOUT_MS = 10_000
+/** Requests and new descriptors of one session. */
+export const SYNC_MAX_REQUESTS = 256
+export const SYNC_MAX_DESCRIPTORS = 16_384
+/** After its start a node still takes descriptors into the current epoch's set that it missed. */
+export const CATCH_UP_MS = 120_000
+/** Changes are written to disk at most this late; own descriptors before they are sent. */
+export const FLUSH_MS = 1_000
+/** Wait after a change of the own description, to put several into one descriptor. */
+export const REISSUE_DELAY_MS = 1_000
+/** A descriptor that reached nobody is issued again after this long. */
+export const RESEND_MS = 2_000
+/** Score points for a peer that passes on what no honest node takes. */
+export const BLAME_POINTS = 10

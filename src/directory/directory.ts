@@ -1,0 +1,357 @@
+import {
+  type Address,
+  type Clock,
+  equalBytes,
+  isHearsayError,
+  type Logger,
+  type NodeId,
+  type Rng,
+  shuffled,
+  TaskGroup,
+  toHex,
+} from '../base/index.ts'
+import type { DialTarget, Peers, PubSub, Requests } from '../net/index.ts'
+import { Announcer, type SelfDescription } from './announcer.ts'
+import { decodeConflict } from './conflict.ts'
+import {
+  BLAME_POINTS,
+  CATCH_UP_MS,
+  DIRECTORY_TOPIC,
+  FLUSH_MS,
+  MAX_NOTICE_CONFLICTS,
+  SYNC_FIRST_INTERVAL_MS,
+  SYNC_INTERVAL_MS,
+} from './constants.ts'
+import { type Descriptor, decodeDescriptor, readDescriptor } from './descriptor.ts'
+import { DirectoryStore, type NarrowStore } from './directory-store.ts'
+import { DirectorySync, type SyncTarget } from './directory-sync.ts'
+import { epochAt, epochStart } from './epochs.ts'
+import { type FrozenSet, FrozenSets } from './frozen-sets.ts'
+import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
+import { Intake } from './intake.ts'
+import { bootstrapTarget } from './multiaddr.ts'
+import type { Network } from './network.ts'
+import { NodeTable } from './node-table.ts'
+import { PlacementIndex, placementKey } from './placement.ts'
+import { decodeRevocation, type RevocationList } from './revocation.ts'
+import type { SyncNotices, SyncScope } from './sync-codec.ts'
+
+export interface DirectoryPorts {
+  readonly store: NarrowStore
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly pubsub: Pick<PubSub, 'subscribe' | 'publish'>
+  readonly requests: Pick<Requests, 'request' | 'handle'>
+  readonly peers: Pick<Peers, 'connected' | 'onChange' | 'penalise'>
+  /** The node key's Ed25519 signature of a 32-byte labelled hash. */
+  readonly sign: (digest: Uint8Array) => Uint8Array
+}
+
+export interface DirectoryOptions {
+  readonly network: Network
+  readonly nodeId: NodeId
+  readonly self: SelfDescription
+}
+
+/** nodes: a descriptor came, changed or went. epoch: a new epoch began. */
+export type DirectoryChange =
+  | { readonly kind: 'nodes' }
+  | { readonly kind: 'epoch'; readonly epoch: number }
+
+/**
+ * The nodes of the network, as their signed descriptors say: gossiped, reconciled in full with peers, kept on
+ * disk. `frozen` and what follows from it are the same on all nodes that heard the same descriptors.
+ */
+export class Directory {
+  readonly #ports: DirectoryPorts
+  readonly #network: Network
+  readonly #nodeId: NodeId
+  readonly #log: Logger
+  readonly #table: NodeTable
+  readonly #sets: FrozenSets
+  readonly #store: DirectoryStore
+  readonly #tasks: TaskGroup
+  readonly #intake: Intake
+  readonly #announcer: Announcer
+  readonly #sync: DirectorySync
+  readonly #listeners = new Set<(change: DirectoryChange) => void>()
+  readonly #waiting = new Map<string, NodeId>()
+  readonly #placements = new Map<number, { version: number; index: PlacementIndex }>()
+  #stopWatching: (() => void) | undefined
+
+  constructor(ports: DirectoryPorts, options: DirectoryOptions) {
+    this.#ports = ports
+    this.#network = options.network
+    this.#nodeId = options.nodeId
+    this.#log = ports.log.child('directory')
+    this.#table = new NodeTable(options.network)
+    this.#sets = new FrozenSets(options.network, this.#table)
+    this.#store = new DirectoryStore(ports.store)
+    this.#tasks = new TaskGroup(this.#log)
+    this.#intake = new Intake(
+      {
+        clock: ports.clock,
+        log: this.#log,
+        pubsub: ports.pubsub,
+        peers: ports.peers,
+        table: this.#table,
+        sets: this.#sets,
+        store: this.#store,
+        changed: () => this.#tell({ kind: 'nodes' }),
+        foreignSelf: () => this.#announcer.requestIssue(),
+        spawn: (name, task) => this.#tasks.spawn(name, task),
+      },
+      options.network,
+      options.nodeId,
+    )
+    this.#announcer = new Announcer(
+      {
+        clock: ports.clock,
+        rng: ports.rng,
+        log: this.#log,
+        pubsub: ports.pubsub,
+        store: this.#store,
+        tasks: this.#tasks,
+        sign: ports.sign,
+        accept: (descriptor) => this.#intake.acceptOwn(descriptor),
+        lastSequence: () => this.#table.get(options.nodeId)?.sequence ?? 0,
+      },
+      options.network,
+      options.nodeId,
+      options.self,
+    )
+    this.#sync = new DirectorySync({ ...ports, log: this.#log, target: this.#syncTarget() })
+  }
+
+  /**
+   * Reads the disk, joins the topic, issues the own descriptor and begins to reconcile.
+   * @throws HearsayError `not-admitted`, `invite-expired`, and the store's codes.
+   */
+  async start(): Promise<void> {
+    const { clock, peers } = this.#ports
+    await this.#load()
+    this.#intake.openRunningSet(clock.now() + CATCH_UP_MS)
+    this.#sync.serve()
+    this.#intake.subscribe()
+    await this.#announcer.start()
+    for (const nodeId of peers.connected()) this.#waiting.set(toHex(nodeId), nodeId)
+    this.#stopWatching = peers.onChange(({ nodeId, up }) => {
+      if (up) this.#waiting.set(toHex(nodeId), nodeId)
+      else this.#waiting.delete(toHex(nodeId))
+    })
+    this.#tasks.spawn('epochs', (signal) => this.#rollEpochs(signal))
+    this.#tasks.spawn('sync', (signal) => this.#reconcileForever(signal))
+    this.#tasks.spawn('flush', (signal) => this.#flushForever(signal))
+  }
+
+  /** Ends all background work and writes what is not on disk yet. */
+  async stop(): Promise<void> {
+    this.#stopWatching?.()
+    await this.#tasks.stop()
+    await this.#store.flush()
+  }
+
+  /** Changes the own description; a descriptor follows within about a second. */
+  updateSelf(changes: Partial<SelfDescription>): void {
+    this.#announcer.update(changes)
+  }
+
+  /** The epoch of this moment. */
+  get epoch(): number {
+    return epochAt(this.#network, this.#ports.clock.now())
+  }
+
+  /** Living, admitted nodes, this one included. The same array until something changes. */
+  nodes(): readonly Descriptor[] {
+    return this.#table.all()
+  }
+
+  get(nodeId: NodeId): Descriptor | undefined {
+    return this.#table.get(nodeId)
+  }
+
+  /** True for a node that proved to be two: it is in no set and should not be talked to. */
+  isExcluded(nodeId: NodeId): boolean {
+    return this.#table.isExcluded(nodeId)
+  }
+
+  /** Other nodes that can be dialled: the directory's, then the network file's. */
+  dialTargets(): DialTarget[] {
+    const targets = new Map<string, DialTarget>()
+    for (const { nodeId, addresses, reachable } of this.#table.all()) {
+      if (reachable) targets.set(toHex(nodeId), { nodeId, addresses })
+    }
+    for (const text of this.#network.bootstraps) {
+      const target = bootstrapTarget(text)
+      if (target === undefined || targets.has(toHex(target.nodeId))) continue
+      targets.set(toHex(target.nodeId), { nodeId: target.nodeId, addresses: [target.address] })
+    }
+    targets.delete(toHex(this.#nodeId))
+    return [...targets.values()]
+  }
+
+  /** The nodes that everybody counts on in `epoch`: the running one, the one before or the next. */
+  frozen(epoch: number): FrozenSet {
+    return this.#sets.get(epoch)
+  }
+
+  /** The K nodes that keep a box, nearest first. `day`: UTC day of publishing. */
+  keepers(address: Address, day: number): NodeId[] {
+    return this.#placement().closest(placementKey(address, day), this.#network.parameters.keepers)
+  }
+
+  /** True when `node` is among the keepers of the box. */
+  isKeeper(node: NodeId, address: Address, day: number): boolean {
+    return this.keepers(address, day).some((keeper) => equalBytes(keeper, node))
+  }
+
+  /** Calls after every change. Returns the way to unsubscribe. */
+  onChange(listener: (change: DirectoryChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Takes and gossips the operator's list. False when a later one is known. */
+  async revoke(list: RevocationList): Promise<boolean> {
+    if (!this.#intake.acceptRevocation(list)) return false
+    await this.#store.flush()
+    await this.#ports.pubsub.publish(
+      DIRECTORY_TOPIC,
+      encodeMessage(MESSAGE_TYPES.revocation, list.bytes),
+    )
+    return true
+  }
+
+  /** The operator's list in force. */
+  get revocation(): RevocationList | undefined {
+    return this.#table.revocation
+  }
+
+  #placement(): PlacementIndex {
+    const { epoch } = this
+    const { version, nodes } = this.#sets.get(epoch)
+    const cached = this.#placements.get(epoch)
+    if (cached?.version === version) return cached.index
+    const index = new PlacementIndex(nodes.filter((node) => node.reachable))
+    this.#placements.clear()
+    this.#placements.set(epoch, { version, index })
+    return index
+  }
+
+  async #load(): Promise<void> {
+    const now = this.#ports.clock.now()
+    const revocation = await this.#store.revocation()
+    if (revocation !== undefined) this.#table.revoke(decodeRevocation(revocation, this.#network))
+    for (const bytes of await this.#store.conflicts()) {
+      this.#table.exclude(decodeConflict(bytes, this.#network))
+    }
+    for (const bytes of await this.#store.descriptors())
+      this.#table.consider(readDescriptor(bytes), now)
+    this.#sets.roll(now)
+    for (const { epoch, bytes } of await this.#store.frozen()) {
+      this.#sets.offer(epoch, decodeDescriptor(bytes))
+    }
+  }
+
+  #tell(change: DirectoryChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
+  async #rollEpochs(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports
+    while (!signal.aborted) {
+      const now = clock.now()
+      const { epoch } = this
+      for (const gone of this.#table.expire(now)) this.#store.deleteDescriptor(gone)
+      this.#sets.roll(now)
+      for (const descriptor of this.#sets.stored(epoch + 1)) {
+        this.#store.putFrozen(epoch + 1, descriptor)
+      }
+      await this.#store.dropFrozenBefore(epoch - 1)
+      this.#tell({ kind: 'epoch', epoch })
+      await clock.sleep(Math.max(1, epochStart(this.#network, epoch + 1) - clock.now()), signal)
+    }
+  }
+
+  async #flushForever(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#ports.clock.sleep(FLUSH_MS, signal)
+      await this.#store.flush()
+    }
+  }
+
+  async #reconcileForever(signal: AbortSignal): Promise<void> {
+    const { clock, peers, rng } = this.#ports
+    let idleSince = clock.monotonic()
+    while (!signal.aborted) {
+      const [next] = this.#waiting.values()
+      const due =
+        clock.monotonic() - idleSince >=
+        (this.#intake.isCatchingUp ? SYNC_FIRST_INTERVAL_MS : SYNC_INTERVAL_MS)
+      const peer = next ?? (due ? shuffled(rng, peers.connected())[0] : undefined)
+      if (peer === undefined) {
+        await clock.sleep(FLUSH_MS, signal)
+        continue
+      }
+      this.#waiting.delete(toHex(peer))
+      idleSince = clock.monotonic()
+      await this.#pull(peer, signal)
+    }
+  }
+
+  async #pull(peer: NodeId, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#sync.pull(peer, signal)
+    } catch (error) {
+      if (signal.aborted || !isHearsayError(error)) throw error
+      if (error.fault === 'peer') this.#ports.peers.penalise(peer, BLAME_POINTS)
+      this.#log.debug('reconciliation of the directory failed', { code: error.code })
+    }
+  }
+
+  #syncTarget(): SyncTarget {
+    return {
+      descriptors: (scope) =>
+        scope.set === 'live' ? this.#table.all() : this.#sets.stored(scope.epoch),
+      known: () => ({
+        revokedAt: this.#table.revocation?.issuedAt ?? 0,
+        excluded: shuffled(
+          this.#ports.rng,
+          this.#table.conflicts.map(({ nodeId }) => nodeId),
+        ),
+      }),
+      notices: (revokedAt, excluded) => this.#notices(revokedAt, excluded),
+      scopes: () => this.#openScopes(),
+      acceptDescriptor: (bytes, scope) => this.#intake.acceptSynced(bytes, scope),
+      acceptNotices: ({ revocation, conflicts }) => {
+        if (revocation.length > 0) {
+          this.#intake.acceptRevocation(decodeRevocation(revocation, this.#network))
+        }
+        for (const bytes of conflicts)
+          this.#intake.acceptConflict(decodeConflict(bytes, this.#network))
+      },
+    }
+  }
+
+  #notices(revokedAt: number, excluded: ReadonlySet<string>): SyncNotices {
+    const { revocation } = this.#table
+    const isNewer = revocation !== undefined && revocation.issuedAt > revokedAt
+    const news = this.#table.conflicts.filter(({ nodeId }) => !excluded.has(toHex(nodeId)))
+    return {
+      revocation: isNewer ? revocation.bytes : new Uint8Array(0),
+      conflicts: news.slice(0, MAX_NOTICE_CONFLICTS).map(({ bytes }) => bytes),
+    }
+  }
+
+  #openScopes(): SyncScope[] {
+    const { epoch } = this.#sets
+    const epochs = this.#intake.isCatchingUp ? [epoch, epoch + 1] : [epoch + 1]
+    return [
+      { set: 'live' },
+      ...epochs
+        .filter((each) => each >= 2)
+        .map((each) => ({ set: 'frozen' as const, epoch: each })),
+    ]
+  }
+}

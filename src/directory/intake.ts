@@ -1,0 +1,192 @@
+import {
+  type Clock,
+  equalBytes,
+  HearsayError,
+  isHearsayError,
+  type Logger,
+  type NodeId,
+  toHex,
+} from '../base/index.ts'
+import type { Peers, PubSub, Verdict } from '../net/index.ts'
+import { admissionFault } from './admission.ts'
+import { decodeConflict, type DescriptorConflict } from './conflict.ts'
+import { BLAME_POINTS, DIRECTORY_TOPIC } from './constants.ts'
+import { decodeDescriptor, type Descriptor, readDescriptor } from './descriptor.ts'
+import type { DirectoryStore } from './directory-store.ts'
+import type { FrozenSets } from './frozen-sets.ts'
+import { decodeMessage, directoryMessageId, encodeMessage, MESSAGE_TYPES } from './messages.ts'
+import type { Network } from './network.ts'
+import { NodeBudget } from './node-budget.ts'
+import { type DescriptorOutcome, isBlameworthy, type NodeTable } from './node-table.ts'
+import { decodeRevocation, type RevocationList } from './revocation.ts'
+import type { SyncScope } from './sync-codec.ts'
+
+export interface IntakePorts {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly pubsub: Pick<PubSub, 'subscribe' | 'publish'>
+  readonly peers: Pick<Peers, 'penalise'>
+  readonly table: NodeTable
+  readonly sets: FrozenSets
+  readonly store: DirectoryStore
+  /** Called after every change of the table. */
+  readonly changed: () => void
+  /** A descriptor of this node came that it did not issue in this run. */
+  readonly foreignSelf: () => void
+  readonly spawn: (name: string, task: () => Promise<void>) => void
+}
+
+/**
+ * The one way in: descriptors, conflicts and revocations from the own node, from gossip and from
+ * reconciliation go into the table, the frozen sets that are still open, and the disk.
+ */
+export class Intake {
+  readonly #ports: IntakePorts
+  readonly #network: Network
+  readonly #nodeId: NodeId
+  readonly #budget: NodeBudget
+  #catchUpUntil = 0
+  #ownHash: Uint8Array | undefined
+
+  constructor(ports: IntakePorts, network: Network, nodeId: NodeId) {
+    this.#ports = ports
+    this.#network = network
+    this.#nodeId = nodeId
+    this.#budget = new NodeBudget(ports.clock)
+  }
+
+  /** Until then the running epoch's set takes what this node missed. */
+  openRunningSet(until: number): void {
+    this.#catchUpUntil = until
+  }
+
+  get isCatchingUp(): boolean {
+    return this.#ports.clock.now() < this.#catchUpUntil
+  }
+
+  /** Joins the topic. */
+  subscribe(): void {
+    this.#ports.pubsub.subscribe(DIRECTORY_TOPIC, {
+      messageId: directoryMessageId,
+      validate: (message, from) => this.#validate(message, from),
+      handle: () => undefined,
+    })
+  }
+
+  /** The descriptor that this node has just issued. */
+  acceptOwn(descriptor: Descriptor): void {
+    this.#ownHash = descriptor.hash
+    this.#consider(descriptor)
+  }
+
+  /**
+   * A descriptor out of a peer's set. One of a frozen set may be older than the one in the table, or have expired
+   * since the cut-off.
+   * @throws HearsayError of the class `peer` for what no honest node has in its set.
+   */
+  acceptSynced(bytes: Uint8Array, scope: SyncScope): void {
+    const descriptor = readDescriptor(bytes)
+    const outcome = this.#consider(descriptor)
+    if (outcome.kind !== 'refused') return
+    if (isBlameworthy(outcome.reason)) throw unacceptable()
+    if (scope.set === 'live' || !['known', 'older', 'expired'].includes(outcome.reason)) return
+    if (!this.#ports.table.isAllowed(descriptor)) return
+    const { admission, nodeId } = decodeDescriptor(bytes)
+    if (admissionFault(admission, nodeId, this.#network) !== undefined) throw unacceptable()
+    this.#freeze(descriptor)
+  }
+
+  /** True when it was news: the node is excluded from now on. */
+  acceptConflict(conflict: DescriptorConflict): boolean {
+    if (!this.#ports.table.exclude(conflict)) return false
+    this.#noteConflict(conflict)
+    return true
+  }
+
+  /** True when it was news: what the list names is gone. */
+  acceptRevocation(list: RevocationList): boolean {
+    const { sets, store, table } = this.#ports
+    const before = table.all()
+    if (!table.revoke(list)) return false
+    store.putRevocation(list.bytes)
+    for (const descriptor of before) {
+      if (table.get(descriptor.nodeId) === undefined) store.deleteDescriptor(descriptor)
+    }
+    sets.touch()
+    this.#ports.changed()
+    return true
+  }
+
+  #validate(message: Uint8Array, from: NodeId): Verdict {
+    try {
+      const { type, payload } = decodeMessage(message)
+      if (type === MESSAGE_TYPES.descriptor) return this.#validateDescriptor(payload)
+      const isNews =
+        type === MESSAGE_TYPES.conflict
+          ? this.acceptConflict(decodeConflict(payload, this.#network))
+          : this.acceptRevocation(decodeRevocation(payload, this.#network))
+      return isNews ? 'accept' : 'ignore'
+    } catch (error) {
+      if (!isHearsayError(error)) throw error
+      this.#ports.peers.penalise(from, BLAME_POINTS)
+      return 'reject'
+    }
+  }
+
+  #validateDescriptor(payload: Uint8Array): Verdict {
+    const descriptor = readDescriptor(payload)
+    if (!this.#budget.take(descriptor.nodeId)) return 'ignore'
+    const outcome = this.#consider(descriptor)
+    if (outcome.kind === 'new') return 'accept'
+    return outcome.kind === 'refused' && isBlameworthy(outcome.reason) ? 'reject' : 'ignore'
+  }
+
+  #consider(descriptor: Descriptor): DescriptorOutcome {
+    const { clock, sets, store, table } = this.#ports
+    const before = table.get(descriptor.nodeId)
+    const outcome = table.consider(descriptor, clock.now())
+    if (outcome.kind === 'conflict') {
+      const { conflict } = outcome
+      this.#noteConflict(conflict)
+      this.#ports.spawn('gossip a conflict', async () => {
+        const message = encodeMessage(MESSAGE_TYPES.conflict, conflict.bytes)
+        await this.#ports.pubsub.publish(DIRECTORY_TOPIC, message)
+      })
+    }
+    if (outcome.kind !== 'new') return outcome
+    store.putDescriptor(descriptor)
+    // The one it replaces may be the last before a cut-off.
+    if (before !== undefined) this.#freeze(before)
+    this.#freeze(descriptor)
+    sets.touch()
+    this.#ports.changed()
+    const isOwn = equalBytes(descriptor.nodeId, this.#nodeId)
+    const issuedNow = this.#ownHash !== undefined && equalBytes(this.#ownHash, descriptor.hash)
+    if (isOwn && !issuedNow) this.#ports.foreignSelf()
+    return outcome
+  }
+
+  /** Into the sets that are still open: the next ones and, after a start, the running one. */
+  #freeze(descriptor: Descriptor): void {
+    const { sets, store } = this.#ports
+    const open = this.isCatchingUp ? [sets.epoch] : []
+    for (const epoch of [...open, sets.epoch + 1, sets.epoch + 2]) {
+      if (sets.offer(epoch, descriptor)) store.putFrozen(epoch, descriptor)
+    }
+  }
+
+  #noteConflict(conflict: DescriptorConflict): void {
+    const { log, sets, store } = this.#ports
+    const isOwn = toHex(conflict.nodeId) === toHex(this.#nodeId)
+    if (isOwn) log.error('the key of this node is used twice: it is excluded from the network')
+    else log.warn('a node signed two descriptors under one number and is excluded')
+    store.putConflict(conflict)
+    store.deleteDescriptor(conflict)
+    sets.touch()
+    this.#ports.changed()
+  }
+}
+
+function unacceptable(): HearsayError {
+  return new HearsayError('bad-value', 'a peer holds a descriptor that no honest node takes')
+}
