@@ -70,11 +70,15 @@ export const KAD_ALPHA = 4
 /** Kademlia streams per connection and direction. */
 export const KAD_STREAMS_PER_CONNECTION = 16
 
-/** Mesh degree of gossip: wanted, low and high water mark, best by score, outbound. */
+/** Wanted mesh peers per topic. */
 export const MESH_DEGREE = 6
+/** Below it the mesh is filled up. */
 export const MESH_DEGREE_LOW = 4
+/** Above it the mesh is cut back. */
 export const MESH_DEGREE_HIGH = 10
+/** Kept by score when the mesh is cut back. */
 export const MESH_DEGREE_SCORE = 4
+/** Mesh peers that we dialled ourselves: inbound Sybils cannot fill the mesh. */
 export const MESH_DEGREE_OUTBOUND = 2
 /** Peers outside the mesh that are told which messages exist. */
 export const MESH_DEGREE_LAZY = 6

@@ -177,7 +177,11 @@ export interface MessageView {
   readonly sentAt: string
   readonly receivedAt?: string
   readonly read: boolean
-  readonly history: readonly { readonly state: MessageState; readonly at: string; readonly reason?: string }[]
+  readonly history: readonly {
+    readonly state: MessageState
+    readonly at: string
+    readonly reason?: string
+  }[]
 }
 
 export interface EventView {
@@ -242,11 +246,20 @@ export interface NodeApi {
   }
   readonly peers: {
     list(page: Page): Promise<Listing<PeerView>>
-    ban(params: { peerId: string; ttlMs?: number }, ctx: CallContext): Promise<Mutated<{ peerId: string }>>
+    ban(
+      params: { peerId: string; ttlMs?: number },
+      ctx: CallContext,
+    ): Promise<Mutated<{ peerId: string }>>
   }
   readonly contacts: {
-    invite(params: { label?: string; ttlMs?: number }, ctx: CallContext): Promise<Mutated<InviteView>>
-    inviteCancel(params: { inviteId: string }, ctx: CallContext): Promise<Mutated<{ inviteId: string }>>
+    invite(
+      params: { label?: string; ttlMs?: number },
+      ctx: CallContext,
+    ): Promise<Mutated<InviteView>>
+    inviteCancel(
+      params: { inviteId: string },
+      ctx: CallContext,
+    ): Promise<Mutated<{ inviteId: string }>>
     add(
       params: { uri: string; alias: string },
       ctx: CallContext,
@@ -254,7 +267,10 @@ export interface NodeApi {
     list(page: Page): Promise<Listing<ContactView>>
     /** `contact` is an id or an alias. @throws HearsayError `contact-not-found`. */
     get(params: { contact: string }): Promise<ContactView>
-    rename(params: { contact: string; alias: string }, ctx: CallContext): Promise<Mutated<ContactView>>
+    rename(
+      params: { contact: string; alias: string },
+      ctx: CallContext,
+    ): Promise<Mutated<ContactView>>
     /** Marks the contact verified when `safetyNumber` is equal; else @throws `identity-changed`. */
     verify(
       params: { contact: string; safetyNumber: string },
@@ -270,7 +286,12 @@ export interface NodeApi {
     ): Promise<Mutated<{ messageId: string; state: 'queued'; seq: number; acceptedAt: string }>>
     get(params: { messageId: string }): Promise<MessageView>
     list(
-      params: Page & { contact?: string; direction?: 'in' | 'out'; state?: MessageState; order?: 'asc' | 'desc' },
+      params: Page & {
+        contact?: string
+        direction?: 'in' | 'out'
+        state?: MessageState
+        order?: 'asc' | 'desc'
+      },
     ): Promise<Listing<MessageView>>
     /** Resolves when the state is reached or passed, or is final. @throws HearsayError `timeout`. */
     wait(
@@ -287,7 +308,11 @@ export interface NodeApi {
   readonly outbox: { list(page: Page): Promise<Listing<MessageView>> }
   readonly events: {
     /** A feed of a durable consumer (from its last ack) or of an anonymous reader (`after`, default head). */
-    open(params: { consumer?: string; after?: number; types?: readonly string[] }): Promise<EventFeed>
+    open(params: {
+      consumer?: string
+      after?: number
+      types?: readonly string[]
+    }): Promise<EventFeed>
     list(params: {
       after: number
       limit: number

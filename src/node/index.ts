@@ -24,4 +24,6 @@ export type {
   Page,
   PeerView,
   WaitTarget,
-} from "./api.ts"
+} from './api.ts'
+export { createNode } from './node.ts'
+export type { HearsayNode, NodeOptions, NodePorts } from './node.ts'

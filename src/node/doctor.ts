@@ -1,0 +1,46 @@
+import type { DoctorCheck, NodeStatus } from './api.ts'
+
+/** Checks by name, each with what to do when it is not well. */
+const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> = {
+  storage: (s) => ({
+    ok: s.state !== 'readonly',
+    detail:
+      s.state === 'readonly' ? 'the store is read-only after a failed write' : 'writes are synced',
+    ...(s.state === 'readonly' ? { fix: 'free space, then restart the daemon' } : {}),
+  }),
+  space: (s) => ({
+    ok: s.storage.freeBytes > 256 * 1024 * 1024,
+    detail: `${Math.floor(s.storage.freeBytes / 1048576)} MiB free`,
+    ...(s.storage.freeBytes > 256 * 1024 * 1024 ? {} : { fix: 'free some disk space' }),
+  }),
+  network: (s) => ({
+    ok: s.network !== null,
+    detail: s.network === null ? 'no network joined' : `in network ${s.network.name}`,
+    ...(s.network === null ? { fix: 'hearsay network join <file or URI>' } : {}),
+  }),
+  peers: (s) => ({
+    ok: s.peers > 0,
+    detail: `${s.peers} peers connected`,
+    ...(s.peers > 0 ? {} : { fix: 'check the network and: hearsay network show' }),
+  }),
+  gossip: (s) => ({
+    ok: s.link === 'linked',
+    detail: s.link === 'linked' ? 'boxes can leave' : 'no gossip neighbour',
+    ...(s.link === 'linked' ? {} : { fix: 'wait a little; then check the peers' }),
+  }),
+  cover: (s) => ({
+    ok: s.mixing.cover !== 'off',
+    detail: s.mixing.cover === 'off' ? 'no cover traffic' : `cover traffic ${s.mixing.cover}`,
+    ...(s.mixing.cover === 'off' ? { fix: 'join a network' } : {}),
+  }),
+}
+
+/** Runs the named checks, or all. Unknown names are reported as failed checks. */
+export function diagnose(status: NodeStatus, names: readonly string[] | undefined): DoctorCheck[] {
+  return (names ?? Object.keys(CHECKS)).map((name) => {
+    const check = Object.hasOwn(CHECKS, name) ? CHECKS[name] : undefined
+    return check === undefined
+      ? { name, ok: false, detail: 'there is no such check', fix: Object.keys(CHECKS).join(', ') }
+      : { name, ...check(status) }
+  })
+}

@@ -1,0 +1,330 @@
+import {
+  type BoxBytes,
+  type Clock,
+  isHearsayError,
+  type Logger,
+  type NodeId,
+  type Rng,
+  TaskGroup,
+  toHex,
+} from '../base/index.ts'
+import {
+  type ConversationOptions,
+  Conversations,
+  dayOf,
+  type JobRunner,
+} from '../conversation/index.ts'
+import { sign, signKeyPairFromSeed, x25519PublicKey } from '../crypto/index.ts'
+import {
+  courierQuota,
+  Directory,
+  directoryTopicPlan,
+  effectiveRate,
+  epochAt,
+  type Network,
+  publishEvery,
+} from '../directory/index.ts'
+import { Gossip, gossipTopicPlans, streamBoxes } from '../gossip/index.ts'
+import { Mailbox } from '../mailbox/index.ts'
+import { SlotClock } from '../mix/index.ts'
+import { createNet, type Net } from '../net/index.ts'
+import type { Store } from '../store/index.ts'
+import { coverBox } from '../stream/index.ts'
+import type { LinkState } from './api.ts'
+import { CourierCounters } from './courier-counters.ts'
+
+export interface SessionPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly store: Store
+  readonly jobs: JobRunner
+}
+
+export interface SessionOptions {
+  readonly network: Network
+  readonly nodeSeed: Uint8Array
+  readonly requestSeed: Uint8Array
+  readonly keepsFromDay: number
+  readonly listen: readonly string[]
+  readonly announce: readonly string[] | undefined
+  readonly reachable: boolean
+}
+
+// Two trips of slot wait and gossip, generously: what an ack usually takes.
+const GOSSIP_TRIP_MS = 1000
+// A link that was gone for longer than this counts as an absence.
+const ABSENCE_MS = 30_000
+const LINK_POLL_MS = 500
+
+/**
+ * This node in one network: net, directory, gossip, mailbox, slots and conversations, plugged together here
+ * and nowhere else. The path of a box can be read from top to bottom.
+ */
+export class Session {
+  readonly net: Net
+  readonly directory: Directory
+  readonly gossip: Gossip
+  readonly mailbox: Mailbox
+  readonly slots: SlotClock
+  readonly conversations: Conversations
+  readonly #ports: SessionPorts
+  readonly #options: SessionOptions
+  readonly #tasks: TaskGroup
+  #linkedAt: number | undefined
+  #lostAt: number | undefined
+
+  constructor(ports: SessionPorts, options: SessionOptions) {
+    const { clock, rng, store, jobs } = ports
+    const log = ports.log
+    const { network } = options
+    const { parameters, id: networkId } = network
+    const key = signKeyPairFromSeed(options.nodeSeed)
+    this.#ports = ports
+    this.#options = options
+    this.#tasks = new TaskGroup(log.child('session'))
+
+    const publicationsPerSecond = parameters.boxRate * parameters.copies
+    this.net = createNet(
+      {
+        clock,
+        rng,
+        log,
+        dialTargets: () => this.directory.dialTargets(),
+        allowPeer: (nodeId) => !this.directory.isExcluded(nodeId) && !this.#banned(nodeId),
+      },
+      {
+        privateKeySeed: options.nodeSeed,
+        listen: options.listen,
+        ...(options.announce === undefined ? {} : { announce: options.announce }),
+        pnetKey: network.pnetKey,
+        networkTag: toHex(networkId).slice(0, 16),
+        bootstraps: network.bootstraps,
+        topics: [...gossipTopicPlans({ networkId, publicationsPerSecond }), directoryTopicPlan()],
+      },
+    )
+    const { nodeId, pubsub, requests, peers } = this.net
+
+    this.directory = new Directory(
+      {
+        store,
+        clock,
+        rng,
+        log,
+        pubsub,
+        requests,
+        peers,
+        sign: (digest) => sign(digest, key.secretKey),
+      },
+      {
+        network,
+        nodeId,
+        self: {
+          addresses: [],
+          reachable: false,
+          keepsFromDay: options.keepsFromDay,
+          mixKeys: [],
+          requestKey: x25519PublicKey(options.requestSeed),
+        },
+      },
+    )
+    const { directory } = this
+
+    const boxes = streamBoxes(networkId)
+    this.mailbox = new Mailbox(
+      {
+        clock,
+        rng,
+        log,
+        store,
+        requests,
+        peers,
+        placement: {
+          keepers: (address, day) => directory.keepers(address, day),
+          isKeeper: (address, day) => directory.isKeeper(nodeId, address, day),
+        },
+        verifyBox: boxes.verify,
+      },
+      { networkId, nodeId, parameters },
+    )
+    const { mailbox } = this
+
+    this.gossip = new Gossip(
+      {
+        pubsub,
+        clock,
+        log,
+        peers,
+        boxes,
+        epochs: { epochAt: (timeMs) => epochAt(network, timeMs) },
+        couriers: {
+          isCourier: (node) => (directory.get(node) === undefined ? 'unknown' : 'yes'),
+          quota: () => courierQuota(this.nodeCount, this.nodeCount, parameters),
+        },
+        known: mailbox,
+        store: new CourierCounters({ store }),
+        key: { nodeId, sign: (message) => sign(message, key.secretKey) },
+      },
+      { networkId, ttlDays: parameters.ttlDays, publicationsPerSecond },
+    )
+    const { gossip } = this
+
+    const conversationOptions: ConversationOptions = {
+      networkId,
+      ttlDays: parameters.ttlDays,
+      windowSize: parameters.addressWindow,
+      ackSettleMs: parameters.ackSettleMs,
+      ackJitterMs: parameters.ackJitterMs,
+      ackRoundTripMs:
+        parameters.ackSettleMs +
+        parameters.ackJitterMs +
+        2 * (2 * publishEvery(2, parameters) * parameters.slotMs + GOSSIP_TRIP_MS),
+    }
+    this.conversations = new Conversations(
+      { clock, rng, log, store, jobs, boxes: mailbox, linked: () => gossip.meshPeers() > 0 },
+      conversationOptions,
+    )
+    const { conversations } = this
+
+    this.slots = new SlotClock(
+      {
+        clock,
+        rng,
+        log,
+        source: {
+          work: (signal) => conversations.work(signal),
+          nextBox: () => conversations.nextBox(),
+          published: (box, count) => conversations.published(box, count),
+          nextFetch: () => conversations.nextRepair(),
+        },
+        publish: gossip,
+        fetch: mailbox,
+        coverBox: () => this.#coverBox(),
+        publishEvery: () => this.publishEvery,
+      },
+      {
+        originMs: network.createdAt,
+        slotMs: parameters.slotMs,
+        epochMs: parameters.layerEpochMs,
+        rejoinHoldMs: parameters.rejoinHoldMs,
+      },
+    )
+  }
+
+  /** Starts in the order of the path; a failed start stops what had started. */
+  async start(): Promise<void> {
+    const { gossip, mailbox, conversations } = this
+    try {
+      await conversations.start()
+      await mailbox.start()
+      gossip.onPublication(({ box, bytes, conflict }) => {
+        conversations.hear(box, { source: 'gossip', confirmed: true, conflict })
+        this.#tasks.spawn('keep', () => mailbox.accept(bytes, 'gossip'))
+      })
+      mailbox.onBox((box, how) => conversations.hear(box, how))
+      mailbox.onConfirmed((hash) => conversations.confirmed(hash))
+      gossip.start()
+      await this.net.start()
+      this.directory.updateSelf(this.#ownPlace())
+      await this.directory.start()
+      this.slots.hold()
+      this.slots.start()
+      this.#tasks.spawn('link', (signal) => this.#watchLink(signal))
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.slots.stop()
+    await this.#tasks.stop()
+    await this.mailbox.stop()
+    await this.directory.stop()
+    await this.net.stop()
+  }
+
+  /** Nodes that everybody counts on in this epoch, at least this one. */
+  get nodeCount(): number {
+    return Math.max(1, this.directory.frozen(this.directory.epoch).nodes.length)
+  }
+
+  get publishEvery(): number {
+    return publishEvery(this.nodeCount, this.#options.network.parameters)
+  }
+
+  /** Distinct boxes per second of the whole network. */
+  get boxesPerSecond(): number {
+    return effectiveRate(this.nodeCount, this.#options.network.parameters)
+  }
+
+  get link(): LinkState {
+    return this.gossip.meshPeers() > 0 ? 'linked' : 'joining'
+  }
+
+  get linkedAt(): number | undefined {
+    return this.#linkedAt
+  }
+
+  readonly #bans = new Map<string, number>()
+
+  /** Refuses a node until `until` (milliseconds) and closes what connects to it. */
+  async ban(nodeId: NodeId, until: number): Promise<void> {
+    this.#bans.set(toHex(nodeId), until)
+    await this.net.peers.disconnect(nodeId)
+  }
+
+  isBanned(nodeId: NodeId): boolean {
+    return this.#banned(nodeId)
+  }
+
+  #banned(nodeId: NodeId): boolean {
+    const until = this.#bans.get(toHex(nodeId))
+    if (until === undefined) return false
+    if (until > this.#ports.clock.now()) return true
+    this.#bans.delete(toHex(nodeId))
+    return false
+  }
+
+  #ownPlace(): { addresses: string[]; reachable: boolean } {
+    const addresses = this.net.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
+    const dialable = this.#options.reachable && addresses.length > 0
+    return { addresses: dialable ? addresses.slice(0, 8) : [], reachable: dialable }
+  }
+
+  #coverBox(): BoxBytes {
+    const { clock, rng } = this.#ports
+    const { network } = this.#options
+    const expiryDay = dayOf(clock.now()) + network.parameters.ttlDays
+    return coverBox({ networkId: network.id, expiryDay, rng })
+  }
+
+  /** After every absence: what was missed is reconciled, looked for and, for a while, not answered. */
+  async #watchLink(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports
+    while (!signal.aborted) {
+      const linked = this.link === 'linked'
+      const now = clock.monotonic()
+      if (linked && this.#linkedAt === undefined) {
+        this.#linkedAt = clock.now()
+        const away = this.#lostAt === undefined ? Number.POSITIVE_INFINITY : now - this.#lostAt
+        if (away > ABSENCE_MS) await this.#rejoined(signal)
+      } else if (!linked && this.#linkedAt !== undefined) {
+        this.#linkedAt = undefined
+        this.#lostAt = now
+      }
+      await clock.sleep(LINK_POLL_MS, signal)
+    }
+  }
+
+  async #rejoined(signal: AbortSignal): Promise<void> {
+    if (this.#lostAt !== undefined) this.slots.hold()
+    try {
+      await this.mailbox.catchUp(signal)
+    } catch (error) {
+      if (signal.aborted || !isHearsayError(error)) throw error
+      this.#ports.log.debug('catching up was cut short', { code: error.code })
+    }
+    this.conversations.catchUp()
+  }
+}

@@ -1,0 +1,156 @@
+import { type Clock, toHex } from '../base/index.ts'
+import type { Store } from '../store/index.ts'
+import type { HealthEntry, NodeState, NodeStatus } from './api.ts'
+import { type Networks, wordsText } from './networks.ts'
+import type { Session } from './session.ts'
+import { timeText } from './views.ts'
+
+export interface StatusPorts {
+  readonly clock: Clock
+  readonly store: Store
+  readonly networks: Networks
+  readonly session: () => Session | undefined
+  readonly state: () => NodeState
+  readonly peerId: string
+  readonly version: string
+  readonly since: number
+}
+
+const LOW_SPACE_BYTES = 256 * 1024 * 1024
+// Routes of the mix need this many nodes before any claim (design §5).
+const NODES_FOR_A_CLAIM = 20
+
+/** What the node says about itself: nothing that it cannot show a number for. */
+export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
+  const { clock, store, networks } = ports
+  const session = ports.session()
+  const network = networks.joined
+  const stats = await store.stats()
+  const depth = session?.conversations.depth()
+  return {
+    state: store.state() === 'poisoned' ? 'readonly' : ports.state(),
+    link: session?.link ?? (network === undefined ? 'none' : 'joining'),
+    since: timeText(ports.since),
+    peerId: ports.peerId,
+    peers: session?.net.peers.connected().length ?? 0,
+    version: ports.version,
+    addresses: session?.net.addresses() ?? [],
+    network:
+      network === undefined
+        ? null
+        : {
+            networkId: toHex(network.id),
+            name: network.name,
+            words: wordsText(network.id),
+            preset: network.parameters.preset,
+            nodes: session?.directory.nodes().length ?? 0,
+            epoch: session?.directory.epoch ?? 0,
+          },
+    mixing: mixing(session, networks),
+    outbox: {
+      queued: depth?.queued ?? 0,
+      oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
+    },
+    storage: {
+      bytes: stats.bytes,
+      boxes: session?.mailbox.count ?? 0,
+      freeBytes: stats.freeBytes,
+      retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
+      sync: true,
+    },
+    health: health(ports, session, stats.freeBytes, stats.damagedSecrets),
+    headSeq: store.headSeq(),
+    epoch: store.epoch,
+  }
+}
+
+function mixing(session: Session | undefined, networks: Networks): NodeStatus['mixing'] {
+  const parameters = networks.joined?.parameters
+  return {
+    form: 'direct',
+    layers: parameters?.layers ?? 0,
+    mixes: 0,
+    poolPerMix: 0,
+    replyRate: null,
+    cover: session === undefined ? 'off' : session.slots.holdLeftMs() > 0 ? 'cover-only' : 'on',
+    slotMs: parameters?.slotMs ?? 0,
+    publishEvery: session?.publishEvery ?? 0,
+    boxesPerSecond: session?.boxesPerSecond ?? 0,
+    rejoinHoldLeftMs: Math.ceil(session?.slots.holdLeftMs() ?? 0),
+    // Without routes the first neighbour of a box knows who published it: a set of one, from the first box on.
+    anonymitySet: 1,
+    protectedMessages: 0,
+    statement:
+      'This release publishes a node’s boxes itself: neighbours can tell who writes a box, though not ' +
+      'to whom, nor whether it is cover. When you write is hidden; that you are a node is not.',
+  }
+}
+
+function health(
+  ports: StatusPorts,
+  session: Session | undefined,
+  freeBytes: number,
+  damagedSecrets: number,
+): HealthEntry[] {
+  const found: HealthEntry[] = []
+  const add = (severity: HealthEntry['severity'], code: string, text: string, fix: string) =>
+    found.push({ severity, code, text, fix })
+  if (ports.store.state() === 'poisoned') {
+    add(
+      'error',
+      'STORAGE_READONLY',
+      'a write to the disk failed; nothing new is accepted',
+      'free space or repair the disk, then restart the daemon',
+    )
+  }
+  if (damagedSecrets > 0) {
+    add(
+      'error',
+      'SECRETS_DAMAGED',
+      `${damagedSecrets} stored keys cannot be read any more`,
+      'remove the contacts that fail and invite them again',
+    )
+  }
+  if (freeBytes < LOW_SPACE_BYTES) {
+    add('warning', 'STORAGE_LOW', 'less than 256 MiB of disk are free', 'free some space')
+  }
+  if (session === undefined) {
+    const joined = ports.networks.joined !== undefined
+    if (!joined)
+      add('info', 'NO_NETWORK', 'no network joined', 'hearsay network join <file or URI>')
+    return found
+  }
+  const status = session.net.status()
+  if (status.networkMismatch) {
+    add(
+      'error',
+      'NETWORK_MISMATCH',
+      'every node that was reached has another network key',
+      'get a fresh network file from the operator',
+    )
+  } else if (session.link === 'joining') {
+    add(
+      'warning',
+      'NO_PEERS',
+      status.known === 0 ? 'no other node is known yet' : 'no other node can be reached',
+      'check the network connection, the firewall and the addresses in: hearsay network show',
+    )
+  }
+  if (session.slots.holdLeftMs() > 0) {
+    add(
+      'info',
+      'REJOIN_HOLD',
+      'messages wait a while after coming back, so that their time does not name you',
+      'wait, or send with --now and accept that',
+    )
+  }
+  if (session.directory.nodes().length < NODES_FOR_A_CLAIM) {
+    add(
+      'info',
+      'NETWORK_SMALL',
+      `${session.directory.nodes().length} nodes are too few to hide anybody among them`,
+      'invite more nodes',
+    )
+  }
+  return found
+}
