@@ -103,21 +103,9 @@ async function open(
     if (committer.poison === undefined) await cleanMark.leave()
   }
   const reader = new ValueReader({ engine, vault, shelf })
-  const parts: Parts = {
-    ...{
-      clock: ports.clock,
-      files,
-      paths,
-      engine,
-      vault,
-      shelf,
-      secrets,
-      committer,
-      reader,
-      epoch,
-    },
-    ...{ reserve: ports.reserve, closeFiles },
-  }
+  const { clock, reserve } = ports
+  const written = { vault, shelf, secrets, committer, reader, epoch }
+  const parts: Parts = { clock, files, paths, engine, reserve, closeFiles, ...written }
   const store = new EngineStore(parts)
   await store.consumers.load()
   return store

@@ -1,4 +1,5 @@
 import type { FilePort } from './files.ts'
+import { liveTables } from './level-manifest.ts'
 import { isIntactTable } from './level-table.ts'
 import type { HomePaths } from './parts.ts'
 import { corrupt } from './storage-error.ts'
@@ -34,18 +35,37 @@ export class CleanMark {
   }
 }
 
-/** Numbers of the tables in LevelDB's directory whose checksums are wrong. */
+/** Numbers of the tables in use whose checksums are wrong. */
 export async function damagedTables(files: FilePort, database: string): Promise<number[]> {
+  const live = await tablesInUse(files, database)
   const damaged: number[] = []
-  for (const { name, bytes } of await files.list(database)) {
-    const number = /^(\d+)\.ldb$/.exec(name)?.[1]
-    const file = number && (await files.open(`${database}/${name}`))
-    if (!file) continue
-    try {
-      if (!isIntactTable(await file.read(0, bytes))) damaged.push(Number(number))
-    } finally {
-      await file.close()
-    }
+  for (const { name } of await files.list(database)) {
+    const number = Number(/^(\d+)\.ldb$/.exec(name)?.[1])
+    if (!live.has(number)) continue
+    const table = await readWhole(files, `${database}/${name}`)
+    if (table !== undefined && !isIntactTable(table)) damaged.push(number)
   }
   return damaged
+}
+
+/** None when there is no readable MANIFEST: LevelDB then refuses to open, or there is nothing yet. */
+async function tablesInUse(files: FilePort, database: string): Promise<Set<number>> {
+  const current = await readWhole(files, `${database}/CURRENT`)
+  const name = current && Buffer.from(current).toString('latin1').trim()
+  if (name === undefined || !/^MANIFEST-\d+$/.test(name)) return new Set()
+  const manifest = await readWhole(files, `${database}/${name}`)
+  try {
+    return liveTables(manifest ?? new Uint8Array(0))
+  } catch {
+    return new Set()
+  }
+}
+
+async function readWhole(files: FilePort, path: string): Promise<Uint8Array | undefined> {
+  const file = await files.open(path)
+  try {
+    return file && (await file.read(0, await file.size()))
+  } finally {
+    await file?.close()
+  }
 }

@@ -204,7 +204,7 @@ export class Committer {
   }
 
   #notify<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-    for (const listener of [...listeners]) {
+    for (const listener of Array.from(listeners)) {
       try {
         listener(value)
       } catch {

@@ -162,7 +162,7 @@ export class Consumers {
   }
 
   #notify(name: string): void {
-    for (const listener of [...this.#listeners]) listener(name)
+    for (const listener of Array.from(this.#listeners)) listener(name)
   }
 }
 

@@ -45,7 +45,11 @@ export function stageEvents(
       const id = ports.rng.bytes(EVENT_ID_BYTES)
       const commitment = commitTo(salt, json)
       const record: EventRecord = {
-        ...{ prev: chain, commitment, id, time: now, type },
+        prev: chain,
+        commitment,
+        id,
+        time: now,
+        type,
         body: { salt, json },
       }
       chain = chainValue(seq, record)

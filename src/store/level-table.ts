@@ -1,4 +1,5 @@
 import { crc32c } from './crc32c.ts'
+import { varint } from './level-varint.ts'
 
 const FOOTER_BYTES = 48
 const MAGIC = 0xdb4775248b80fb57n
@@ -11,20 +12,6 @@ interface Handle {
   readonly size: number
 }
 
-class Malformed extends Error {}
-
-/** A little-endian base-128 number of at most 5 bytes: tables are far below 4 GiB. */
-function varint(bytes: Uint8Array, at: number): [value: number, next: number] {
-  let value = 0
-  for (let i = 0; i < 5; i++) {
-    const byte = bytes[at + i]
-    if (byte === undefined) break
-    value += (byte & 0x7f) * 2 ** (7 * i)
-    if (byte < 0x80) return [value, at + i + 1]
-  }
-  throw new Malformed()
-}
-
 function handle(bytes: Uint8Array, at: number): [handle: Handle, next: number] {
   const [offset, middle] = varint(bytes, at)
   const [size, next] = varint(bytes, middle)
@@ -34,11 +21,12 @@ function handle(bytes: Uint8Array, at: number): [handle: Handle, next: number] {
 /** The block's content once its checksum is right: content | type 1 | masked CRC-32C of both 4. */
 function block(table: Uint8Array, { offset, size }: Handle): Uint8Array {
   const end = offset + size
-  if (end + TRAILER_BYTES > table.length - FOOTER_BYTES) throw new Malformed()
+  if (end + TRAILER_BYTES > table.length - FOOTER_BYTES) throw new RangeError('malformed table')
   const view = new DataView(table.buffer, table.byteOffset + end + 1, 4)
   const unmasked = (view.getUint32(0, true) - MASK_DELTA) >>> 0
   const crc = ((unmasked >>> 17) | (unmasked << 15)) >>> 0
-  if (crc !== crc32c(table, offset, end + 1) || table[end] !== UNCOMPRESSED) throw new Malformed()
+  if (crc !== crc32c(table, offset, end + 1) || table[end] !== UNCOMPRESSED)
+    throw new RangeError('malformed table')
   return table.subarray(offset, end)
 }
 
@@ -75,7 +63,7 @@ export function isIntactTable(table: Uint8Array): boolean {
     for (const data of [...meta, ...handlesOf(block(table, index))]) block(table, data)
     return true
   } catch (error) {
-    if (error instanceof Malformed || error instanceof RangeError) return false
+    if (error instanceof RangeError) return false
     throw error
   }
 }

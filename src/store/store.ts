@@ -33,7 +33,10 @@ export class EngineStore implements Store {
     this.epoch = parts.epoch
     this.journal = new Journal({ engine, vault, committer }, { epoch: parts.epoch })
     this.consumers = new Consumers({
-      ...{ clock, engine, vault, journal: this.journal },
+      clock,
+      engine,
+      vault,
+      journal: this.journal,
       batch: () => this.#newBatch(),
     })
   }

@@ -168,7 +168,7 @@ describe('a byte copy of the home', () => {
       await store.compact()
       const bytes = await bytesOf(join(home.dir, 'db'))
       expect(values.map((nonce) => bytes.includes(nonce))).toEqual([
-        ...new Array<boolean>(19).fill(false),
+        ...Array.from({ length: 19 }, () => false),
         true,
       ])
     }
