@@ -157,9 +157,9 @@ describe('hostile boxes', () => {
   })
 
   it('shows that verifiers differ: a cofactored one accepts what is refused here', () => {
-    for (const name of ['mixed-order R', 'mixed-order address', 'R is the identity']) {
-      expect(ed25519.verify(...named(name), { zip215: true }), name).toBe(true)
-    }
+    const names = ['mixed-order R', 'mixed-order address', 'R is the identity']
+    const accepted = names.filter((name) => ed25519.verify(...named(name), { zip215: true }))
+    expect(accepted).toEqual(names)
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { equalBytes, isHearsayError, toHex, utf8 } from '../../../src/base/index.ts'
+import { equalBytes, toHex, utf8 } from '../../../src/base/index.ts'
 import {
   asBlind,
   blind,
@@ -13,21 +13,13 @@ import {
 } from '../../../src/crypto/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { BASE, L, toBytes, TORSION } from '../../vectors/stream/edwards.ts'
+import { errorCode } from '../../support/outcome.ts'
 
 const rng = seededRng('blinding unit')
 const seed = rng.bytes(32)
 const { publicKey: root, secretKey } = signKeyPairFromSeed(seed)
 const by = blindFromBytes(rng.bytes(64))
 const message = utf8('hello')
-
-function code(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    return isHearsayError(error) ? error.code : 'foreign'
-  }
-  return 'none'
-}
 
 describe('key blinding', () => {
   it('gives an address that only the root secret signs for and that plain Ed25519 verifies', () => {
@@ -64,28 +56,28 @@ describe('key blinding', () => {
     nonCanonical[0] = 0xee
     nonCanonical[31] = 0x7f
     const bad = [mixed, nonCanonical, TORSION.toBytes(), new Uint8Array(32), toBytes(2n)]
-    for (const point of bad) expect(code(() => blind(point, by))).toBe('bad-key')
-    expect(code(() => blind(root.subarray(1), by))).toBe('bad-length')
+    for (const point of bad) expect(errorCode(() => blind(point, by))).toBe('bad-key')
+    expect(errorCode(() => blind(root.subarray(1), by))).toBe('bad-length')
   })
 
   it('reduces a blind from 64 bytes and refuses zero', () => {
     const wide = new Uint8Array(64)
-    expect(code(() => blindFromBytes(wide))).toBe('bad-value')
+    expect(errorCode(() => blindFromBytes(wide))).toBe('bad-value')
     wide.set(toBytes(L))
-    expect(code(() => blindFromBytes(wide))).toBe('bad-value')
+    expect(errorCode(() => blindFromBytes(wide))).toBe('bad-value')
     wide.set(toBytes(L + 1n))
     expect(toHex(blindFromBytes(wide))).toBe(toHex(toBytes(1n)))
     expect(toHex(blind(root, blindFromBytes(wide)))).toBe(toHex(root))
-    expect(code(() => blindFromBytes(wide.subarray(1)))).toBe('bad-length')
+    expect(errorCode(() => blindFromBytes(wide.subarray(1)))).toBe('bad-length')
   })
 
   it('takes a stored blind only when it is below L and not zero', () => {
     expect(asBlind(by)).toEqual(by)
     expect(asBlind(toBytes(L - 1n))).toEqual(toBytes(L - 1n))
-    expect(code(() => asBlind(toBytes(L)))).toBe('bad-value')
-    expect(code(() => asBlind(toBytes(L + 5n)))).toBe('bad-value')
-    expect(code(() => asBlind(new Uint8Array(32)))).toBe('bad-value')
-    expect(code(() => asBlind(new Uint8Array(33)))).toBe('bad-length')
+    expect(errorCode(() => asBlind(toBytes(L)))).toBe('bad-value')
+    expect(errorCode(() => asBlind(toBytes(L + 5n)))).toBe('bad-value')
+    expect(errorCode(() => asBlind(new Uint8Array(32)))).toBe('bad-value')
+    expect(errorCode(() => asBlind(new Uint8Array(33)))).toBe('bad-length')
   })
 
   it('signs under the extreme blinds 1 and L - 1', () => {
@@ -97,9 +89,9 @@ describe('key blinding', () => {
   })
 
   it('takes only seeds of 32 bytes', () => {
-    expect(code(() => signBlinded(secretKey, by, message))).toBe('bad-length')
-    expect(code(() => signKeyPairFromSeed(secretKey))).toBe('bad-length')
-    expect(code(() => sign(message, seed))).toBe('bad-length')
+    expect(errorCode(() => signBlinded(secretKey, by, message))).toBe('bad-length')
+    expect(errorCode(() => signKeyPairFromSeed(secretKey))).toBe('bad-length')
+    expect(errorCode(() => sign(message, seed))).toBe('bad-length')
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isHearsayError, toHex } from '../../../src/base/index.ts'
+import { toHex } from '../../../src/base/index.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
 import {
   AddressMap,
@@ -12,6 +12,7 @@ import {
   type WatchedAddress,
 } from '../../../src/stream/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { errorCode } from '../../support/outcome.ts'
 
 const rng = seededRng('read window')
 const { publicKey: root } = signKeyPairFromSeed(rng.bytes(32))
@@ -30,15 +31,6 @@ for (let index = 0; index < 40; index++) {
 const fresh = () => new ReadWindow(root, chain, SIZE)
 const indices = (list: readonly WatchedAddress[]) => list.map(({ index }) => index)
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
-
-function code(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    return isHearsayError(error) ? error.code : `foreign: ${String(error)}`
-  }
-  return 'none'
-}
 
 /** The addresses and keys of a window are those of the writer. */
 function agrees(window: ReadWindow): void {
@@ -128,7 +120,7 @@ describe('ReadWindow', () => {
     expect(window.drop(2)).toBeUndefined()
     expect(window.drop(3)).toBeUndefined()
     expect(window.gaps()).toEqual([1])
-    expect(code(() => window.take(0))).toBe('bad-value')
+    expect(errorCode(() => window.take(0))).toBe('bad-value')
   })
 
   it('takes no index twice, none beyond the window and none that is no index', () => {
@@ -136,7 +128,7 @@ describe('ReadWindow', () => {
     window.take(4)
     for (const index of [4, -1, 13, 1000, 0.5, Number.NaN]) {
       expect(
-        code(() => window.take(index)),
+        errorCode(() => window.take(index)),
         `${index}`,
       ).toBe('bad-value')
       expect(window.keysFor(index)).toBeUndefined()
@@ -173,14 +165,14 @@ describe('ReadWindow', () => {
     expect(window.addresses()).toEqual([])
     expect(keys.every((k) => k.key.every((byte) => byte === 0))).toBe(true)
     // An erased window is never stored by mistake.
-    expect(code(() => window.encode())).toBe('bug')
+    expect(errorCode(() => window.encode())).toBe('bug')
   })
 
   it('refuses impossible sizes and roots', () => {
     for (const size of [0, -1, 1.5, 257]) {
-      expect(code(() => new ReadWindow(root, chain, size))).toBe('bad-value')
+      expect(errorCode(() => new ReadWindow(root, chain, size))).toBe('bad-value')
     }
-    expect(code(() => new ReadWindow(new Uint8Array(32), chain, 4))).toBe('bad-key')
+    expect(errorCode(() => new ReadWindow(new Uint8Array(32), chain, 4))).toBe('bad-key')
   })
 
   it('is decoded strictly', () => {
@@ -192,15 +184,17 @@ describe('ReadWindow', () => {
       out[at] = byte
       return out
     }
-    expect(code(() => ReadWindow.decode(bytes.subarray(0, -1)))).toBe('bad-length')
-    expect(code(() => ReadWindow.decode(Uint8Array.from([...bytes, 0])))).toBe('trailing-bytes')
-    expect(code(() => ReadWindow.decode(changed(0, 9)))).toBe('bad-version')
-    expect(code(() => ReadWindow.decode(changed(2, 0)))).toBe('bad-value')
+    expect(errorCode(() => ReadWindow.decode(bytes.subarray(0, -1)))).toBe('bad-length')
+    expect(errorCode(() => ReadWindow.decode(Uint8Array.from([...bytes, 0])))).toBe(
+      'trailing-bytes',
+    )
+    expect(errorCode(() => ReadWindow.decode(changed(0, 9)))).toBe('bad-version')
+    expect(errorCode(() => ReadWindow.decode(changed(2, 0)))).toBe('bad-value')
     // The first gap (index 0) after the header of 77 bytes, moved to the index of the second and beyond.
-    expect(code(() => ReadWindow.decode(changed(77 + 7, 1)))).toBe('bad-value')
-    expect(code(() => ReadWindow.decode(changed(77 + 7, 6)))).toBe('bad-value')
+    expect(errorCode(() => ReadWindow.decode(changed(77 + 7, 1)))).toBe('bad-value')
+    expect(errorCode(() => ReadWindow.decode(changed(77 + 7, 6)))).toBe('bad-value')
     for (let length = 0; length < bytes.length; length += 13) {
-      expect(code(() => ReadWindow.decode(bytes.subarray(0, length)))).toMatch(/^bad-/)
+      expect(errorCode(() => ReadWindow.decode(bytes.subarray(0, length)))).toMatch(/^bad-/)
     }
   })
 })

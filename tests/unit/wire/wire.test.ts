@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HearsayError, isHearsayError } from '../../../src/base/index.ts'
+import { type HearsayError, isHearsayError } from '../../../src/base/index.ts'
 import { padTo, Reader, unpad, Writer } from '../../../src/wire/index.ts'
 
 function failure(run: () => unknown): HearsayError {
