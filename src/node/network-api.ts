@@ -23,8 +23,10 @@ export interface NetworkPorts {
   readonly enter: () => Promise<Session>
   /** Ends it; `wipe` also erases contacts, messages and boxes. */
   readonly leave: (wipe: boolean) => Promise<void>
-  /** Multiaddrs with peer id under which this node listens or is announced. */
-  readonly ownAddresses: () => Promise<readonly string[]>
+  /** Multiaddrs that the operator of this node wants told to others. */
+  readonly announced: readonly string[]
+  /** Adds the own peer id to addresses that have none. */
+  readonly withPeerId: (addresses: readonly string[]) => string[]
 }
 
 /** network.* over the network file of this home. */
@@ -45,8 +47,8 @@ export function networkApi(ports: NetworkPorts): NodeApi['network'] {
 
   return {
     async create(params, ctx) {
-      const created = await idempotency.run(ctx, async () => {
-        const bootstraps = params.announce ?? (await ports.ownAddresses())
+      const created = await idempotency.run(ctx, () => {
+        const bootstraps = ports.withPeerId(params.announce ?? ports.announced)
         return (batch) => {
           const network = networks.create(batch, {
             name: params.name,

@@ -212,8 +212,9 @@ class LocalNode implements HearsayNode {
         session,
         enter: () => this.#enter(),
         leave: (wipe) => this.#leave(wipe),
-        ownAddresses: async () =>
-          (this.#options.announce ?? []).map((address) =>
+        announced: this.#options.announce ?? [],
+        withPeerId: (addresses) =>
+          addresses.map((address) =>
             address.includes('/p2p/') ? address : `${address}/p2p/${this.#peerId}`,
           ),
       }),

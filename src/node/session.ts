@@ -25,7 +25,7 @@ import {
   publishEvery,
 } from '../directory/index.ts'
 import { Gossip, gossipTopicPlans, streamBoxes } from '../gossip/index.ts'
-import { Mailbox } from '../mailbox/index.ts'
+import { Mailbox } from './temp-mailbox.ts'
 import { SlotClock } from '../mix/index.ts'
 import { createNet, type Net } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
