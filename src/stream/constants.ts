@@ -31,6 +31,8 @@ export const WHOLE_HEADER_BYTES = 1 + 8 + 2
 export const FRAGMENT_HEADER_BYTES = WHOLE_HEADER_BYTES + 4 + 4
 /** A fragment that is not the last of its record is not shorter: short ones would cost time to join. */
 export const MIN_FRAGMENT_BYTES = 64
+/** Below it, half a payload would not hold a fragment, and large records would stand still. */
+export const MIN_CAPACITY_BYTES = 256
 /** A record, unpadded. The largest that occurs is a welcome with the tree of a large group. */
 export const MAX_RECORD_BYTES = 262_144
 /** The largest record after padding to its class. */

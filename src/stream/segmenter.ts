@@ -4,6 +4,7 @@ import {
   BOX_PAYLOAD_BYTES,
   FRAGMENT_HEADER_BYTES,
   MAX_RECORD_BYTES,
+  MIN_CAPACITY_BYTES,
   MIN_FRAGMENT_BYTES,
   WHOLE_HEADER_BYTES,
 } from './constants.ts'
@@ -77,8 +78,11 @@ export class Segmenter {
     return true
   }
 
-  /** The next payload. `capacity` is at least 256 bytes. */
+  /** The next payload. @throws HearsayError `bad-value` for a capacity below 256 or above a box. */
   fill(capacity: number = BOX_PAYLOAD_BYTES): Filled {
+    if (!(capacity >= MIN_CAPACITY_BYTES && capacity <= BOX_PAYLOAD_BYTES)) {
+      throw new HearsayError('bad-value', 'capacity is 256 bytes to a box payload')
+    }
     const page = new Page(capacity)
     const limit = capacity - WHOLE_HEADER_BYTES
     const under = this.#queue.find((waiting) => waiting.sent > 0)

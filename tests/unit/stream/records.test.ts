@@ -149,6 +149,17 @@ describe('Segmenter', () => {
     expect(segmenter.pendingCount).toBe(1)
   })
 
+  it('fills no payload that could not carry a large record, and none above a box', () => {
+    for (const capacity of [0, 255, BOX_PAYLOAD_BYTES + 1, Number.NaN]) {
+      expect(errorCode(() => new Segmenter().fill(capacity))).toBe('bad-value')
+    }
+    const segmenter = new Segmenter()
+    segmenter.push(record(1, 2000))
+    let boxes = 0
+    for (; segmenter.pending && boxes < 20; boxes++) segmenter.fill(256)
+    expect(boxes).toBe(9)
+  })
+
   it('does not change what was pushed when the caller reuses the buffer', () => {
     const segmenter = new Segmenter()
     const bytes = rng.bytes(100)
