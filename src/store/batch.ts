@@ -1,5 +1,5 @@
 import { HearsayError, utf8 } from '../base/index.ts'
-import type { Batch, CommitResult, EventDraft } from './api.ts'
+import type { Batch, CommitResult, EventDraft } from './batch-api.ts'
 import type { Bucket } from './buckets.ts'
 import { MAX_EVENT_DATA_BYTES, MAX_VALUE_BYTES } from './constants.ts'
 import { mapKey, physicalKey } from './physical-key.ts'

@@ -26,6 +26,8 @@ export const BUCKETS = {
   wanted: 51,
   audits: 52,
   keeperTrust: 53,
+  hotBoxes: 54,
+  mailboxCount: 55,
   // gossip
   courierCounters: 64,
   knownBoxes: 65,

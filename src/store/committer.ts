@@ -1,6 +1,6 @@
 import { type Clock, HearsayError, type Logger, type Rng } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
-import type { CommitResult } from './api.ts'
+import type { CommitResult } from './batch-api.ts'
 import type { Change, Work } from './batch.ts'
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BYTES } from './constants.ts'
 import type { Engine, Operation } from './engine.ts'

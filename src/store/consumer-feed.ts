@@ -1,5 +1,5 @@
 import { HearsayError } from '../base/index.ts'
-import type { JournalEvent } from './api.ts'
+import type { JournalEvent } from './batch-api.ts'
 import { ADVANCE_STRIDE, DEFAULT_MAX_IN_FLIGHT } from './constants.ts'
 import type { Consumers } from './consumers.ts'
 import type { Journal } from './journal.ts'

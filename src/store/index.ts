@@ -2,20 +2,19 @@
  * store: durable state behind one interface. Sealed values, group commits, the secret shelf, the event
  * journal and its consumers. See SPEC.md.
  */
+export type { Store } from './api.ts'
 export type {
   Batch,
   CommitResult,
   EventDraft,
   JournalEvent,
   KeyRange,
-  Store,
   StoreStats,
-} from './api.ts'
+} from './batch-api.ts'
 export type { CheckResult } from './check.ts'
 export type { RetentionPolicy, RetentionResult } from './retention.ts'
 export { BUCKETS } from './buckets.ts'
 export type { Bucket } from './buckets.ts'
-export { MAX_EVENT_DATA_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './constants.ts'
 export { ConsumerFeed } from './consumer-feed.ts'
 export type { FeedOptions } from './consumer-feed.ts'
 export type { Consumer, Consumers } from './consumers.ts'

@@ -1,5 +1,5 @@
 import { type Rng, u64be } from '../base/index.ts'
-import type { CommitResult } from './api.ts'
+import type { CommitResult } from './batch-api.ts'
 import type { Work } from './batch.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import { TRIM_STEP } from './constants.ts'

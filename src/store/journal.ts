@@ -1,5 +1,5 @@
 import { equalBytes, HearsayError, toBase64Url, u64be } from '../base/index.ts'
-import type { JournalEvent } from './api.ts'
+import type { JournalEvent } from './batch-api.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import type { Committer } from './committer.ts'
 import { MAX_SCAN } from './constants.ts'

@@ -1,5 +1,5 @@
 import { HearsayError } from '../base/index.ts'
-import type { KeyRange } from './api.ts'
+import type { KeyRange } from './batch-api.ts'
 import { MAX_KEY_BYTES } from './constants.ts'
 import type { EngineRange } from './engine.ts'
 

@@ -1,4 +1,4 @@
-import type { StoreStats } from './api.ts'
+import type { StoreStats } from './batch-api.ts'
 import { BUCKETS } from './buckets.ts'
 import type { Engine } from './engine.ts'
 import type { Parts } from './parts.ts'

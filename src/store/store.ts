@@ -1,4 +1,5 @@
-import type { Batch, KeyRange, Store, StoreStats } from './api.ts'
+import type { Store } from './api.ts'
+import type { Batch, KeyRange, StoreStats } from './batch-api.ts'
 import { WorkBatch } from './batch.ts'
 import type { Bucket } from './buckets.ts'
 import { type CheckResult, checkStore } from './check.ts'
