@@ -1,12 +1,10 @@
+import { CLIENT_QUEUE } from '../constants.ts'
 import type { ParamsOf, ResultOf } from '../schema/registry.ts'
 import { type ConnectionFailure, RpcFailure } from './errors.ts'
 
 export type SubscribeParams = ParamsOf<'events.subscribe'>
 type Start = ResultOf<'events.subscribe'>
 export type Event = ResultOf<'events.list'>['items'][number]
-
-// The daemon pushes no more than this side takes: beyond it the connection is not read.
-const QUEUE = 256
 
 /** What a stream needs of a client; it is not the class, or the two files would import each other. */
 interface Requester {
@@ -126,7 +124,7 @@ export class EventStream implements AsyncIterable<Event>, AsyncDisposable {
         data: { name },
       })
     }
-    if (this.#queue.length >= QUEUE) this.#client?.pause()
+    if (this.#queue.length >= CLIENT_QUEUE) this.#client?.pause()
     this.#wake?.()
   }
 

@@ -1,3 +1,4 @@
+import { WS_PROTOCOL } from '../constants.ts'
 import type { Channel, Connector } from './channel.ts'
 import { ConnectionFailure } from './errors.ts'
 
@@ -7,7 +8,7 @@ export function webConnector(url: string, token: string): Connector {
     const { WebSocket } = await import('ws')
     const target = new URL('/ws', url)
     target.protocol = target.protocol === 'https:' ? 'wss:' : 'ws:'
-    const socket = new WebSocket(target, 'hearsay.v1', {
+    const socket = new WebSocket(target, WS_PROTOCOL, {
       headers: { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
     })

@@ -4,7 +4,7 @@ import type { RpcErrorName } from '../errors.ts'
 import { idempotencyKey } from './shapes.ts'
 import type { Scope } from './scopes.ts'
 
-interface Example {
+export interface Example {
   readonly params: JsonObject
   readonly result: JsonObject
 }

@@ -5,6 +5,7 @@ import type { NodeApi } from '../node-api.ts'
 import { RpcError } from '../rpc-error.ts'
 import type { Consumers } from './consumers.ts'
 import type { Answer, Caller, Dispatcher } from './dispatcher.ts'
+import { Gate } from './gate.ts'
 import type { RpcMetrics } from './metrics.ts'
 import type { Principal } from './principal.ts'
 import type { Outlet } from './subscription.ts'
@@ -17,8 +18,8 @@ export interface Wire {
   backlog(): number
   pause(): void
   resume(): void
-  /** Closes after everything sent has left. */
-  end(): void
+  /** Closes after everything sent has left; resolves when closed. */
+  end(): Promise<void>
 }
 
 interface ConnectionPorts {
@@ -41,12 +42,12 @@ export class Connection implements Outlet {
   readonly #caller: Caller
   readonly #subscriptions: Subscriptions
   readonly #gone = new AbortController()
+  readonly #gate = new Gate()
   /** Parsed and not begun: what one read brought beyond the limit. */
   #queue: unknown[] = []
   #inFlight = 0
   #paused = false
   #ending = false
-  #waiting: (() => void)[] = []
   #idle: (() => void)[] = []
 
   constructor(ports: ConnectionPorts, options: { readonly principal: Principal }) {
@@ -79,13 +80,11 @@ export class Connection implements Outlet {
   /** The wire's backlog has shrunk. */
   drained(): void {
     if (!this.writable) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resolve of waiting) resolve()
+    this.#gate.open()
     this.#admit()
   }
 
-  /** Answers what is running, reads nothing more, then closes the wire. */
+  /** Answers what has arrived, reads nothing more, then closes the wire. */
   finish(): void {
     this.#background(this.#finished())
   }
@@ -94,6 +93,7 @@ export class Connection implements Outlet {
   async shutDown(name: RpcErrorName): Promise<void> {
     await this.#subscriptions.stop(name)
     this.#gone.abort(new RpcError(name))
+    this.#queue = []
     await this.#finished()
   }
 
@@ -105,7 +105,8 @@ export class Connection implements Outlet {
     this.#ending = true
     this.#queue = []
     this.#ports.metrics.connections -= 1
-    for (const resolve of this.#waiting) resolve()
+    this.#gate.open()
+    this.#becomeIdle()
     this.#ports.onClosed()
     this.#background(this.#subscriptions.stop())
   }
@@ -121,14 +122,8 @@ export class Connection implements Outlet {
     return this.#ports.wire.backlog() <= WRITE_BUFFER_BYTES
   }
 
-  async ready(signal: AbortSignal): Promise<void> {
-    while (!this.writable && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
-    }
-    signal.throwIfAborted()
+  ready(signal: AbortSignal): Promise<void> {
+    return this.#gate.pass(() => this.writable, signal)
   }
 
   #admit(): void {
@@ -148,19 +143,21 @@ export class Connection implements Outlet {
     const answer = await this.#ports.dispatcher.answer(value, this.#caller)
     if (answer !== undefined) this.#send(answer)
     this.#inFlight -= slots
-    if (this.#inFlight === 0) {
-      for (const resolve of this.#idle) resolve()
-      this.#idle = []
-    }
     if (this.#paused) this.#admit()
+    if (this.#inFlight === 0 && this.#queue.length === 0) this.#becomeIdle()
+  }
+
+  #becomeIdle(): void {
+    for (const resolve of this.#idle) resolve()
+    this.#idle = []
   }
 
   async #finished(): Promise<void> {
     this.#ending = true
-    this.#queue = []
     this.#steer()
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
-    this.#ports.wire.end()
+    if (this.#inFlight > 0 || this.#queue.length > 0)
+      await new Promise<void>((resolve) => this.#idle.push(resolve))
+    await this.#ports.wire.end()
   }
 
   /** None of these promises rejects unless there is a bug, and a bug belongs into the log. */

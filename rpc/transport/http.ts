@@ -102,12 +102,12 @@ export class HttpFront {
     const refusal = guard.place(request)
     if (refusal !== undefined) return refuse(response, refusal)
     const { path, query } = target(request)
-    if (path === '/healthz' && isGet(request)) return void response.writeHead(200).end()
+    if (path === '/healthz' && request.method === 'GET') return void response.writeHead(200).end()
     const principal = guard.caller(request)
     if ('status' in principal) return refuse(response, principal)
     const route = ROUTES.get(path)
     if (route === undefined) return refuse(response, { status: path === '/ws' ? 426 : 404 })
-    if (request.method !== route.method && !(route.method === 'GET' && isGet(request))) {
+    if (request.method !== route.method) {
       return refuse(response, { status: 405 }, { Allow: route.method })
     }
     if (!allows(principal, route.scope))
@@ -122,10 +122,6 @@ export class HttpFront {
     if (target(request).path !== '/ws') return hangUp(socket, 404)
     this.#webSockets.accept(request, socket, head, principal)
   }
-}
-
-function isGet(request: IncomingMessage): boolean {
-  return request.method === 'GET' || request.method === 'HEAD'
 }
 
 function target(request: IncomingMessage): { path: string; query: URLSearchParams } {

@@ -12,13 +12,11 @@ const NEWLINE = 0x0a
 export function serveNdjson(socket: Socket, connect: (wire: Wire) => Connection): Connection {
   let pending = ''
   let scheduled = false
-  let ended = false
   const flush = () => {
     scheduled = false
     const text = pending
     pending = ''
-    if (text !== '' && !socket.destroyed) socket.write(text)
-    if (ended) socket.end(() => socket.destroy())
+    if (text !== '' && socket.writable) socket.write(text)
   }
   const wire: Wire = {
     // Answers that are ready in the same turn of the loop leave in one write.
@@ -31,10 +29,12 @@ export function serveNdjson(socket: Socket, connect: (wire: Wire) => Connection)
     backlog: () => pending.length + socket.writableLength,
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    end() {
-      ended = true
-      if (!scheduled) flush()
-    },
+    end: () =>
+      new Promise((resolve) => {
+        flush()
+        socket.once('close', resolve)
+        socket.end(() => socket.destroy())
+      }),
   }
   const connection = connect(wire)
   const lines = new LineSplitter()

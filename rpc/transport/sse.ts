@@ -6,6 +6,7 @@ import { ERROR_MAP } from '../errors.ts'
 import type { EventView } from '../node-api.ts'
 import { RpcError } from '../rpc-error.ts'
 import { eventTypes, seq } from '../schema/shapes.ts'
+import { Gate } from '../server/gate.ts'
 import type { Outlet } from '../server/subscription.ts'
 import { Subscriptions } from '../server/subscriptions.ts'
 import type { HttpCall, HttpPorts } from './http-ports.ts'
@@ -86,7 +87,7 @@ function refusePosition(response: ServerResponse, error: unknown): void {
 /** Writes notifications in the event stream format; a heartbeat is a comment. */
 class SseOutlet implements Outlet {
   readonly #response: ServerResponse
-  #waiting: (() => void)[] = []
+  readonly #gate = new Gate()
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -110,18 +111,10 @@ class SseOutlet implements Outlet {
   }
 
   drained(): void {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const resolve of waiting) resolve()
+    this.#gate.open()
   }
 
-  async ready(signal: AbortSignal): Promise<void> {
-    while (!this.writable && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve)
-        signal.addEventListener('abort', () => resolve(), { once: true })
-      })
-    }
-    signal.throwIfAborted()
+  ready(signal: AbortSignal): Promise<void> {
+    return this.#gate.pass(() => this.writable, signal)
   }
 }

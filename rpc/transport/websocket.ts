@@ -59,11 +59,14 @@ function serveWebSocket(client: WebSocket, connect: (wire: Wire) => Connection):
     backlog: () => client.bufferedAmount,
     pause: () => client.pause(),
     resume: () => client.resume(),
-    end: () => {
-      // A paused socket would never see the peer's close frame.
-      client.resume()
-      client.close(1000)
-    },
+    end: () =>
+      new Promise((resolve) => {
+        if (client.readyState === client.CLOSED) return resolve()
+        client.once('close', () => resolve())
+        // A paused socket would never see the peer's close frame.
+        client.resume()
+        client.close(1000)
+      }),
   })
   client.on('message', (data, isBinary) => {
     if (isBinary) client.close(1003, 'text only')

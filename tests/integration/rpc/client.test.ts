@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { HearsayError } from '../../../src/base/index.ts'
+import { connect, ConnectionFailure, RpcFailure } from '../../../rpc/client/index.ts'
+import { type Harness, startRpc } from '../../support/rpc-harness.ts'
+
+const overUnix = (rpc: Harness) => ({ socket: rpc.socketPath })
+const overWeb = (rpc: Harness) => ({
+  url: `http://127.0.0.1:${rpc.server.tcpPort ?? 0}`,
+  token: readFileSync(rpc.cookiePath, 'utf8'),
+})
+
+describe.each([
+  ['the unix socket', overUnix],
+  ['WebSocket', overWeb],
+])('a client over %s', (_name, endpoint) => {
+  it('calls methods with types from the registry', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    const status = await client.call('node.status')
+    expect(status.state satisfies string).toBe('running')
+    const sent = await client.call('messages.send', { to: 'bob', body: { text: 'hi' } })
+    expect(sent.messageId).toBe('m3Fz8k1Qv6hT2r5e')
+    // @ts-expect-error: an unknown method and unknown params do not compile
+    await expect(client.call('no.such', { x: 1 })).rejects.toMatchObject({ code: -32601 })
+  })
+
+  it('throws RpcFailure with the number, the name and what to do', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    rpc.node.fail('contacts.get', new HearsayError('contact-not-found', 'nobody'))
+    const error: unknown = await client
+      .call('contacts.get', { contact: 'x' })
+      .catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(RpcFailure)
+    expect(error).toMatchObject({ code: 1100, kind: 'CONTACT_NOT_FOUND', retryable: false })
+  })
+
+  it('iterates over a consumer, acknowledges, and resumes after the last ack', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    await client.call('events.consumers.create', { name: 'bot', from: 'start' })
+    for (let i = 0; i < 1_000; i++) rpc.node.append()
+    const first = await client.subscribe({ consumer: 'bot', maxInFlight: 50 })
+    expect(first.start).toMatchObject({ head: 1_000, resumedFrom: 0 })
+    let expected = 1
+    for await (const event of first) {
+      expect(event.seq).toBe(expected)
+      expected += 1
+      if (event.seq % 25 === 0) await first.ack(event.seq)
+      if (event.seq === 510) break
+    }
+    for (;;) {
+      try {
+        await using second = await client.subscribe({ consumer: 'bot' })
+        expect(second.start.resumedFrom).toBe(500)
+        for await (const event of second) {
+          await second.ack(event.seq)
+          if (event.seq === 1_000) break
+        }
+        break
+      } catch (error) {
+        // The server may not have seen yet that the first one hung up.
+        expect(error).toMatchObject({ code: 1402 })
+      }
+    }
+    const { items } = await client.call('events.consumers.list')
+    expect(items).toMatchObject([{ name: 'bot', cursor: 1_000, lag: 0 }])
+  })
+
+  it('says when it caught up, and is not held up by a subscription that nobody reads', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    for (let i = 0; i < 5_000; i++) rpc.node.append()
+    const unread = await client.subscribe({ after: 0 })
+    for (let i = 0; i < 50; i++) await client.call('rpc.ping')
+    let seen = 0
+    void unread.caughtUp.then(() => unread.close()).catch(() => {})
+    for await (const event of unread) seen = event.seq
+    expect(seen).toBe(5_000)
+  })
+
+  it('fails every open call, and the iteration, when the daemon goes away', async () => {
+    const rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    const stream = await client.subscribe()
+    const iteration = (async () => {
+      for await (const _ of stream) expect.unreachable()
+    })()
+    rpc.node.stub('node.wait', () => new Promise(() => {}))
+    const waiting = client.call('node.wait', { for: 'linked' })
+    const ended = [
+      expect(waiting).rejects.toBeInstanceOf(ConnectionFailure),
+      expect(iteration).rejects.toMatchObject({ kind: 'SHUTTING_DOWN' }),
+    ]
+    await rpc[Symbol.asyncDispose]()
+    await Promise.all(ended)
+    await expect(client.call('rpc.ping')).rejects.toBeInstanceOf(ConnectionFailure)
+  })
+
+  it('stops waiting when the signal says so', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    rpc.node.stub('node.wait', (_params: never, signal: AbortSignal) => {
+      const { promise, reject } = Promise.withResolvers()
+      signal.addEventListener('abort', () => reject(signal.reason as Error))
+      return promise
+    })
+    const controller = new AbortController()
+    const waiting = client.call('node.wait', { for: 'linked' }, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow('enough')
+    expect((await client.call('rpc.ping', { nonce: 'n' })).nonce).toBe('n')
+  })
+})
+
+describe('connecting', () => {
+  it('names why there is no connection', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    const nowhere = { socket: join(rpc.socketPath, '..', 'none.sock') }
+    await expect(connect(nowhere)).rejects.toMatchObject({ reason: 'ENOENT' })
+    const stranger = { ...overWeb(rpc), token: 'wrong' }
+    await expect(connect(stranger)).rejects.toMatchObject({ reason: 'HTTP 401' })
+    const closed = { url: 'http://127.0.0.1:1', token: 'x' }
+    await expect(connect(closed)).rejects.toMatchObject({ reason: 'ECONNREFUSED' })
+  })
+
+  it('loads neither zod nor ws for the unix socket', () => {
+    const script =
+      "import { registerHooks } from 'node:module'\n" +
+      'const seen = []\n' +
+      'registerHooks({ load(url, c, next) { seen.push(url); return next(url, c) } })\n' +
+      `await import(${JSON.stringify(new URL('../../../rpc/client/index.ts', import.meta.url).href)})\n` +
+      'console.log(JSON.stringify(seen))\n'
+    const text = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    })
+    const loaded = JSON.parse(text) as string[]
+    expect(loaded.length).toBeGreaterThan(3)
+    expect(loaded.filter((url) => url.includes('node_modules'))).toEqual([])
+    expect(
+      loaded.filter(
+        (url) =>
+          url.includes('/rpc/') && !url.includes('/client/') && !url.endsWith('/rpc/constants.ts'),
+      ),
+    ).toEqual([])
+  })
+})
