@@ -11,6 +11,8 @@ export interface MessagesPorts {
   readonly idempotency: Idempotency
   /** @throws HearsayError `network-not-joined`. */
   readonly conversations: () => Conversations
+  /** @throws HearsayError `storage-full` when the disk is nearly full. */
+  readonly needSpace: () => void
   /** The user overrides the rejoin hold. */
   readonly releaseHold: () => void
 }
@@ -28,6 +30,7 @@ export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'o
     messages: {
       send: (params, ctx) =>
         idempotency.run(ctx, () => (batch) => {
+          ports.needSpace()
           if (params.now === true) ports.releaseHold()
           const message = ports.conversations().send(batch, {
             to: params.to,

@@ -4,6 +4,7 @@ import {
   isHearsayError,
   type Logger,
   type Rng,
+  TaskGroup,
   toHex,
   utf8,
   fromUtf8,
@@ -56,6 +57,9 @@ export interface HearsayNode {
 }
 
 const WAIT_POLL_MS = 100
+const UPKEEP_MS = 10_000
+const RETAIN_MS = 600_000
+const SPACE_FOR_SENDING_BYTES = 64 * 1024 * 1024
 const BAN_MS = 24 * 3_600_000
 
 /**
@@ -96,7 +100,9 @@ class LocalNode implements HearsayNode {
   readonly #peerId: string
   readonly #jobs = new WorkerJobs()
   readonly #stopListeners: (() => void)[] = []
+  readonly #tasks: TaskGroup
   #state: NodeState = 'starting'
+  #freeBytes = Number.POSITIVE_INFINITY
   #session: Session | undefined
   #entering: Promise<Session> | undefined
 
@@ -104,10 +110,12 @@ class LocalNode implements HearsayNode {
     this.#ports = ports
     this.#options = options
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
+    this.#tasks = new TaskGroup(ports.log)
     this.failed = new Promise((resolve) => {
       ports.store.onPoisoned((cause) => {
-        // Reads and acks of events go on; a daemon may choose to stay up for them.
+        // Reading goes on; nothing leaves any more, because nothing that it would change can be kept.
         ports.log.error('a write failed: the store is read-only until a restart')
+        this.#tasks.spawn('quiesce', async () => this.#session?.stop())
         if (isHearsayError(cause, 'storage-corrupt')) resolve(cause)
       })
     })
@@ -116,12 +124,36 @@ class LocalNode implements HearsayNode {
 
   async start(): Promise<void> {
     if (this.#ports.networks.joined !== undefined) await this.#enter()
+    this.#tasks.spawn('upkeep', (signal) => this.#keepUp(signal))
     this.#state = 'running'
+  }
+
+  /** Retention of the journal, and an eye on the free space. */
+  async #keepUp(signal: AbortSignal): Promise<void> {
+    const { clock, store } = this.#ports
+    let retainedAt = clock.monotonic()
+    while (!signal.aborted) {
+      await clock.sleep(UPKEEP_MS, signal)
+      if (store.state() === 'poisoned') return
+      this.#freeBytes = (await store.stats()).freeBytes
+      if (clock.monotonic() - retainedAt < RETAIN_MS) continue
+      retainedAt = clock.monotonic()
+      await store.retain()
+    }
+  }
+
+  /** A disk that is nearly full refuses new messages while it can still finish what it has. */
+  #needSpace(): void {
+    if (this.#freeBytes >= SPACE_FOR_SENDING_BYTES) return
+    throw new HearsayError('storage-full', 'the disk is nearly full: free some space', {
+      freeBytes: this.#freeBytes,
+    })
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopping'
+    await this.#tasks.stop()
     await this.#session?.stop()
     this.#session = undefined
     await this.#jobs.stop()
@@ -202,7 +234,11 @@ class LocalNode implements HearsayNode {
       since,
     }
     return {
-      ...messagesApi({ ...shared, releaseHold: () => this.#session?.slots.releaseHold() }),
+      ...messagesApi({
+        ...shared,
+        needSpace: () => this.#needSpace(),
+        releaseHold: () => this.#session?.slots.releaseHold(),
+      }),
       contacts: contactsApi(shared),
       events: eventsApi({ store, clock, idempotency }),
       network: networkApi({
