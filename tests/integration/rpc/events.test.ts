@@ -109,7 +109,7 @@ describe('server-sent events', () => {
     for (const [query, headers, status] of cases) {
       using stream = new Sse(rpc, query, headers)
       await stream.until(() => stream.ended)
-      expect(stream.status, query + JSON.stringify(headers)).toBe(status)
+      expect([query, headers, stream.status]).toEqual([query, headers, status])
     }
   })
 

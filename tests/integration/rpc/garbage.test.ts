@@ -56,7 +56,7 @@ describe('bytes that are no request', () => {
 
   it('that are random neither stop the server nor reach the node', async () => {
     await using rpc = await startRpc()
-    const starts = [...'{[ \nGP\u0000\u0016\u00ff']
+    const starts = ['{', '[', ' ', '\n', 'G', 'P', '\u0000', '\u0016', '\u00ff']
     for (let i = 0; i < 200; i++) {
       const start = starts[i % starts.length] ?? '{'
       const noise = Buffer.concat([Buffer.from(start, 'latin1'), randomBytes(i * 7)])

@@ -161,6 +161,7 @@ describe('the unix socket', () => {
     const silent = connect(rpc.socketPath)
     await once(silent, 'connect')
     await rpc.server.stop()
+    expect(existsSync(rpc.socketPath)).toBe(false)
     silent.destroy()
     await rpc[Symbol.asyncDispose]()
   })

@@ -58,7 +58,8 @@ describe('idempotency', () => {
       const rpc = new DispatchHarness()
       await rpc.node.events.consumers.create({ name: 'bot', from: 'start' }, {})
       await rpc.call(name, { ...example.params, idempotencyKey: 'k' })
-      expect(rpc.node.callsOf(name).at(-1)?.call?.idempotency?.key, name).toBe('k')
+      const key = rpc.node.callsOf(name).at(-1)?.call?.idempotency?.key
+      expect([name, key]).toEqual([name, 'k'])
     }
   })
 
