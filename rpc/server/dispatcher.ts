@@ -89,7 +89,7 @@ export class Dispatcher {
     try {
       const result = await this.#run(request, caller, after)
       text = `{"jsonrpc":"2.0","id":${JSON.stringify(request.id)},"result":${JSON.stringify(result)}}`
-      if (text.length > MAX_RESULT_BYTES) {
+      if (isTooLong(text)) {
         throw new RpcError('TOO_LARGE', {
           limit: MAX_RESULT_BYTES,
           hint: 'ask for a smaller limit',
@@ -193,6 +193,12 @@ function checkResult(definition: Definition, result: unknown): void {
       where,
     })
   }
+}
+
+/** Counts bytes only where characters alone do not decide: one is three bytes at most. */
+function isTooLong(text: string): boolean {
+  if (text.length <= MAX_RESULT_BYTES / 3) return false
+  return text.length > MAX_RESULT_BYTES || Buffer.byteLength(text) > MAX_RESULT_BYTES
 }
 
 function isAbort(error: unknown): boolean {

@@ -164,6 +164,10 @@ describe('errors of the API', () => {
     const network = REGISTRY.get('network.get')?.example.result
     rpc.node.stub('network.get', () => ({ ...network, file: 'x'.repeat(9_000_000) }))
     expect((await rpc.call('network.get')).error).toMatchObject({ code: 1006 })
+    rpc.node.stub('network.get', () => ({ ...network, file: '李'.repeat(3_000_000) }))
+    expect((await rpc.call('network.get')).error).toMatchObject({ code: 1006 })
+    rpc.node.stub('network.get', () => ({ ...network, file: '李'.repeat(2_000_000) }))
+    expect((await rpc.call('network.get')).error).toBeUndefined()
   })
 
   it('take a result that does not fit its schema for a bug, in tests', async () => {
