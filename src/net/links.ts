@@ -38,7 +38,8 @@ export class StreamLinks implements Links {
       throw new HearsayError('bug', 'link protocol is taken', { protocol })
     this.#accepting.set(id, { frameBytes: options.frameBytes, onFrame })
     const running = this.#ports.libp2p()
-    if (running !== undefined) void this.#register(running, id)
+    // Ids are unique here, so this fails only when the net is stopping.
+    if (running !== undefined) this.#register(running, id).catch(() => undefined)
   }
 
   async start(libp2p: Libp2p): Promise<void> {

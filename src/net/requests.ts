@@ -46,7 +46,8 @@ export class StreamRequests implements Requests {
     const registered = { id, options, handler }
     this.#handlers.set(id, registered)
     const running = this.#ports.libp2p()
-    if (running !== undefined) void this.#register(running, registered)
+    // Ids are unique here, so this fails only when the net is stopping.
+    if (running !== undefined) this.#register(running, registered).catch(() => undefined)
   }
 
   /** Registers the handlers that were set before the net started. */
