@@ -32,6 +32,7 @@ import { Intake } from './intake.ts'
 import { bootstrapTarget } from './multiaddr.ts'
 import type { Network } from './network.ts'
 import { NodeTable } from './node-table.ts'
+import { OwnPlacement } from './own-placement.ts'
 import { PlacementIndex, placementKey } from './placement.ts'
 import { decodeRevocation, type RevocationList } from './revocation.ts'
 import type { SyncNotices, SyncScope } from './sync-codec.ts'
@@ -77,6 +78,7 @@ export class Directory {
   readonly #sync: DirectorySync
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
   readonly #waiting = new Map<string, NodeId>()
+  readonly #ownPlacement: OwnPlacement
   readonly #placements = new Map<number, { version: number; index: PlacementIndex }>()
   #stopWatching: (() => void) | undefined
 
@@ -120,6 +122,11 @@ export class Directory {
       options.network,
       options.nodeId,
       options.self,
+    )
+    this.#ownPlacement = new OwnPlacement(
+      () => this.#index(),
+      () => this.#table.size,
+      { nodeId: options.nodeId, keepers: options.network.parameters.keepers },
     )
     this.#sync = new DirectorySync({ ...ports, log: this.#log, target: this.#syncTarget() })
   }
@@ -201,9 +208,9 @@ export class Directory {
     return this.#placement().closest(placementKey(address, day), this.#network.parameters.keepers)
   }
 
-  /** True when `node` is among the keepers of the box. */
-  isKeeper(node: NodeId, address: Address, day: number): boolean {
-    return this.keepers(address, day).some((keeper) => equalBytes(keeper, node))
+  /** Placement as this node sees it: the port of the mailbox. */
+  placement(): OwnPlacement {
+    return this.#ownPlacement
   }
 
   /** Calls after every change. Returns the way to unsubscribe. */
@@ -228,7 +235,7 @@ export class Directory {
     return this.#table.revocation
   }
 
-  #placement(): PlacementIndex {
+  #index(): PlacementIndex {
     const { epoch } = this
     const { version, nodes } = this.#sets.get(epoch)
     const cached = this.#placements.get(epoch)

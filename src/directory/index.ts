@@ -30,6 +30,7 @@ export type {
   ParameterOverrides,
   PresetName,
 } from './parameters.ts'
+export { OwnPlacement } from './own-placement.ts'
 export { kadId, placementKey, placementPreimage, PlacementIndex } from './placement.ts'
 export type { KeeperCandidate } from './placement.ts'
 export { PRESETS, withOverrides } from './presets.ts'

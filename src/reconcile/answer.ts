@@ -46,3 +46,12 @@ async function answerRange(
 export function childrenOf(prefix: string): string[] {
   return Array.from({ length: FANOUT }, (_, digit) => prefix + digit.toString(16))
 }
+
+/**
+ * The share of the set (0 to 1) that a request makes its answerer look at, if items spread evenly: what an answerer
+ * charges for.
+ * @throws HearsayError of the class `peer` for a malformed request.
+ */
+export function shareOf(request: Uint8Array): number {
+  return decodeRequest(request).prefixes.reduce((sum, prefix) => sum + FANOUT ** -prefix.length, 0)
+}

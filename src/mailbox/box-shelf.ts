@@ -1,0 +1,268 @@
+import {
+  type Address,
+  type BoxBytes,
+  type Clock,
+  equalBytes,
+  type Logger,
+  toHex,
+} from '../base/index.ts'
+import { boxHash, parseBox } from '../stream/index.ts'
+import { type BoxEntry, type BoxRecord, itemOf } from './box-entry.ts'
+import { BoxRows, type NarrowStore } from './box-rows.ts'
+import { BOXES_PER_ADDRESS, EVICT_BATCH, MAX_PENDING, SWEEP_ROWS } from './constants.ts'
+import { HotWindow } from './hot-window.ts'
+import type {
+  Arrival,
+  DropReason,
+  PlacementPort,
+  PublicationPort,
+  Source,
+  TakeOutcome,
+} from './ports.ts'
+
+export interface ShelfPorts {
+  readonly store: NarrowStore
+  readonly clock: Clock
+  readonly log: Logger
+  readonly placement: PlacementPort
+  readonly publications: PublicationPort
+  readonly verifyBox: (box: BoxBytes) => boolean
+}
+
+export interface ShelfOptions {
+  readonly ttlDays: number
+  readonly hotMs: number
+  readonly maxBoxes: number
+}
+
+/** Where a box came from and when the network first had it, as far as the sender says. */
+export interface Origin {
+  readonly source: Source
+  /** ms; only believed backwards. */
+  readonly heardAt?: number
+}
+
+const DAY_MS = 86_400_000
+
+const dropped = (reason: DropReason): TakeOutcome => ({ kind: 'dropped', reason })
+
+/**
+ * The boxes of this node, durably: all hot ones, and those it keeps until they expire. Own boxes are treated like
+ * anybody's. What `take` reports as kept is on disk. The quota holds at any time: first what has expired goes, then
+ * what lies farthest from this node, then what has been hot for longest.
+ */
+export class BoxShelf {
+  readonly hot = new HotWindow()
+  readonly rows: BoxRows
+  readonly #ports: ShelfPorts
+  readonly #options: ShelfOptions
+  readonly #pending = new Map<string, Promise<unknown>>()
+  #count = 0
+  #evicting: Promise<void> | undefined
+
+  constructor(ports: ShelfPorts, options: ShelfOptions) {
+    this.#ports = ports
+    this.#options = options
+    this.rows = new BoxRows(ports.store, (entry) =>
+      ports.placement.distance(entry.address, this.publishedOn(entry)),
+    )
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** UTC day on which the box was published. */
+  publishedOn(entry: Pick<BoxEntry, 'expiryDay'>): number {
+    return entry.expiryDay - this.#options.ttlDays
+  }
+
+  /** The hot window is read back; `onEntry` sees each of its entries. */
+  async load(onEntry: (entry: BoxEntry) => void): Promise<void> {
+    this.#count = await this.rows.count()
+    for await (const entry of this.rows.hot()) {
+      this.hot.set(entry)
+      onEntry(entry)
+    }
+  }
+
+  /**
+   * Checks, stores and reports a publication's box. Boxes of gossip have been verified there. A box for which this
+   * node is no keeper and which is hot nowhere any more is not taken.
+   */
+  async take(publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
+    const box = this.#ports.publications.boxOf(publication)
+    if (box === undefined) return dropped('malformed')
+    if (this.#pending.size >= MAX_PENDING) return dropped('overloaded')
+    const key = toHex(parseBox(box).address)
+    const before = this.#pending.get(key)
+    const run = (async () => {
+      await before
+      return this.#take(box, publication, origin)
+    })()
+    // The next box under the address waits; its own failure is its caller's.
+    const settled = run.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#pending.set(key, settled)
+    try {
+      return await run
+    } finally {
+      if (this.#pending.get(key) === settled) this.#pending.delete(key)
+    }
+  }
+
+  /** The boxes here under an address, at most two. */
+  all(address: Address): Promise<BoxRecord[]> {
+    return this.rows.all(address)
+  }
+
+  /** Notes durably that other peers have the box too. */
+  async confirm(entry: BoxEntry): Promise<void> {
+    const record = await this.rows.get(entry.address, entry.slot)
+    if (record === undefined || !equalBytes(record.entry.boxHash, entry.boxHash)) return
+    const confirmed = { ...record.entry, confirmed: true }
+    const isHot = this.hot.get(itemOf(confirmed)) !== undefined
+    await this.#write({ ...record, entry: confirmed }, { isNew: false, isHot })
+  }
+
+  /** Moves on what is no longer hot and removes what has expired. */
+  async sweep(signal: AbortSignal): Promise<void> {
+    const now = this.#ports.clock.now()
+    while (!signal.aborted && (await this.#sweepHot(now - this.#options.hotMs))) continue
+    const today = Math.floor(now / DAY_MS)
+    while (!signal.aborted && (await this.#sweepExpired(today))) continue
+  }
+
+  async #take(box: BoxBytes, publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
+    const { address, expiryDay } = parseBox(box)
+    const now = this.#ports.clock.now()
+    const today = Math.floor(now / DAY_MS)
+    if (expiryDay < today) return dropped('expired')
+    // One day of tolerance: clocks around midnight.
+    if (expiryDay > today + this.#options.ttlDays + 1) return dropped('future')
+    const hash = boxHash(box)
+    const held = await this.rows.all(address)
+    const known = held.find(({ entry }) => equalBytes(entry.boxHash, hash))
+    if (known !== undefined) {
+      if (origin.source !== 'gossip' || known.entry.confirmed) return dropped('known')
+      // Gossip reaches everybody: the box is nothing special any more.
+      await this.confirm(known.entry)
+      return { kind: 'dropped', reason: 'known', confirmed: known.entry }
+    }
+    if (held.length >= BOXES_PER_ADDRESS) return dropped('third')
+    const heardAt = Math.min(now, origin.heardAt ?? now)
+    const isHot = origin.source !== 'handoff' && heardAt > now - this.#options.hotMs
+    const day = expiryDay - this.#options.ttlDays
+    const kept = this.#ports.placement.isKeeper(address, day)
+    if (!isHot && !kept) return dropped('not-keeper')
+    if (origin.source !== 'gossip' && !this.#isGenuine(box, publication)) return dropped('forged')
+    if (!(await this.#makeRoom())) return dropped('full')
+    const confirmed = origin.source === 'gossip'
+    const slot = held.length
+    const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
+    await this.#write({ entry, publication }, { isNew: true, isHot })
+    const source = confirmed ? 'gossip' : 'reconcile'
+    const arrival: Arrival = { source, confirmed, conflict: slot > 0 }
+    return { kind: 'kept', box, entry, arrival }
+  }
+
+  #isGenuine(box: BoxBytes, publication: Uint8Array): boolean {
+    return this.#ports.publications.isSigned(publication) && this.#ports.verifyBox(box)
+  }
+
+  /** Writes a new or changed box, and shows it when it is on disk. */
+  async #write(record: BoxRecord, how: { isNew: boolean; isHot: boolean }): Promise<void> {
+    const batch = this.rows.batch()
+    this.rows.put(batch, record, how.isHot)
+    if (how.isNew) this.rows.putCount(batch, ++this.#count)
+    await batch.commit()
+    if (how.isHot) this.hot.set(record.entry)
+  }
+
+  async #sweepHot(cutOff: number): Promise<boolean> {
+    const { placement } = this.#ports
+    const batch = this.rows.batch()
+    let swept = 0
+    for await (const entry of this.rows.hotBefore(cutOff, SWEEP_ROWS)) {
+      swept++
+      this.hot.delete(entry)
+      this.rows.deleteHot(batch, entry)
+      if (entry.kept) continue
+      const record = placement.isKeeper(entry.address, this.publishedOn(entry))
+        ? await this.rows.get(entry.address, entry.slot)
+        : undefined
+      if (record === undefined) this.#remove(batch, entry)
+      else this.rows.put(batch, { ...record, entry: { ...record.entry, kept: true } }, false)
+    }
+    if (swept > 0) await this.#commitCount(batch)
+    return swept === SWEEP_ROWS
+  }
+
+  async #sweepExpired(today: number): Promise<boolean> {
+    const entries = await this.rows.expiredBefore(today, SWEEP_ROWS)
+    await this.#removeAll(entries)
+    return entries.length === SWEEP_ROWS
+  }
+
+  /** True when there is room for one more box. */
+  async #makeRoom(): Promise<boolean> {
+    if (this.#count < this.#options.maxBoxes) return true
+    this.#evicting ??= this.#evict().finally(() => {
+      this.#evicting = undefined
+    })
+    await this.#evicting
+    return this.#count < this.#options.maxBoxes
+  }
+
+  async #evict(): Promise<void> {
+    const today = Math.floor(this.#ports.clock.now() / DAY_MS)
+    const victims = await this.rows.expiredBefore(today, EVICT_BATCH)
+    if (victims.length === 0) victims.push(...(await this.#farthest(today)))
+    if (victims.length === 0) {
+      // Nothing but the hot window is left: its oldest boxes are the ones others still keep.
+      const tomorrow = this.#ports.clock.now() + DAY_MS
+      for await (const entry of this.rows.hotBefore(tomorrow, EVICT_BATCH)) {
+        victims.push(entry)
+      }
+    }
+    await this.#removeAll(victims)
+    this.#ports.log.debug('mailbox quota reached', { evicted: victims.length })
+  }
+
+  /** The kept boxes that are farthest from this node and not hot. */
+  async #farthest(today: number): Promise<BoxEntry[]> {
+    const { placement } = this.#ports
+    const candidates: { entry: BoxEntry; distance: number }[] = []
+    for (let day = today; day <= today + this.#options.ttlDays + 1; day++) {
+      for await (const entry of this.rows.kept(day, { farthest: true, limit: EVICT_BATCH * 2 })) {
+        if (this.hot.get(itemOf(entry)) !== undefined) continue
+        const distance = placement.distance(entry.address, this.publishedOn(entry))
+        candidates.push({ entry, distance })
+      }
+    }
+    return candidates
+      .toSorted((a, b) => b.distance - a.distance)
+      .slice(0, EVICT_BATCH)
+      .map(({ entry }) => entry)
+  }
+
+  async #removeAll(entries: readonly BoxEntry[]): Promise<void> {
+    if (entries.length === 0) return
+    const batch = this.rows.batch()
+    for (const entry of entries) this.#remove(batch, entry)
+    await this.#commitCount(batch)
+  }
+
+  #remove(batch: ReturnType<BoxRows['batch']>, entry: BoxEntry): void {
+    this.hot.delete(entry)
+    this.rows.delete(batch, entry)
+    this.#count = Math.max(0, this.#count - 1)
+  }
+
+  async #commitCount(batch: ReturnType<BoxRows['batch']>): Promise<void> {
+    this.rows.putCount(batch, this.#count)
+    await batch.commit()
+  }
+}

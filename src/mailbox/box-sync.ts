@@ -1,0 +1,245 @@
+import { type Clock, HearsayError, type NodeId, type Rng, shuffled } from '../base/index.ts'
+import type { Requests } from '../net/index.ts'
+import {
+  answerRanges,
+  type ItemIndex,
+  type ItemSource,
+  MAX_ANSWER_BYTES,
+  reconcile,
+  shareOf,
+} from '../reconcile/index.ts'
+import type { BoxEntry } from './box-entry.ts'
+import type { BoxShelf } from './box-shelf.ts'
+import type { Confirmations } from './confirmations.ts'
+import {
+  CHECKS_PER_TURN,
+  EDGE_SHARE,
+  ITEMS_PER_TOKEN,
+  MAX_GET_ANSWER_BYTES,
+  MAX_GET_BOXES,
+  MAX_SESSION_BOXES,
+  PEER_BURST,
+  PEER_REQUESTS_PER_SECOND,
+  RECONCILE_PROTOCOL,
+  RECONCILE_TIMEOUT_MS,
+  SETTLE_MS,
+} from './constants.ts'
+import { PeerBudget } from './peer-budget.ts'
+import type { Kept } from './ports.ts'
+import {
+  decodeBoxes,
+  decodeReconcileRequest,
+  encodeBoxes,
+  encodeReconcileRequest,
+  MAX_RECONCILE_REQUEST_BYTES,
+  type PassedBox,
+  type ReconcileRequest,
+  type ReconcileScope,
+} from './reconcile-codec.ts'
+import type { SharedSets } from './shared-sets.ts'
+
+export interface BoxSyncPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly requests: Pick<Requests, 'request' | 'handle'>
+  readonly shelf: BoxShelf
+  readonly shared: SharedSets
+  readonly confirmations: Confirmations
+  /** A box that the session brought. */
+  readonly onKept: (outcome: Kept) => void
+  /** Boxes that enough peers have by now. */
+  readonly onConfirmed: (entries: readonly BoxEntry[]) => Promise<void>
+}
+
+export interface SessionResult {
+  /** Boxes taken. */
+  readonly received: number
+  /** False when a limit ended the session. */
+  readonly complete: boolean
+}
+
+const MINUTE_MS = 60_000
+/** Boxes a peer listed and then did not have, before it is blamed. */
+const MAX_UNKEPT_PROMISES = 256
+
+/**
+ * Reconciles boxes with one peer at a time, and answers peers that do. Every box is verified like one from gossip.
+ * What a session costs is bounded on both sides; a peer that lies wastes one session and is blamed.
+ */
+export class BoxSync {
+  readonly #ports: BoxSyncPorts
+  readonly #hotMs: number
+  readonly #budget: PeerBudget
+
+  constructor(ports: BoxSyncPorts, options: { hotMs: number }) {
+    this.#ports = ports
+    this.#hotMs = options.hotMs
+    this.#budget = new PeerBudget(ports.clock, {
+      burst: PEER_BURST,
+      perSecond: PEER_REQUESTS_PER_SECOND,
+    })
+  }
+
+  /** Starts to answer. */
+  serve(): void {
+    const options = { maxRequestBytes: MAX_RECONCILE_REQUEST_BYTES, maxConcurrentPerPeer: 2 }
+    this.#ports.requests.handle(RECONCILE_PROTOCOL, options, (peer, payload) =>
+      this.#answer(peer, decodeReconcileRequest(payload)),
+    )
+  }
+
+  /** The hot window without its edges, where the clocks of two nodes and the way of a box make differences. */
+  async pullHot(peer: NodeId, signal: AbortSignal): Promise<SessionResult> {
+    const now = this.#ports.clock.now()
+    const scope = {
+      kind: 'hot' as const,
+      from: Math.ceil(now - this.#hotMs * (1 - EDGE_SHARE)),
+      to: now - SETTLE_MS,
+    }
+    const source = this.#ports.shelf.hot.items.window(scope.from, scope.to)
+    return this.#pull(peer, scope, source, signal)
+  }
+
+  /** The boxes of an expiry day that both nodes keep. */
+  async pullShared(peer: NodeId, day: number, signal: AbortSignal): Promise<SessionResult> {
+    const { index } = await this.#ports.shared.get(peer, day)
+    return this.#pull(peer, { kind: 'shared', day }, index, signal)
+  }
+
+  async #pull(
+    peer: NodeId,
+    scope: ReconcileScope,
+    source: ItemSource,
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
+    const { clock, confirmations, rng } = this.#ports
+    const confirmed: BoxEntry[] = []
+    const found = await reconcile(
+      {
+        rng,
+        source,
+        pause: () => clock.sleep(0, signal),
+        ask: (ranges) => this.#ask(peer, { op: 'ranges', scope, ranges }, MAX_ANSWER_BYTES, signal),
+        onSame: (prefix) => confirmed.push(...confirmations.same(prefix, source, peer)),
+        onListed: (item) => {
+          const entry = confirmations.listed(item, peer)
+          if (entry !== undefined) confirmed.push(entry)
+        },
+      },
+      { maxMissing: MAX_SESSION_BOXES },
+    )
+    await this.#ports.onConfirmed(confirmed)
+    const received = await this.#fetchAll(peer, scope, shuffled(rng, found.missing), signal)
+    return { received, complete: found.complete }
+  }
+
+  async #fetchAll(
+    peer: NodeId,
+    scope: ReconcileScope,
+    items: readonly string[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    let received = 0
+    let unkept = 0
+    for (let at = 0; at < items.length; at += MAX_GET_BOXES) {
+      const wanted = items.slice(at, at + MAX_GET_BOXES)
+      const answer = await this.#ask(
+        peer,
+        { op: 'get', scope, items: wanted },
+        MAX_GET_ANSWER_BYTES,
+        signal,
+      )
+      const boxes = decodeBoxes(answer, wanted.length)
+      unkept += boxes.filter((box) => box === undefined).length
+      // Boxes can expire between two answers, but not by the hundred.
+      if (unkept > MAX_UNKEPT_PROMISES) throw misbehaved('a peer lists boxes that it does not have')
+      received += await this.#takeAll(peer, scope, boxes, signal)
+    }
+    return received
+  }
+
+  async #takeAll(
+    peer: NodeId,
+    scope: ReconcileScope,
+    boxes: readonly (PassedBox | undefined)[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { clock, shelf } = this.#ports
+    const source = scope.kind === 'hot' ? 'reconcile' : 'handoff'
+    let received = 0
+    for (let at = 0; at < boxes.length; at += CHECKS_PER_TURN) {
+      const outcomes = await Promise.all(
+        boxes
+          .slice(at, at + CHECKS_PER_TURN)
+          .filter((box) => box !== undefined)
+          .map(({ heardMinute, publication }) =>
+            shelf.take(publication, { source, heardAt: heardMinute * MINUTE_MS }),
+          ),
+      )
+      for (const outcome of outcomes) {
+        if (outcome.kind === 'kept') {
+          received++
+          this.#note(peer, outcome)
+        } else if (outcome.reason === 'forged' || outcome.reason === 'malformed') {
+          throw misbehaved('a peer passed on a box that no honest node keeps')
+        }
+      }
+      await clock.sleep(0, signal)
+    }
+    return received
+  }
+
+  #note(peer: NodeId, outcome: Kept): void {
+    this.#ports.confirmations.add(outcome.entry, peer)
+    this.#ports.onKept(outcome)
+  }
+
+  #ask(
+    peer: NodeId,
+    request: ReconcileRequest,
+    maxResponseBytes: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    return this.#ports.requests.request(peer, RECONCILE_PROTOCOL, encodeReconcileRequest(request), {
+      maxResponseBytes,
+      timeoutMs: RECONCILE_TIMEOUT_MS,
+      signal,
+    })
+  }
+
+  async #answer(peer: NodeId, request: ReconcileRequest): Promise<Uint8Array> {
+    const { scope } = request
+    // Before anything is read from the disk.
+    await this.#budget.spend(peer, 1)
+    const set = scope.kind === 'shared' ? await this.#ports.shared.get(peer, scope.day) : undefined
+    if (request.op === 'get') return this.#answerGet(request.items, set?.entries)
+    const { hot } = this.#ports.shelf
+    const index: ItemIndex = set?.index ?? hot.items
+    const looked = index.size * shareOf(request.ranges)
+    await this.#budget.spend(peer, looked / ITEMS_PER_TOKEN)
+    const source = scope.kind === 'hot' ? index.window(scope.from, scope.to) : index
+    return answerRanges(request.ranges, source, () => this.#ports.clock.sleep(0))
+  }
+
+  async #answerGet(
+    items: readonly string[],
+    entries: ReadonlyMap<string, BoxEntry> | undefined,
+  ): Promise<Uint8Array> {
+    const { shelf } = this.#ports
+    const boxes = await Promise.all(
+      items.map(async (item): Promise<PassedBox | undefined> => {
+        const entry = entries === undefined ? shelf.hot.get(item) : entries.get(item)
+        if (entry === undefined) return undefined
+        const record = await shelf.rows.get(entry.address, entry.slot)
+        if (record === undefined) return undefined
+        const heardMinute = Math.floor(record.entry.heardAt / MINUTE_MS)
+        return { heardMinute, publication: record.publication }
+      }),
+    )
+    return encodeBoxes(boxes)
+  }
+}
+
+function misbehaved(message: string): HearsayError {
+  return new HearsayError('bad-value', message)
+}

@@ -1,0 +1,72 @@
+import { type NodeId, toHex } from '../base/index.ts'
+import { type ItemSource, ItemIndex } from '../reconcile/index.ts'
+import { type BoxEntry, itemOf } from './box-entry.ts'
+import { CONFIRMATIONS, MAX_UNCONFIRMED } from './constants.ts'
+
+interface Waiting {
+  readonly entry: BoxEntry
+  /** Peers that are known to have the box; the first one brought it and does not count. */
+  readonly peers: Set<string>
+}
+
+/**
+ * Boxes that only reconciliation brought. A malicious peer can give a box to one node alone and watch for a
+ * reaction; one that `CONFIRMATIONS` further peers have too is nothing special. After a restart the one that
+ * brought it is forgotten, and the count begins anew.
+ */
+export class Confirmations {
+  readonly #index = new ItemIndex()
+  readonly #waiting = new Map<string, Waiting>()
+  readonly #networkSize: () => number
+
+  constructor(networkSize: () => number) {
+    this.#networkSize = networkSize
+  }
+
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** Begins to count. False when it is full: the box then stays unconfirmed. */
+  add(entry: BoxEntry, origin?: NodeId): boolean {
+    if (this.#waiting.size >= MAX_UNCONFIRMED) return false
+    const item = itemOf(entry)
+    this.#waiting.set(item, {
+      entry,
+      peers: new Set(origin === undefined ? [''] : [toHex(origin)]),
+    })
+    this.#index.set(item, 0)
+    return true
+  }
+
+  delete(entry: BoxEntry): void {
+    const item = itemOf(entry)
+    this.#waiting.delete(item)
+    this.#index.delete(item)
+  }
+
+  /** `peer` has the item. Returns its entry when that was the last confirmation it needed. */
+  listed(item: string, peer: NodeId): BoxEntry | undefined {
+    const waiting = this.#waiting.get(item)
+    if (waiting === undefined) return undefined
+    waiting.peers.add(toHex(peer))
+    if (waiting.peers.size - 1 < this.#needed()) return undefined
+    this.delete(waiting.entry)
+    return waiting.entry
+  }
+
+  /** `peer` has all items of a range of `source`. Returns the entries that needed no more than that. */
+  same(prefix: string, source: ItemSource, peer: NodeId): BoxEntry[] {
+    if (this.#waiting.size === 0) return []
+    const compared = new Set(source.items(prefix))
+    return [...this.#index.items(prefix)]
+      .filter((item) => compared.has(item))
+      .map((item) => this.listed(item, peer))
+      .filter((entry) => entry !== undefined)
+  }
+
+  /** In a network of three there is only one further peer. */
+  #needed(): number {
+    return Math.max(0, Math.min(CONFIRMATIONS, this.#networkSize() - 2))
+  }
+}

@@ -1,0 +1,82 @@
+/** First byte of every frame of this folder. */
+export const MAILBOX_VERSION = 1
+
+/** Boxes under one address: the second is the proof of a conflict, a third adds nothing. */
+export const BOXES_PER_ADDRESS = 2
+/** Bytes a stored box takes on disk, keys, rows and index included, about. */
+export const STORED_BOX_BYTES = 2_560
+/** Default quota of the mailbox on disk. */
+export const DEFAULT_QUOTA_BYTES = 4_294_967_296
+/** Boxes evicted together when the quota is reached. */
+export const EVICT_BATCH = 64
+/** Boxes on their way to disk; more are dropped, and reconciliation brings them again. */
+export const MAX_PENDING = 2_048
+/** Boxes leave the hot window in steps of this length. */
+export const HEARD_STEP_MS = 300_000
+/** Rows deleted in one batch. */
+export const SWEEP_ROWS = 256
+/** Pause between two sweeps of what is no longer hot or has expired. */
+export const SWEEP_INTERVAL_MS = 60_000
+
+/** Request protocols, short names. */
+export const FETCH_PROTOCOL = 'mailbox/fetch'
+export const RECONCILE_PROTOCOL = 'mailbox/reconcile'
+export const HANDOFF_PROTOCOL = 'mailbox/handoff'
+
+/** version 1 | address 32 | which 1. */
+export const FETCH_REQUEST_BYTES = 34
+/** version 1 | count 1 | box 2048: the same size whether found or not. */
+export const FETCH_ANSWER_BYTES = 2_050
+/** One keeper's time to answer. */
+export const FETCH_TIMEOUT_MS = 5_000
+/** Answers of one peer at a time. */
+export const FETCH_CONCURRENT = 8
+
+/** Boxes asked for at once. */
+export const MAX_GET_BOXES = 64
+/** Largest publication that is passed on. */
+export const MAX_PUBLICATION_BYTES = 4_096
+/** present 1 | heard 4 | length 2 | publication, for each. */
+export const MAX_GET_ANSWER_BYTES = MAX_GET_BOXES * (7 + MAX_PUBLICATION_BYTES)
+export const RECONCILE_TIMEOUT_MS = 15_000
+/** Random peers that a node asks when it comes back. */
+export const CATCH_UP_PEERS = 3
+/** Pause between two sessions over the hot window. */
+export const RECONCILE_INTERVAL_MS = 60_000
+/** The same while boxes wait to be confirmed. */
+export const CONFIRM_INTERVAL_MS = 5_000
+/** Pause between two sessions with a neighbour over one day. */
+export const NEIGHBOUR_INTERVAL_MS = 300_000
+/** Gossip is still bringing what is younger than this. */
+export const SETTLE_MS = 10_000
+/** Share of the hot window at its old end that is left out: others have dropped it already. */
+export const EDGE_SHARE = 0.05
+/** Boxes one session brings. */
+export const MAX_SESSION_BOXES = 131_072
+/** Further peers that must have a box which only reconciliation brought, before anything reacts to it. */
+export const CONFIRMATIONS = 2
+/** Boxes that wait for confirmation. */
+export const MAX_UNCONFIRMED = 262_144
+/** Requests of one peer in a row, and per second after that. */
+export const PEER_BURST = 512
+export const PEER_REQUESTS_PER_SECOND = 64
+/** Items of a set that may be looked at for one request's worth of budget. */
+export const ITEMS_PER_TOKEN = 2_048
+/** Longest wait of a peer whose budget is empty; beyond it the request fails. */
+export const MAX_BUDGET_WAIT_MS = 10_000
+/** Peers whose budget is remembered. */
+export const MAX_BUDGETS = 1_024
+/** Sets of a neighbour and a day that are held for answering, and for how long. */
+export const MAX_SHARED_SETS = 4
+export const SHARED_SET_MS = 300_000
+
+/** Boxes in one hand-over. */
+export const MAX_HANDOFF_BOXES = 32
+/** Boxes of one peer that a keeper takes over in a row, and per second after that. */
+export const HANDOFF_BURST = 1_024
+export const HANDOFF_PER_SECOND = 32
+
+/** Signatures checked before the event loop gets its turn: about 1 ms. */
+export const CHECKS_PER_TURN = 8
+/** Score points for a peer that passes on what no honest node takes. */
+export const BLAME_POINTS = 10

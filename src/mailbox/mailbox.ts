@@ -1,0 +1,293 @@
+import {
+  type Address,
+  type BoxBytes,
+  type Clock,
+  isHearsayError,
+  type Logger,
+  type NetworkId,
+  type NodeId,
+  type Rng,
+  shuffled,
+  TaskGroup,
+  uniformInt,
+} from '../base/index.ts'
+import type { Peers, Requests } from '../net/index.ts'
+import type { BoxEntry } from './box-entry.ts'
+import type { NarrowStore } from './box-rows.ts'
+import { BoxShelf } from './box-shelf.ts'
+import { BoxSync, type SessionResult } from './box-sync.ts'
+import { Confirmations } from './confirmations.ts'
+import {
+  BLAME_POINTS,
+  CATCH_UP_PEERS,
+  CONFIRM_INTERVAL_MS,
+  DEFAULT_QUOTA_BYTES,
+  NEIGHBOUR_INTERVAL_MS,
+  RECONCILE_INTERVAL_MS,
+  STORED_BOX_BYTES,
+  SWEEP_INTERVAL_MS,
+} from './constants.ts'
+import { BoxFetch, type FetchResult } from './fetch.ts'
+import { Handoff } from './handoff.ts'
+import type { Arrival, DropReason, Kept, PlacementPort, PublicationPort } from './ports.ts'
+import { SharedSets } from './shared-sets.ts'
+
+export interface MailboxPorts {
+  readonly store: NarrowStore
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly requests: Pick<Requests, 'request' | 'handle'>
+  readonly peers: Pick<Peers, 'connected' | 'penalise'>
+  readonly placement: PlacementPort
+  readonly publications: PublicationPort
+  /** The one verifier of boxes. */
+  readonly verifyBox: (box: BoxBytes) => boolean
+}
+
+export interface MailboxOptions {
+  readonly networkId: NetworkId
+  readonly nodeId: NodeId
+  readonly parameters: { readonly ttlDays: number; readonly hotHours: number }
+  /** Bytes on disk, about. Default `DEFAULT_QUOTA_BYTES`. */
+  readonly maxBytes?: number
+}
+
+export interface MailboxStatus {
+  readonly boxes: number
+  readonly hot: number
+  readonly maxBoxes: number
+  readonly unconfirmed: number
+  /** Boxes not taken since the start, by reason. */
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+/**
+ * The boxes of this node and their ways in and out besides gossip: the hot window that is reconciled with random
+ * peers, the boxes it keeps for the network, fetches, and handing over. Own boxes are treated like anybody's.
+ */
+export class Mailbox {
+  readonly #ports: MailboxPorts
+  readonly #options: MailboxOptions
+  readonly #log: Logger
+  readonly #tasks: TaskGroup
+  readonly #maxBoxes: number
+  readonly #shelf: BoxShelf
+  readonly #confirmations: Confirmations
+  readonly #sync: BoxSync
+  readonly #fetch: BoxFetch
+  readonly #handoff: Handoff
+  readonly #dropped = new Map<DropReason, number>()
+  readonly #boxListeners = new Set<(box: BoxBytes, arrival: Arrival) => void>()
+  readonly #confirmedListeners = new Set<(boxHash: Uint8Array) => void>()
+
+  constructor(ports: MailboxPorts, options: MailboxOptions) {
+    const { nodeId, parameters } = options
+    const { ttlDays } = parameters
+    const hotMs = parameters.hotHours * HOUR_MS
+    this.#ports = ports
+    this.#options = options
+    this.#log = ports.log.child('mailbox')
+    this.#tasks = new TaskGroup(this.#log)
+    this.#maxBoxes = Math.max(
+      1,
+      Math.floor((options.maxBytes ?? DEFAULT_QUOTA_BYTES) / STORED_BOX_BYTES),
+    )
+    this.#shelf = new BoxShelf(
+      { ...ports, log: this.#log },
+      { ttlDays, hotMs, maxBoxes: this.#maxBoxes },
+    )
+    this.#confirmations = new Confirmations(() => ports.placement.size())
+    const shared = {
+      ...ports,
+      shelf: this.#shelf,
+      confirmations: this.#confirmations,
+      onKept: (kept: Kept) => this.#announce(kept),
+    }
+    this.#sync = new BoxSync(
+      {
+        ...shared,
+        shared: new SharedSets(shared),
+        onConfirmed: (entries) => this.#confirm(entries),
+      },
+      { hotMs },
+    )
+    this.#fetch = new BoxFetch(shared, { nodeId, ttlDays })
+    this.#handoff = new Handoff(shared, { ttlDays })
+  }
+
+  /** Reads the hot window back, then answers, reconciles and sweeps. */
+  async start(): Promise<void> {
+    await this.#shelf.load((entry) => {
+      if (!entry.confirmed) this.#confirmations.add(entry)
+    })
+    this.#sync.serve()
+    this.#fetch.serve()
+    this.#handoff.serve()
+    this.#tasks.spawn('sweep', (signal) =>
+      this.#every(SWEEP_INTERVAL_MS, signal, () => this.#shelf.sweep(signal)),
+    )
+    this.#tasks.spawn('reconcile', (signal) => this.#reconcileForever(signal))
+    this.#tasks.spawn('neighbours', (signal) =>
+      this.#every(NEIGHBOUR_INTERVAL_MS, signal, () => this.#reconcileNeighbour(signal)),
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.#tasks.stop()
+  }
+
+  /** Stores the box of a publication that gossip accepted. Resolves when it is on disk or known. */
+  async accept(publication: Uint8Array, source: 'gossip'): Promise<void> {
+    const outcome = await this.#shelf.take(publication, { source })
+    if (outcome.kind === 'kept') return
+    this.#dropped.set(outcome.reason, (this.#dropped.get(outcome.reason) ?? 0) + 1)
+    if (outcome.confirmed === undefined) return
+    this.#confirmations.delete(outcome.confirmed)
+    this.#tellConfirmed(outcome.confirmed)
+  }
+
+  /** Hashes of the boxes here under an address, at most two. */
+  async lookup(address: Address): Promise<Uint8Array[]> {
+    const hot = this.#shelf.hot.at(address)
+    if (hot.length > 0) return hot.map(({ boxHash }) => boxHash)
+    return (await this.#shelf.all(address)).map(({ entry }) => entry.boxHash)
+  }
+
+  /** The boxes here under any of the addresses, and whether something may react to them. */
+  async find(
+    addresses: readonly Address[],
+  ): Promise<{ readonly box: BoxBytes; readonly confirmed: boolean }[]> {
+    const found: { box: BoxBytes; confirmed: boolean }[] = []
+    for (const address of addresses) {
+      for (const { entry, publication } of await this.#shelf.all(address)) {
+        const box = this.#ports.publications.boxOf(publication)
+        if (box !== undefined) found.push({ box, confirmed: entry.confirmed })
+      }
+    }
+    return found
+  }
+
+  /** See `BoxFetch.fetch`. `day`: UTC day of publishing. */
+  fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult> {
+    return this.#fetch.fetch(address, day, signal)
+  }
+
+  /** A keeper's answer to a fetch request, for requests that come by other ways than `Requests`. */
+  answerFetch(request: Uint8Array): Promise<Uint8Array> {
+    return this.#fetch.answer(request)
+  }
+
+  /**
+   * After an absence: reconciles the hot window with `CATCH_UP_PEERS` random peers. It names no box to them.
+   * @throws HearsayError `aborted`.
+   */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const peers = shuffled(this.#ports.rng, this.#ports.peers.connected())
+    for (const peer of peers.slice(0, CATCH_UP_PEERS)) await this.reconcileHot(peer, signal)
+  }
+
+  /** One session over the hot window; undefined when it failed, which is the peer's loss. */
+  reconcileHot(peer: NodeId, signal: AbortSignal): Promise<SessionResult | undefined> {
+    return this.#blaming(peer, signal, () => this.#sync.pullHot(peer, signal))
+  }
+
+  /** One session over an expiry day of boxes that both nodes keep; undefined when it failed. */
+  reconcileShared(
+    peer: NodeId,
+    expiryDay: number,
+    signal: AbortSignal,
+  ): Promise<SessionResult | undefined> {
+    return this.#blaming(peer, signal, () => this.#sync.pullShared(peer, expiryDay, signal))
+  }
+
+  /** Before leaving for good: see `Handoff.handOver`. */
+  handOver(signal: AbortSignal): Promise<number> {
+    return this.#handoff.handOver(signal)
+  }
+
+  /** Calls for every box that came by another way than gossip, when it is on disk. Returns the way to unsubscribe. */
+  onBox(listener: (box: BoxBytes, arrival: Arrival) => void): () => void {
+    this.#boxListeners.add(listener)
+    return () => this.#boxListeners.delete(listener)
+  }
+
+  /** Calls with the hash of a box that came unconfirmed and that others have too. */
+  onConfirmed(listener: (boxHash: Uint8Array) => void): () => void {
+    this.#confirmedListeners.add(listener)
+    return () => this.#confirmedListeners.delete(listener)
+  }
+
+  status(): MailboxStatus {
+    return {
+      boxes: this.#shelf.count,
+      hot: this.#shelf.hot.size,
+      maxBoxes: this.#maxBoxes,
+      unconfirmed: this.#confirmations.size,
+      dropped: Object.fromEntries(this.#dropped),
+    }
+  }
+
+  #announce({ box, arrival }: Kept): void {
+    for (const listener of this.#boxListeners) listener(box, arrival)
+  }
+
+  async #confirm(entries: readonly BoxEntry[]): Promise<void> {
+    for (const entry of entries) {
+      await this.#shelf.confirm(entry)
+      this.#tellConfirmed(entry)
+    }
+  }
+
+  #tellConfirmed({ boxHash }: BoxEntry): void {
+    for (const listener of this.#confirmedListeners) listener(boxHash)
+  }
+
+  /** Runs a session; a peer at fault is blamed, and the node goes on. */
+  async #blaming<T>(
+    peer: NodeId,
+    signal: AbortSignal,
+    session: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await session()
+    } catch (error) {
+      if (signal.aborted || !isHearsayError(error)) throw error
+      // A refused or broken request is the weather, not a lie.
+      if (error.fault === 'peer' && error.code !== 'request-failed') {
+        this.#ports.peers.penalise(peer, BLAME_POINTS)
+      }
+      this.#log.debug('reconciliation failed', { code: error.code })
+      return undefined
+    }
+  }
+
+  async #every(ms: number, signal: AbortSignal, run: () => Promise<unknown>): Promise<void> {
+    while (!signal.aborted) {
+      await run()
+      await this.#ports.clock.sleep(ms, signal)
+    }
+  }
+
+  async #reconcileForever(signal: AbortSignal): Promise<void> {
+    const { clock, peers, rng } = this.#ports
+    while (!signal.aborted) {
+      const waiting = this.#confirmations.size > 0
+      await clock.sleep(waiting ? CONFIRM_INTERVAL_MS : RECONCILE_INTERVAL_MS, signal)
+      const [peer] = shuffled(rng, peers.connected())
+      if (peer !== undefined) await this.reconcileHot(peer, signal)
+    }
+  }
+
+  async #reconcileNeighbour(signal: AbortSignal): Promise<void> {
+    const { clock, placement, rng } = this.#ports
+    const [peer] = shuffled(rng, placement.neighbours())
+    if (peer === undefined) return
+    const today = Math.floor(clock.now() / DAY_MS)
+    const day = today + uniformInt(rng, this.#options.parameters.ttlDays + 1)
+    await this.reconcileShared(peer, day, signal)
+  }
+}

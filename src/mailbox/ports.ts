@@ -1,0 +1,67 @@
+import type { Address, BoxBytes, NodeId } from '../base/index.ts'
+import type { BoxEntry } from './box-entry.ts'
+
+/** Who keeps what: pure functions of the directory. `day` is the UTC day of publishing. */
+export interface PlacementPort {
+  /** Nearest first. */
+  keepers(address: Address, day: number): readonly NodeId[]
+  /** True when this node is among them. */
+  isKeeper(address: Address, day: number): boolean
+  /** 0 (near) to 65535: the first two bytes of the XOR distance from this node. */
+  distance(address: Address, day: number): number
+  /** The nodes whose ranges overlap with this node's, this node not included. */
+  neighbours(): readonly NodeId[]
+  /** The node that keeps the box when this node goes: the next nearest. */
+  successor(address: Address, day: number): NodeId | undefined
+  /** Nodes in the network, this one included. */
+  size(): number
+}
+
+/** Publications as gossip defines them. */
+export interface PublicationPort {
+  /** The box inside, a view; undefined for anything malformed. Costs nothing. */
+  boxOf(publication: Uint8Array): BoxBytes | undefined
+  /** A courier of this network signed it. Says nothing of the time. */
+  isSigned(publication: Uint8Array): boolean
+}
+
+/** Who brought a box. Only gossip has checked it before. */
+export type Source = 'gossip' | 'reconcile' | 'handoff'
+
+/** How a box came, for whoever waits for it. */
+export interface Arrival {
+  readonly source: 'gossip' | 'reconcile'
+  /** False: it may have been made for this node alone, so nothing may react to it yet. */
+  readonly confirmed: boolean
+  /** Another valid box is here under the same address: its writer equivocated. */
+  readonly conflict: boolean
+}
+
+/** Why a box was not taken. */
+export type DropReason =
+  | 'malformed'
+  | 'expired'
+  | 'future'
+  | 'known'
+  | 'third'
+  | 'forged'
+  | 'not-keeper'
+  | 'overloaded'
+  | 'full'
+
+export type TakeOutcome =
+  | {
+      readonly kind: 'kept'
+      readonly box: BoxBytes
+      readonly entry: BoxEntry
+      readonly arrival: Arrival
+    }
+  | {
+      readonly kind: 'dropped'
+      readonly reason: DropReason
+      /** A known box that gossip has confirmed just now. */
+      readonly confirmed?: BoxEntry
+    }
+
+/** What `take` reports of a box that is now on disk. */
+export type Kept = Extract<TakeOutcome, { kind: 'kept' }>

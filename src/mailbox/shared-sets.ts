@@ -1,0 +1,69 @@
+import { type Clock, equalBytes, type NodeId, toHex } from '../base/index.ts'
+import { ItemIndex } from '../reconcile/index.ts'
+import { type BoxEntry, itemOf } from './box-entry.ts'
+import type { BoxShelf } from './box-shelf.ts'
+import { MAX_SHARED_SETS, SHARED_SET_MS } from './constants.ts'
+import type { PlacementPort } from './ports.ts'
+
+/** The boxes of an expiry day that this node and a neighbour both keep. */
+export interface SharedSet {
+  readonly index: ItemIndex
+  readonly entries: ReadonlyMap<string, BoxEntry>
+}
+
+const ROWS_PER_TURN = 32
+
+/** Builds shared sets from the disk, one at a time, and holds a few: a session asks for the same set often. */
+export class SharedSets {
+  readonly #clock: Clock
+  readonly #shelf: BoxShelf
+  readonly #placement: PlacementPort
+  readonly #sets = new Map<string, { at: number; set: Promise<SharedSet> }>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(ports: { clock: Clock; shelf: BoxShelf; placement: PlacementPort }) {
+    this.#clock = ports.clock
+    this.#shelf = ports.shelf
+    this.#placement = ports.placement
+  }
+
+  /** The set as it was at most `SHARED_SET_MS` ago. */
+  get(peer: NodeId, day: number): Promise<SharedSet> {
+    const key = `${toHex(peer)} ${day}`
+    const now = this.#clock.monotonic()
+    const held = this.#sets.get(key)
+    if (held !== undefined && now - held.at < SHARED_SET_MS) return held.set
+    const set = this.#last.then(
+      () => this.#build(peer, day),
+      () => this.#build(peer, day),
+    )
+    this.#last = set.then(
+      () => undefined,
+      () => this.#sets.delete(key),
+    )
+    this.#sets.delete(key)
+    this.#sets.set(key, { at: now, set })
+    for (const oldest of this.#sets.keys()) {
+      if (this.#sets.size <= MAX_SHARED_SETS) break
+      this.#sets.delete(oldest)
+    }
+    return set
+  }
+
+  async #build(peer: NodeId, day: number): Promise<SharedSet> {
+    const index = new ItemIndex()
+    const entries = new Map<string, BoxEntry>()
+    let rows = 0
+    for await (const entry of this.#shelf.rows.kept(day)) {
+      if (++rows % ROWS_PER_TURN === 0) await this.#clock.sleep(0)
+      const published = this.#shelf.publishedOn(entry)
+      const keepers = this.#placement.keepers(entry.address, published)
+      if (!keepers.some((keeper) => equalBytes(keeper, peer))) continue
+      if (!this.#placement.isKeeper(entry.address, published)) continue
+      const item = itemOf(entry)
+      index.set(item, 0)
+      entries.set(item, entry)
+    }
+    return { index, entries }
+  }
+}
