@@ -1,7 +1,6 @@
 import {
   type Address,
   type Clock,
-  equalBytes,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -205,7 +204,7 @@ export class Directory {
 
   /** The K nodes that keep a box, nearest first. `day`: UTC day of publishing. */
   keepers(address: Address, day: number): NodeId[] {
-    return this.#placement().closest(placementKey(address, day), this.#network.parameters.keepers)
+    return this.#index().closest(placementKey(address, day), this.#network.parameters.keepers)
   }
 
   /** Placement as this node sees it: the port of the mailbox. */
