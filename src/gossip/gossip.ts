@@ -184,7 +184,7 @@ export class Gossip {
   }
 
   #handOver(publication: ReceivedPublication, from: NodeId): void {
-    for (const handler of [...this.#handlers]) handler(publication, from)
+    for (const handler of this.#handlers) handler(publication, from)
   }
 }
 

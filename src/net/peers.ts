@@ -27,7 +27,7 @@ export class LivePeers implements Peers {
     const tell = (up: boolean) => (event: CustomEvent<PeerId>) => {
       const nodeId = nodeIdOf(event.detail)
       if (nodeId === undefined) return
-      for (const listener of [...this.#listeners]) listener({ nodeId, up })
+      for (const listener of this.#listeners) listener({ nodeId, up })
     }
     libp2p.addEventListener('peer:connect', tell(true))
     libp2p.addEventListener('peer:disconnect', tell(false))

@@ -101,10 +101,8 @@ export class StreamRequests implements Requests {
     const perPeer = registered.options.maxConcurrentPerPeer
     await libp2p.handle(
       registered.id,
-      // Not async: the listener must be attached in the same turn in which the stream arrives.
-      (stream, connection) => {
-        void this.#answer(registered, stream, connection)
-      },
+      // `#answer` attaches its listener before its first await, in the turn in which the stream arrives.
+      async (stream, connection) => await this.#answer(registered, stream, connection),
       { maxInboundStreams: perPeer + 1, maxOutboundStreams: MAX_REQUESTS_PER_PEER + 1 },
     )
   }

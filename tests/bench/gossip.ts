@@ -206,7 +206,7 @@ async function bareSwarm(messages: readonly Uint8Array[]): Promise<Swarm> {
     meshPeers: () => mean(nodes.map((_, n) => pubsub(n).getMeshPeers(topic).length)),
     ready: () => nodes.every((_, n) => pubsub(n).getMeshPeers(topic).length >= MESH_DEGREE_LOW),
     stop: async () => {
-      await Promise.all(nodes.map((node) => node.stop()))
+      await Promise.all(nodes.map(async (node) => await node.stop()))
     },
   }
 }

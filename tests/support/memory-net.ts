@@ -234,7 +234,7 @@ export class MemoryPeers implements Peers {
   }
 
   tell(change: PeerChange): void {
-    for (const listener of [...this.#listeners]) listener(change)
+    for (const listener of this.#listeners) listener(change)
   }
 }
 

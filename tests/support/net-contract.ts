@@ -142,7 +142,7 @@ export function describeNetContract(name: string, network: ContractNetwork): voi
         handle: () => undefined,
       }
       a.pubsub.subscribe(TOPIC, handler)
-      expect(() => a.pubsub.subscribe(TOPIC, handler)).toThrow()
+      expect(() => a.pubsub.subscribe(TOPIC, handler)).toThrow('handler')
       expect(await a.pubsub.publish(TOPIC, Uint8Array.of(1))).toBe(0)
     })
   })

@@ -88,7 +88,7 @@ describe('protocol ids', () => {
   it('carry the network and the version, and take no foreign characters', () => {
     expect(protocolId('c0ffee', 'mailbox/fetch')).toBe('/hearsay/c0ffee/mailbox/fetch/1')
     for (const name of ['', '/x', 'X', 'a b', 'a'.repeat(65)]) {
-      expect(() => protocolId('c0ffee', name)).toThrow()
+      expect(() => protocolId('c0ffee', name)).toThrow('malformed protocol name')
     }
   })
 })

@@ -72,7 +72,7 @@ describe('the connector', () => {
     known = [target(0), target(1)]
     const { connector, stop } = running({ bootstraps: [target(2)] })
     await clock.advance(5_000)
-    expect(dials.map(({ n }) => n).toSorted()).toEqual([1, 2])
+    expect(dials.map(({ n }) => n).toSorted((a, b) => a - b)).toEqual([1, 2])
     expect(connector.status()).toEqual({ target: 2, known: 2, mismatches: 0, unreachable: 0 })
     await stop()
   })
