@@ -29,7 +29,11 @@ export function selfCommand(): { readonly file: string; readonly args: readonly 
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return {
     file: process.execPath,
-    args: [fileURLToPath(new URL(`./main.${extension}`, import.meta.url))],
+    // As in the launcher: 50 MB less per daemon.
+    args: [
+      '--max-semi-space-size=2',
+      fileURLToPath(new URL(`./main.${extension}`, import.meta.url)),
+    ],
   }
 }
 

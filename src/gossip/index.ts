@@ -32,6 +32,8 @@ export { decodePublication, encodePublication, publicationId } from './publicati
 export type { Publication, PublicationHeader } from './publication.ts'
 export { GossipMetrics, REASONS } from './reasons.ts'
 export type { Reason } from './reasons.ts'
+export { storedPublications } from './stored-publications.ts'
+export type { StoredPublications } from './stored-publications.ts'
 export { streamBoxes } from './stream-boxes.ts'
 export { gossipTopicPlans, gossipTopics } from './topics.ts'
 export type { GossipTopics } from './topics.ts'

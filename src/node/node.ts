@@ -284,7 +284,7 @@ class LocalNode implements HearsayNode {
           const stats = await store.stats()
           return {
             bytes: stats.bytes,
-            boxes: this.#session?.mailbox.count ?? 0,
+            boxes: this.#session?.mailbox.status().boxes ?? 0,
             messages: this.#session?.conversations.depth().messages ?? 0,
             headSeq: stats.headSeq,
             oldestSeq: stats.oldestSeq,

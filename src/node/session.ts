@@ -24,10 +24,10 @@ import {
   type Network,
   publishEvery,
 } from '../directory/index.ts'
-import { Gossip, gossipTopicPlans, streamBoxes } from '../gossip/index.ts'
-import { Mailbox } from './temp-mailbox.ts'
+import { Gossip, gossipTopicPlans, storedPublications, streamBoxes } from '../gossip/index.ts'
+import { Mailbox } from '../mailbox/index.ts'
 import { SlotClock } from '../mix/index.ts'
-import { createNet, type Net } from '../net/index.ts'
+import { createNet, type Net, type NetOptions, type NetPorts } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import { coverBox } from '../stream/index.ts'
 import type { LinkState } from './api.ts'
@@ -39,6 +39,8 @@ export interface SessionPorts {
   readonly log: Logger
   readonly store: Store
   readonly jobs: JobRunner
+  /** Makes the net; libp2p by default. Simulations give one in memory. */
+  readonly net?: (ports: NetPorts, options: NetOptions) => Net
 }
 
 export interface SessionOptions {
@@ -85,7 +87,7 @@ export class Session {
     this.#tasks = new TaskGroup(log.child('session'))
 
     const publicationsPerSecond = parameters.boxRate * parameters.copies
-    this.net = createNet(
+    this.net = (ports.net ?? createNet)(
       {
         clock,
         rng,
@@ -139,10 +141,8 @@ export class Session {
         store,
         requests,
         peers,
-        placement: {
-          keepers: (address, day) => directory.keepers(address, day),
-          isKeeper: (address, day) => directory.isKeeper(nodeId, address, day),
-        },
+        placement: directory.placement(),
+        publications: storedPublications(networkId),
         verifyBox: boxes.verify,
       },
       { networkId, nodeId, parameters },

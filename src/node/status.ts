@@ -53,7 +53,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
     },
     storage: {
       bytes: stats.bytes,
-      boxes: session?.mailbox.count ?? 0,
+      boxes: session?.mailbox.status().boxes ?? 0,
       freeBytes: stats.freeBytes,
       retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
       sync: true,
