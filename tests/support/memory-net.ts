@@ -10,13 +10,39 @@ import {
   uniform,
   xorDistance,
 } from '../../src/base/index.ts'
-import type { Kademlia, PeerChange, Peers, PubSub, TopicHandler } from '../../src/net/index.ts'
+import {
+  GRAYLIST_THRESHOLD,
+  type Kademlia,
+  type PeerChange,
+  type Peers,
+  type PubSub,
+  type TopicHandler,
+  type Verdict,
+} from '../../src/net/index.ts'
 import { MemoryLinks, MemoryRequests } from './memory-streams.ts'
 
 export interface MemoryNetworkOptions {
   /** Latency of each hop: uniform between the two, in milliseconds of the Clock. */
   latencyMs: readonly [number, number]
+  /** Replaces the id of a topic's messages: what a badly made network would remember. */
+  messageId?: (topic: string, message: Uint8Array) => Uint8Array
+  /** Messages of a node whose score fell below GRAYLIST_THRESHOLD are no longer read. */
+  graylist?: boolean
 }
+
+/** What one node hands to the link towards another, at the moment it does. */
+export interface Sent {
+  readonly at: number
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly kind: 'gossip' | 'request' | 'response' | 'frame'
+  /** Topic or protocol. */
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+// What a rejected message costs with `graylist`: points for the square of their number, as gossipsub counts.
+const REJECT_POINTS = 5
 
 /**
  * A network of virtual nodes in one process, for tests and simulations: every node is linked to every
@@ -24,10 +50,11 @@ export interface MemoryNetworkOptions {
  */
 export class MemoryNetwork {
   readonly clock: Clock
+  readonly options: MemoryNetworkOptions
   readonly #rng: Rng
-  readonly #latencyMs: readonly [number, number]
   readonly #nodes = new Map<string, MemoryNode>()
   readonly #cut = new Set<string>()
+  readonly #taps = new Set<(sent: Sent) => void>()
 
   constructor(
     ports: { clock: Clock; rng: Rng },
@@ -35,13 +62,21 @@ export class MemoryNetwork {
   ) {
     this.clock = ports.clock
     this.#rng = ports.rng
-    this.#latencyMs = options.latencyMs
+    this.options = options
   }
 
-  /** Adds a node that is online and linked to all others. */
-  join(nodeId: NodeId): MemoryNode {
+  /** Listens on every link. Returns the function that ends it. */
+  tap(listener: (sent: Sent) => void): () => void {
+    this.#taps.add(listener)
+    return () => this.#taps.delete(listener)
+  }
+
+  /** Adds a node that is linked to all others as soon as it is online. A node of the same id is replaced. */
+  join(nodeId: NodeId, online = true): MemoryNode {
     const node = new MemoryNode(this, nodeId)
+    this.setOnline(nodeId, false)
     this.#nodes.set(toHex(nodeId), node)
+    node.online = online
     for (const other of this.linkedTo(node)) this.#tell(node, other, true)
     return node
   }
@@ -79,16 +114,29 @@ export class MemoryNetwork {
   }
 
   isLinked(a: MemoryNode, b: MemoryNode): boolean {
-    return a !== b && a.online && b.online && !this.#cut.has(linkKey(a.nodeId, b.nodeId))
+    if (a === b || !a.online || !b.online) return false
+    return !this.#cut.has(linkKey(a.nodeId, b.nodeId)) && a.allows(b.nodeId) && b.allows(a.nodeId)
   }
 
   linkedTo(node: MemoryNode): MemoryNode[] {
     return this.nodes.filter((other) => this.isLinked(node, other))
   }
 
-  /** Runs `fn` one latency later if the link still stands then. */
+  /** Runs `arrive` one latency later if the link still stands then. */
+  send(
+    from: MemoryNode,
+    to: MemoryNode,
+    what: Pick<Sent, 'kind' | 'name' | 'bytes'>,
+    arrive: () => void,
+  ): void {
+    const at = this.clock.monotonic()
+    for (const tap of this.#taps) tap({ ...what, at, from: from.nodeId, to: to.nodeId })
+    this.deliver(from, to, arrive)
+  }
+
+  /** As `send`, for what carries no bytes. */
   deliver(from: MemoryNode, to: MemoryNode, fn: () => void): void {
-    const [min, max] = this.#latencyMs
+    const [min, max] = this.options.latencyMs
     const latency = min + uniform(this.#rng) * (max - min)
     this.clock.setTimer(latency, () => {
       if (this.isLinked(from, to)) fn()
@@ -109,6 +157,8 @@ export class MemoryNode {
   readonly peers: MemoryPeers
   readonly kademlia: Kademlia
   online = true
+  /** False: this node keeps no link to the other. */
+  allows: (other: NodeId) => boolean = () => true
 
   constructor(network: MemoryNetwork, nodeId: NodeId) {
     this.nodeId = nodeId
@@ -126,6 +176,8 @@ export class MemoryPubSub implements PubSub {
   readonly #node: MemoryNode
   readonly #handlers = new Map<string, TopicHandler>()
   readonly #seen = new Set<string>()
+  /** Largest message by topic; longer ones are rejected unread. */
+  limits: ReadonlyMap<string, number> = new Map()
 
   constructor(network: MemoryNetwork, node: MemoryNode) {
     this.#network = network
@@ -145,7 +197,7 @@ export class MemoryPubSub implements PubSub {
   inject(to: NodeId, topic: string, message: Uint8Array): void {
     const target = this.#network.find(to)
     if (target === undefined) return
-    this.#network.deliver(this.#node, target, () =>
+    this.#network.send(this.#node, target, { kind: 'gossip', name: topic, bytes: message }, () =>
       target.pubsub.receive(topic, message, this.#node.nodeId),
     )
   }
@@ -158,15 +210,31 @@ export class MemoryPubSub implements PubSub {
     const handler = this.#handlers.get(topic)
     const key = this.#key(topic, message)
     if (handler === undefined || key === undefined || this.#seen.has(key)) return
+    if (this.#network.options.graylist === true && this.#isGraylisted(from)) return
     this.#seen.add(key)
-    void Promise.resolve(handler.validate(message, from)).then(
+    void this.#judge(handler, topic, message, from).then(
       (verdict) => {
+        if (verdict === 'reject') this.#node.peers.rejected(from)
         if (verdict !== 'accept') return
         handler.handle(message, from)
         this.#spread(topic, message, from)
       },
       () => undefined,
     )
+  }
+
+  async #judge(
+    handler: TopicHandler,
+    topic: string,
+    message: Uint8Array,
+    from: NodeId,
+  ): Promise<Verdict> {
+    if (message.length > (this.limits.get(topic) ?? Number.POSITIVE_INFINITY)) return 'reject'
+    return handler.validate(message, from)
+  }
+
+  #isGraylisted(from: NodeId): boolean {
+    return this.#node.peers.score(from) < GRAYLIST_THRESHOLD
   }
 
   #spread(topic: string, message: Uint8Array, from?: NodeId): number {
@@ -179,7 +247,7 @@ export class MemoryPubSub implements PubSub {
     )
     const copy = message.slice()
     for (const target of targets) {
-      this.#network.deliver(this.#node, target, () =>
+      this.#network.send(this.#node, target, { kind: 'gossip', name: topic, bytes: copy }, () =>
         target.pubsub.receive(topic, copy, this.#node.nodeId),
       )
     }
@@ -191,7 +259,9 @@ export class MemoryPubSub implements PubSub {
   }
 
   #key(topic: string, message: Uint8Array): string | undefined {
-    const id = this.#handlers.get(topic)?.messageId(message)
+    const handler = this.#handlers.get(topic)
+    const id =
+      handler && (this.#network.options.messageId?.(topic, message) ?? handler.messageId(message))
     return id === undefined ? undefined : `${topic} ${toHex(id)}`
   }
 }
@@ -202,6 +272,7 @@ export class MemoryPeers implements Peers {
   readonly #listeners = new Set<(change: PeerChange) => void>()
   /** Points by node in hex, never fading: a test reads what was imposed. */
   readonly penalties = new Map<string, number>()
+  readonly #rejects = new Map<string, number>()
 
   constructor(network: MemoryNetwork, node: MemoryNode) {
     this.#network = network
@@ -231,6 +302,19 @@ export class MemoryPeers implements Peers {
   penalise(nodeId: NodeId, points: number): void {
     const key = toHex(nodeId)
     this.penalties.set(key, (this.penalties.get(key) ?? 0) + points)
+  }
+
+  /** A message of this node was rejected. */
+  rejected(nodeId: NodeId): void {
+    const key = toHex(nodeId)
+    this.#rejects.set(key, (this.#rejects.get(key) ?? 0) + 1)
+  }
+
+  /** 0 or below: rejected messages and penalties, nothing fades. */
+  score(nodeId: NodeId): number {
+    const key = toHex(nodeId)
+    const lost = REJECT_POINTS * (this.#rejects.get(key) ?? 0) ** 2
+    return -lost - (this.penalties.get(key) ?? 0)
   }
 
   tell(change: PeerChange): void {

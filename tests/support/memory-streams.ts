@@ -56,14 +56,17 @@ export class MemoryRequests implements Requests {
         return
       }
       const refused = () => fail(new HearsayError('request-failed', 'request refused'))
-      this.#network.deliver(this.#node, target, () => {
+      const question = { kind: 'request', name: protocol, bytes: payload } as const
+      this.#network.send(this.#node, target, question, () => {
         void target.requests.answer(this.#node.nodeId, protocol, payload.slice()).then(
-          (response) =>
-            this.#network.deliver(target, this.#node, () => {
+          (response) => {
+            const answer = { kind: 'response', name: protocol, bytes: response } as const
+            this.#network.send(target, this.#node, answer, () => {
               if (response.length > options.maxResponseBytes) return refused()
               finish()
               resolve(response.slice())
-            }),
+            })
+          },
           () => this.#network.deliver(target, this.#node, refused),
         )
       })
@@ -128,7 +131,7 @@ export class MemoryLinks implements Links {
       return false
     }
     const copy = frame.slice()
-    this.#network.deliver(this.#node, target, () => {
+    this.#network.send(this.#node, target, { kind: 'frame', name: protocol, bytes: copy }, () => {
       const accepting = target.links.#accepting.get(protocol)
       if (accepting?.frameBytes === copy.length) accepting.onFrame(this.#node.nodeId, copy)
     })
