@@ -13,6 +13,7 @@ const CHECKS = [
   'boundaries',
   'dead-code',
   'specs',
+  'docs:check',
 ] as const
 
 interface Outcome {
