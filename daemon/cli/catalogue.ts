@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Registry } from './program.ts'
+import type { Registry } from './registry.ts'
 
 export interface CommandModule {
   readonly register: (program: Command, registry: Registry) => void

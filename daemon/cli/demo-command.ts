@@ -3,12 +3,12 @@ import { EXIT } from '../exit-codes.ts'
 import {
   defaultPreset,
   demo,
-  lockTestnet,
   MAX_NODES,
   type NodeReport,
   parseNumber,
   reportTable,
   type SmokeReport,
+  withTestnetLock,
 } from '../testnet/index.ts'
 import type { Context } from './context.ts'
 import { SIGNAL_EXIT } from './io.ts'
@@ -31,28 +31,29 @@ export async function runDemo(context: Context, options: DemoFlags): Promise<num
   const dir = resolve(options.dir)
   const nodes = parseNumber('--nodes', options.nodes, 2, MAX_NODES)
   const signal = AbortSignal.any([context.signal, npmHasGone(context)])
-  await using _lock = await lockTestnet(dir)
   out.note(`starting ${nodes} nodes in ${dir}, each a daemon process of its own`)
-  const report = await demo(
-    testnetPorts(context),
-    {
-      dir,
-      nodes,
-      preset: defaultPreset(nodes),
-      seed: '1',
-      runId: newRunId(context),
-      startTimeoutMs: START_TIMEOUT_MS,
-      contactsTimeoutMs: CONTACTS_TIMEOUT_MS,
-      messagesTimeoutMs: MESSAGES_TIMEOUT_MS,
-      show: async (_state, reports, result) => {
-        saveSmoke(dir, result)
-        present(context, reports, result)
-        if (options.once === true) return
-        out.note(howToTalk(reports))
-        await aborted(signal)
+  const report = await withTestnetLock(dir, () =>
+    demo(
+      testnetPorts(context),
+      {
+        dir,
+        nodes,
+        preset: defaultPreset(nodes),
+        seed: '1',
+        runId: newRunId(context),
+        startTimeoutMs: START_TIMEOUT_MS,
+        contactsTimeoutMs: CONTACTS_TIMEOUT_MS,
+        messagesTimeoutMs: MESSAGES_TIMEOUT_MS,
+        show: async (_state, reports, result) => {
+          saveSmoke(dir, result)
+          present(context, reports, result)
+          if (options.once === true) return
+          out.note(howToTalk(reports))
+          await aborted(signal)
+        },
       },
-    },
-    signal,
+      signal,
+    ),
   )
   if (options.once === true) return smokeExit(report)
   return context.signal.aborted ? (SIGNAL_EXIT.SIGINT ?? EXIT.ok) : EXIT.ok

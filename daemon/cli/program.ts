@@ -1,19 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { DAEMON_EXIT, EXIT } from '../exit-codes.ts'
-import { COMMANDS } from './catalogue.ts'
+import { type CatalogueEntry, COMMANDS } from './catalogue.ts'
 import { type Connect, Context, type GlobalOptions } from './context.ts'
 import { exitCodeOf, explain } from './failures.ts'
 import { type Io, SIGNAL_EXIT } from './io.ts'
-
-/** What a command returns: its exit code, or nothing for 0. */
-export type Outcome = number | undefined | void
-
-/** Handed to a command's `register`: wraps an action so that failures are told and mapped in one place. */
-export interface Registry {
-  action<A extends unknown[]>(
-    run: (context: Context, ...args: A) => Promise<Outcome> | Outcome,
-  ): (...args: unknown[]) => Promise<void>
-}
+import type { Registry } from './registry.ts'
 
 /** Global options whose next word is their value. */
 const VALUE_OPTIONS = [
@@ -44,6 +35,9 @@ export async function run(argv: readonly string[], io: Io, connect: Connect): Pr
   let exitCode = 0
   const program = makeProgram(io)
   const registry: Registry = {
+    loadAll: async () => {
+      for (const entry of COMMANDS) await add(program, registry, entry)
+    },
     action:
       (body) =>
       async (...args) => {
@@ -113,10 +107,13 @@ async function registerNeeded(
   const wanted = COMMANDS.filter((entry) => word !== undefined && entry.names.includes(word))
   const helpFirst = argv[0] === 'help' || argv[0] === '--help' || argv[0] === '-h'
   const entries = wanted.length === 0 || helpFirst ? COMMANDS : wanted
-  for (const entry of entries) {
-    const { register } = await entry.load()
-    register(program, registry)
-  }
+  for (const entry of entries) await add(program, registry, entry)
+}
+
+async function add(program: Command, registry: Registry, entry: CatalogueEntry): Promise<void> {
+  if (program.commands.some((known) => entry.names.includes(known.name()))) return
+  const { register } = await entry.load()
+  register(program, registry)
 }
 
 /** What follows the node's number in `testnet exec <i> …` belongs to the command that runs there. */

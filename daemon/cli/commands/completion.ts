@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import { COMMANDS } from '../catalogue.ts'
 import { completionScript } from '../completion-script.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 export function register(program: Command, registry: Registry): void {
   program
@@ -10,11 +9,7 @@ export function register(program: Command, registry: Registry): void {
     .argument('<shell>', 'bash, zsh or fish')
     .action(
       registry.action(async (context, shell: string) => {
-        for (const entry of COMMANDS) {
-          if (program.commands.some((known) => entry.names.includes(known.name()))) continue
-          const { register: registerOther } = await entry.load()
-          registerOther(program, registry)
-        }
+        await registry.loadAll()
         context.out.raw(completionScript(program, shell))
       }),
     )

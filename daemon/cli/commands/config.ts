@@ -14,7 +14,7 @@ import {
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { ensureHome } from '../../home.ts'
 import type { Context } from '../context.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { table } from '../table.ts'
 
 export function register(program: Command, registry: Registry): void {

@@ -6,7 +6,7 @@ import { followContact, stateText } from '../contact-progress.ts'
 import type { Context } from '../context.ts'
 import { rpcDuration } from '../duration.ts'
 import { listAll } from '../listing.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { printQr } from '../qr.ts'
 import { printable, table } from '../table.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { formatBytes } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 export function register(program: Command, registry: Registry): void {
   const db = program.command('db').description('the database')

@@ -6,7 +6,7 @@ import { receivedMessage } from '../../message-event.ts'
 import type { Rpc } from '../../rpc-port.ts'
 import type { Context } from '../context.ts'
 import { listAll } from '../listing.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { printable, table } from '../table.ts'
 
 const LISTEN_CONSUMER = 'cli-listen'

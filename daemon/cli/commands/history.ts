@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
 import { listAll } from '../listing.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { printable, table } from '../table.ts'
 
 interface HistoryOptions {

@@ -4,7 +4,7 @@ import { EXIT, ExitError } from '../../exit-codes.ts'
 import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 30_000

@@ -5,7 +5,7 @@ import { EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
 import { type ParamsOf, RpcFailure } from '../../../rpc/client/index.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { printQr } from '../qr.ts'
 import { printable } from '../table.ts'
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { rpcDuration } from '../duration.ts'
 import { listAll } from '../listing.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { table } from '../table.ts'
 
 export function register(program: Command, registry: Registry): void {

@@ -4,7 +4,7 @@ import { ConnectionFailure } from '../../../rpc/client/index.ts'
 import { unreachable } from '../../connect.ts'
 import { EXIT, ExitError, systemCode } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { table } from '../table.ts'
 
 const MAX_PARAMS_BYTES = 1_048_576

@@ -5,7 +5,7 @@ import { RpcFailure } from '../../../rpc/client/index.ts'
 import type { Rpc } from '../../rpc-port.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 const WAIT_TIMEOUT_MS = 60_000
 const MAX_BODY_BYTES = 262_144

@@ -4,7 +4,7 @@ import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import type { Context } from '../context.ts'
 import { formatDuration } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { statusText } from '../status-text.ts'
 
 const WATCH_MS = 1_000

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { selfCommand } from '../../background.ts'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 export function register(program: Command, registry: Registry): void {
   program

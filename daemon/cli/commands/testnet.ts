@@ -8,7 +8,6 @@ import {
   bringUp,
   defaultPreset,
   isAlive,
-  lockTestnet,
   MAX_NODES,
   nodeReports,
   type NodeReport,
@@ -27,11 +26,12 @@ import {
   verdict,
   waitGone,
   wipe,
+  withTestnetLock,
 } from '../../testnet/index.ts'
 import type { Context } from '../context.ts'
 import { runDemo } from '../demo-command.ts'
 import { parseDuration } from '../duration.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 import { newRunId, saveSmoke, smokeExit, smokeFile, testnetPorts } from '../testnet-support.ts'
 
 const UP_TIMEOUT_MS = 120_000
@@ -125,7 +125,16 @@ async function up(
   options: Dir & { nodes?: string; preset?: Preset; seed: string },
 ): Promise<void> {
   const dir = resolve(options.dir)
-  await using _lock = await lockTestnet(dir)
+  const reports = await withTestnetLock(dir, () => startAll(context, dir, options))
+  context.out.data({ dir, nodes: reports.map(publicView) }, reportTable(reports, undefined))
+  context.out.note(`next: hearsay testnet smoke --dir ${options.dir}`)
+}
+
+async function startAll(
+  context: Context,
+  dir: string,
+  options: { nodes?: string; preset?: Preset; seed: string },
+): Promise<NodeReport[]> {
   const before = readState(dir)
   const nodes =
     options.nodes === undefined
@@ -143,9 +152,7 @@ async function up(
     },
     context.signal,
   )
-  const reports = await nodeReports(testnetPorts(context), state, STATUS_TIMEOUT_MS)
-  context.out.data({ dir, nodes: reports.map(publicView) }, reportTable(reports, undefined))
-  context.out.note(`next: hearsay testnet smoke --dir ${options.dir}`)
+  return nodeReports(testnetPorts(context), state, STATUS_TIMEOUT_MS)
 }
 
 /** The shape that scripts rely on. */
@@ -223,21 +230,22 @@ async function start(context: Context, i: string, options: Dir): Promise<void> {
     context.out.data({ index: node.index, started: false }, '')
     return
   }
-  await using _lock = await lockTestnet(dir)
-  const state = requireState(dir)
-  await bringUp(
-    testnetPorts(context),
-    {
-      dir,
-      nodes: state.nodes.length,
-      preset: state.preset,
-      seed: state.seed,
-      tethered: false,
-      timeoutMs: context.timeoutMs(UP_TIMEOUT_MS),
-      only: [node.index],
-    },
-    context.signal,
-  )
+  await withTestnetLock(dir, async () => {
+    const state = requireState(dir)
+    await bringUp(
+      testnetPorts(context),
+      {
+        dir,
+        nodes: state.nodes.length,
+        preset: state.preset,
+        seed: state.seed,
+        tethered: false,
+        timeoutMs: context.timeoutMs(UP_TIMEOUT_MS),
+        only: [node.index],
+      },
+      context.signal,
+    )
+  })
   context.out.note(`${context.out.ok} node ${i} is linked`)
   context.out.data({ index: node.index, started: true }, '')
 }
@@ -283,10 +291,12 @@ async function down(context: Context, options: Dir & { wipe?: boolean }): Promis
     context.out.data({ dir, stopped: 0 }, '')
     return
   }
-  await using _lock = await lockTestnet(dir)
-  context.out.progress('stopping …')
-  const { stopped, forced } = await takeDown(context.io.clock, requireState(dir))
-  if (options.wipe === true) wipe(dir, found)
+  const { stopped, forced } = await withTestnetLock(dir, async () => {
+    context.out.progress('stopping …')
+    const result = await takeDown(context.io.clock, requireState(dir))
+    if (options.wipe === true) wipe(dir, found)
+    return result
+  })
   context.out.note(
     `${context.out.ok} ${stopped} nodes stopped${forced > 0 ? `, ${forced} of them by force` : ''}`,
   )

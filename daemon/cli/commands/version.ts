@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { packageVersion } from '../../version.ts'
-import type { Registry } from '../program.ts'
+import type { Registry } from '../registry.ts'
 
 export function register(program: Command, registry: Registry): void {
   program

@@ -7,7 +7,6 @@ import { EXIT, ExitError } from '../../../daemon/exit-codes.ts'
 import {
   defaultPreset,
   isAlive,
-  lockTestnet,
   percentiles,
   readState,
   refOf,
@@ -17,6 +16,7 @@ import {
   stopProcesses,
   Tally,
   waitGone,
+  withTestnetLock,
   writeState,
 } from '../../../daemon/testnet/index.ts'
 import { systemClock } from '../../../src/base/index.ts'
@@ -148,11 +148,12 @@ describe('the files of a testnet', () => {
   })
 
   it('are locked against a second command, and free when the first is done', async () => {
-    const first = await lockTestnet(dir)
-    await expect(lockTestnet(dir)).rejects.toMatchObject({ exitCode: EXIT.conflict })
-    await first.release()
-    const second = await lockTestnet(dir)
-    await second.release()
+    await withTestnetLock(dir, async () => {
+      await expect(withTestnetLock(dir, async () => {})).rejects.toMatchObject({
+        exitCode: EXIT.conflict,
+      })
+    })
+    expect(await withTestnetLock(dir, async () => 'free')).toBe('free')
   })
 
   it('take the preset that fits the number of nodes', () => {

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Answers every message with the same text. Python's standard library only.
+
+usage: HEARSAY_HOME=… python3 scripts/echo_bot.py
+
+It may be stopped, killed and started again at any time: the consumer "echo-bot" remembers what was
+acknowledged, and the idempotency key keeps a message from being answered twice.
+"""
+
+import itertools
+import json
+import os
+import socket
+
+CONSUMER = "echo-bot"
+PATH = os.path.join(os.environ["HEARSAY_HOME"], "rpc.sock")
+
+
+class Rpc:
+    """JSON-RPC, one JSON text per line, over the daemon's Unix socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r", encoding="utf-8")
+        self.ids = itertools.count(1)
+        self.events = []
+
+    def read(self):
+        line = self.lines.readline()
+        if not line:
+            raise ConnectionError("the daemon closed the connection")
+        return json.loads(line)
+
+    def call(self, method, **params):
+        request_id = next(self.ids)
+        request = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            message = self.read()
+            if message.get("id") == request_id:
+                if "error" in message:
+                    raise RuntimeError(message["error"])
+                return message["result"]
+            self.events.append(message)  # an event that came before the answer
+
+    def next_event(self):
+        """The next event of the subscription; skips heartbeats."""
+        while True:
+            message = self.events.pop(0) if self.events else self.read()
+            if message.get("method") == "event":
+                return message["params"]
+            if message.get("method") == "event.closed":
+                raise ConnectionError(message["params"])
+
+
+def main():
+    rpc = Rpc(PATH)
+    known = [consumer["name"] for consumer in rpc.call("events.consumers.list")["items"]]
+    if CONSUMER not in known:
+        rpc.call("events.consumers.create", name=CONSUMER, types=["message.received"])
+    rpc.call("events.subscribe", consumer=CONSUMER)
+    print("listening", flush=True)
+    while True:
+        event = rpc.next_event()
+        message = event["data"]
+        rpc.call(
+            "messages.send",
+            to=message["contactId"],
+            body={"text": "echo: " + message["body"]["text"]},
+            idempotencyKey="echo-" + message["messageId"],
+        )
+        # Only now: had we died before, the event would come again and the key would stop a second answer.
+        rpc.call("events.ack", consumer=CONSUMER, seq=event["seq"])
+        print("answered", message["messageId"], flush=True)
+
+
+if __name__ == "__main__":
+    main()

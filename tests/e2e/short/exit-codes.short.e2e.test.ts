@@ -1,0 +1,149 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { hearsay, LAUNCHER, Running, withFolder } from '../../support/e2e.ts'
+
+const SHORT_START_MS = 30_000
+
+/** A daemon under `home` that is up while `use` runs. */
+async function withDaemon<T>(home: string, use: () => Promise<T>): Promise<T> {
+  const up = await hearsay(['up', '--home', home])
+  expect(up.stderr).toContain('ready')
+  try {
+    return await use()
+  } finally {
+    await hearsay(['down', '--home', home])
+  }
+}
+
+/** True when this process may mount a file system of its own. */
+function canMount(folder: string): boolean {
+  const mounted =
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]).status === 0
+  if (mounted) spawnSync('umount', [folder])
+  return mounted
+}
+
+describe('the daemon ends with', () => {
+  it('69 when its port is taken, naming the address and a way out', () =>
+    withFolder(async (home) => {
+      const server = createServer()
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const { port } = server.address() as { port: number }
+      const address = `/ip4/127.0.0.1/tcp/${port}`
+      const { code, stderr } = await hearsay(['run', '--home', home, '--listen', address])
+      server.close()
+      expect(code).toBe(69)
+      expect(stderr).toContain(address)
+      expect(stderr).toContain('config set listen')
+    }))
+
+  it('69 when another daemon has the home, naming its pid; the first one goes on', () =>
+    withFolder(async (home) =>
+      withDaemon(home, async () => {
+        const pid = readFileSync(join(home, 'daemon.pid'), 'utf8').trim()
+        const second = await hearsay(['run', '--home', home])
+        expect(second.code).toBe(69)
+        expect(second.stderr).toContain(`pid ${pid}`)
+        expect((await hearsay(['status', '--home', home])).code).toBe(0)
+      }),
+    ))
+
+  it('77 when others can read the key file, naming chmod 600', () =>
+    withFolder(async (home) => {
+      await withDaemon(home, async () => {})
+      chmodSync(join(home, 'vault.key'), 0o644)
+      const { code, stderr } = await hearsay(['run', '--home', home])
+      expect(code).toBe(77)
+      expect(stderr).toContain(`chmod 600 ${join(home, 'vault.key')}`)
+    }))
+
+  it('78 for an unknown key in config.toml, with the key that was meant', () =>
+    withFolder(async (home) => {
+      writeFileSync(join(home, 'config.toml'), 'lisen = []\n')
+      const { code, stderr } = await hearsay(['run', '--home', home])
+      expect(code).toBe(78)
+      expect(stderr).toContain('did you mean "listen"?')
+      const up = await hearsay(['up', '--home', home])
+      expect(up.code).toBe(78)
+      expect(up.stderr).toContain('did you mean "listen"?')
+    }))
+
+  it('64 for an option that it does not know', async () => {
+    expect((await hearsay(['run', '--nope'])).code).toBe(64)
+  })
+
+  it('74 when the disk is full', (test) =>
+    withFolder(async (folder) => {
+      const home = join(folder, 'small')
+      mkdirSync(home)
+      if (!canMount(home)) test.skip('this user may not mount a small file system')
+      expect(
+        spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', home]).status,
+      ).toBe(0)
+      try {
+        const { code, stderr } = await hearsay(['run', '--home', home])
+        expect(code).toBe(74)
+        expect(stderr).toContain('full')
+      } finally {
+        spawnSync('umount', ['-l', home])
+      }
+    }))
+
+  it('0 after SIGTERM and after SIGINT, with the socket gone', () =>
+    withFolder(async (home) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+        const daemon = new Running(LAUNCHER, ['run', '--home', home])
+        await daemon.says('ready', SHORT_START_MS)
+        daemon.child.kill(signal)
+        expect((await daemon.result).code).toBe(0)
+        expect((await hearsay(['status', '--home', home])).code).toBe(3)
+      }
+    }))
+
+  it('starts again after SIGKILL, over the socket and the lock that were left', () =>
+    withFolder(async (home) => {
+      const daemon = new Running(LAUNCHER, ['run', '--home', home])
+      await daemon.says('ready', SHORT_START_MS)
+      daemon.child.kill('SIGKILL')
+      await daemon.result
+      await withDaemon(home, async () => {
+        expect((await hearsay(['wait', '--home', home])).code).toBe(0)
+      })
+    }))
+})
+
+describe('the command line ends with', () => {
+  it('3 when no daemon runs', () =>
+    withFolder(async (home) => {
+      const { code, stderr } = await hearsay(['status', '--home', home])
+      expect(code).toBe(3)
+      expect(stderr).toContain('hearsay up')
+    }))
+
+  it('the codes of trust, network and lookup errors', () =>
+    withFolder(async (home) =>
+      withDaemon(home, async () => {
+        const codeOf = async (...args: string[]) => (await hearsay([...args, '--home', home])).code
+        writeFileSync(join(home, 'bad.network'), 'this is no network file\n')
+        expect(await codeOf('network', 'join', join(home, 'bad.network'))).toBe(12)
+        expect(await codeOf('network', 'inspect', 'hearsay:join/AAAA')).toBe(12)
+        expect(await codeOf('network', 'show')).toBe(11)
+        expect(await codeOf('contact', 'invite')).toBe(11)
+
+        expect(await codeOf('network', 'create', 'alone', '--preset', 'swift')).toBe(0)
+        expect(await codeOf('network', 'create', 'again')).toBe(8)
+        expect(await codeOf('contact', 'add', 'hearsay:invite/AAAA', '--as', 'x')).toBe(12)
+        expect(await codeOf('contact', 'show', 'nobody')).toBe(7)
+        expect(await codeOf('send', 'nobody', 'hello')).toBe(7)
+        expect(await codeOf('show', 'nomessage')).toBe(7)
+        expect(await codeOf('wait', '--for', 'peers=3', '--timeout', '100ms')).toBe(5)
+
+        const invite = await hearsay(['contact', 'invite', '--label', 'bob', '--home', home])
+        expect(invite.code).toBe(0)
+        expect(await codeOf('send', 'bob', 'hello')).toBe(5)
+      }),
+    ))
+})
