@@ -6,7 +6,7 @@ import {
   type Logger,
   toHex,
 } from '../base/index.ts'
-import { boxHash, parseBox } from '../stream/index.ts'
+import { BOX_VERSION, boxHash, parseBox } from '../stream/index.ts'
 import { type BoxEntry, type BoxRecord, itemOf } from './box-entry.ts'
 import { BoxRows, type NarrowStore } from './box-rows.ts'
 import { BOXES_PER_ADDRESS, EVICT_BATCH, MAX_PENDING, SWEEP_ROWS } from './constants.ts'
@@ -92,7 +92,7 @@ export class BoxShelf {
    */
   async take(publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
     const box = this.#ports.publications.boxOf(publication)
-    if (box === undefined) return dropped('malformed')
+    if (box === undefined || box[0] !== BOX_VERSION) return dropped('malformed')
     if (this.#pending.size >= MAX_PENDING) return dropped('overloaded')
     const key = toHex(parseBox(box).address)
     const before = this.#pending.get(key)

@@ -71,8 +71,8 @@ export class BoxFetch {
   }
 
   /**
-   * Looks here, then asks the keepers one after another in random order, until one has it or a quorum has not. Every
-   * box is verified; a keeper with a wrong one is blamed and does not count.
+   * Looks here, then asks the keepers one after another in random order until one has it: a box that one honest
+   * keeper has is found. Every box is verified; a keeper with a wrong one is blamed and does not count.
    * @throws HearsayError `aborted`.
    */
   async fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult> {
@@ -84,7 +84,6 @@ export class BoxFetch {
     const others = keepers.filter((keeper) => !isSelf(keeper))
     let asked = keepers.length - others.length
     for (const keeper of shuffled(this.#ports.rng, others)) {
-      if (asked >= quorum) break
       const boxes = await this.#ask(keeper, address, day, signal)
       if (boxes === undefined) continue
       if (boxes.length > 0) return { status: 'found', boxes }

@@ -1,0 +1,151 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type BoxBytes, toHex } from '../../../src/base/index.ts'
+import { BUCKETS } from '../../../src/store/index.ts'
+import { boxHash } from '../../../src/stream/index.ts'
+import {
+  addressOf,
+  box,
+  conflict,
+  EXPIRY,
+  NETWORK,
+  publication,
+  TODAY,
+  world,
+  type WorldOptions,
+} from './fixtures.ts'
+
+const worlds: ReturnType<typeof world>[] = []
+
+async function single(options: Partial<WorldOptions> = {}) {
+  const made = world({ nodes: 1, ...options })
+  worlds.push(made)
+  return { ...made, ...(await made.add(0)) }
+}
+
+afterEach(async () => {
+  await Promise.all(worlds.splice(0).map((each) => each.close()))
+})
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+describe('mailbox shelf', () => {
+  it('gives back what gossip brought, also after a restart', async () => {
+    const { mailbox, add, store } = await single()
+    const one = box()
+    await mailbox.accept(publication(one), 'gossip')
+    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect((await mailbox.lookup(addressOf(one))).map(toHex)).toEqual([toHex(boxHash(one))])
+    await mailbox.stop()
+    await store.close()
+    const again = await add(0)
+    expect(await again.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(again.mailbox.status()).toMatchObject({ boxes: 1, hot: 1 })
+  })
+
+  it('takes a box once', async () => {
+    const { mailbox } = await single()
+    const one = publication(box())
+    await Promise.all([1, 2, 3].map(() => mailbox.accept(one, 'gossip')))
+    expect(mailbox.status()).toMatchObject({ boxes: 1, dropped: { known: 2 } })
+  })
+
+  it('keeps both boxes of a conflict in the order they came, and no third', async () => {
+    const { mailbox } = await single()
+    const [a, b, c] = conflict(3) as [BoxBytes, BoxBytes, BoxBytes]
+    await Promise.all([a, b, c].map((each) => mailbox.accept(publication(each), 'gossip')))
+    expect((await mailbox.find([addressOf(a)])).map((each) => each.box)).toEqual([a, b])
+    expect(await mailbox.lookup(addressOf(a))).toHaveLength(2)
+    expect(mailbox.status()).toMatchObject({ boxes: 2, dropped: { third: 1 } })
+  })
+
+  it('drops expired boxes, boxes from the future and malformed publications', async () => {
+    const { mailbox } = await single()
+    await mailbox.accept(publication(box(TODAY - 1)), 'gossip')
+    await mailbox.accept(publication(box(EXPIRY + 2)), 'gossip')
+    await mailbox.accept(new Uint8Array(3), 'gossip')
+    const wrongVersion = publication(box())
+    wrongVersion[1]! ^= 0xff
+    await mailbox.accept(wrongVersion, 'gossip')
+    expect(mailbox.status()).toMatchObject({
+      boxes: 0,
+      dropped: { expired: 1, future: 1, malformed: 2 },
+    })
+    await mailbox.accept(publication(box(TODAY)), 'gossip')
+    await mailbox.accept(publication(box(EXPIRY + 1)), 'gossip')
+    expect(mailbox.status().boxes).toBe(2)
+  })
+
+  it('forgets what is not its own to keep when it is no longer hot', async () => {
+    const { mailbox, clock, placement } = await single({ nodes: 12 })
+    const boxes = Array.from({ length: 30 }, () => box())
+    for (const each of boxes) await mailbox.accept(publication(each), 'gossip')
+    await clock.advance(HOUR + 10 * 60_000)
+    expect(mailbox.status().hot).toBe(0)
+    for (const each of boxes) {
+      const found = await mailbox.find([addressOf(each)])
+      expect(found.length > 0).toBe(placement.isKeeper(addressOf(each), TODAY))
+    }
+    expect(mailbox.status().boxes).toBe(
+      boxes.filter((each) => placement.isKeeper(addressOf(each), TODAY)).length,
+    )
+  })
+
+  it('removes kept boxes after their last day, and counts right', async () => {
+    const { mailbox, clock, store } = await single()
+    const one = box()
+    await mailbox.accept(publication(one), 'gossip')
+    await clock.advance(2 * DAY)
+    expect(await mailbox.find([addressOf(one)])).toHaveLength(1)
+    await clock.advance(DAY)
+    expect(await mailbox.find([addressOf(one)])).toEqual([])
+    expect(mailbox.status()).toMatchObject({ boxes: 0, hot: 0 })
+    for (const bucket of [BUCKETS.boxes, BUCKETS.hotBoxes, BUCKETS.boxExpiry]) {
+      const left = []
+      for await (const [key] of store.iterate(bucket)) left.push(key)
+      expect(left).toEqual([])
+    }
+  })
+
+  it('evicts the farthest kept boxes first and leaves the hot window alone', async () => {
+    const { mailbox, clock, placement } = await single({ maxBytes: 100 * 2_560 })
+    const old = Array.from({ length: 90 }, () => box())
+    for (const each of old) await mailbox.accept(publication(each), 'gossip')
+    await clock.advance(HOUR + 10 * 60_000)
+    const fresh = Array.from({ length: 30 }, () => box())
+    for (const each of fresh) await mailbox.accept(publication(each), 'gossip')
+    expect(mailbox.status().boxes).toBeLessThanOrEqual(100)
+    for (const each of fresh) expect(await mailbox.find([addressOf(each)])).toHaveLength(1)
+    const distance = (each: BoxBytes) => placement.distance(addressOf(each), TODAY)
+    const left: number[] = []
+    const gone: number[] = []
+    for (const each of old) {
+      const found = await mailbox.find([addressOf(each)])
+      ;(found.length > 0 ? left : gone).push(distance(each))
+    }
+    expect(gone).toHaveLength(64)
+    expect(Math.max(...left)).toBeLessThanOrEqual(Math.min(...gone))
+  })
+
+  it('evicts the oldest hot boxes when nothing else is left', async () => {
+    const { mailbox, clock } = await single({ maxBytes: 100 * 2_560 })
+    const first = box()
+    await mailbox.accept(publication(first), 'gossip')
+    await clock.advance(10 * 60_000)
+    for (let i = 0; i < 110; i++) await mailbox.accept(publication(box()), 'gossip')
+    expect(mailbox.status().boxes).toBeLessThanOrEqual(100)
+    expect(await mailbox.find([addressOf(first)])).toEqual([])
+  })
+
+  it('does not write addresses, hashes or boxes into the keys of the disk', async () => {
+    const { mailbox, store } = await single()
+    const one = box()
+    await mailbox.accept(publication(one), 'gossip')
+    const secrets = [addressOf(one), boxHash(one), NETWORK].map((bytes) => toHex(bytes.slice(0, 8)))
+    for (const bucket of [BUCKETS.boxes, BUCKETS.hotBoxes, BUCKETS.boxExpiry]) {
+      for await (const [key] of store.iterate(bucket)) {
+        for (const secret of secrets) expect(toHex(key)).not.toContain(secret)
+      }
+    }
+  })
+})
