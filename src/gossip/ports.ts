@@ -19,7 +19,10 @@ export interface KnownBoxes {
   lookup(address: Address): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
 }
 
-/** 'unknown': the directory has not heard of the node, or has no set for that epoch. */
+/**
+ * 'yes' only for a node whose key was checked as a point of prime order, as directories do with descriptors.
+ * 'unknown': the directory has not heard of the node, or has no set for that epoch.
+ */
 export type CourierAnswer = 'yes' | 'no' | 'unknown'
 
 export interface Couriers {

@@ -6,7 +6,7 @@ import {
   HearsayError,
   type NodeId,
 } from '../base/index.ts'
-import { hash, LABELS, SIGNATURE_BYTES, verify } from '../crypto/index.ts'
+import { hash, LABELS, SIGNATURE_BYTES, verify, verifyByCheckedKey } from '../crypto/index.ts'
 import { PROOF_BYTES, PUBLICATION_HEADER_BYTES } from './constants.ts'
 import type { SignedHash } from './publication-log.ts'
 import {
@@ -71,6 +71,16 @@ export function verifyProof(proof: MisbehaviourProof): boolean {
 /** The courier's signature under one publication. */
 export function verifySigned(header: Uint8Array, signed: SignedHash, courier: NodeId): boolean {
   return verify(signed.signature, publicationDigest(header, signed.boxHash), courier)
+}
+
+/** `verifySigned` for a courier that the directory vouches for: its key was checked with its descriptor. */
+export function verifySignedByCourier(
+  header: Uint8Array,
+  signed: SignedHash,
+  courier: NodeId,
+): boolean {
+  const digest = publicationDigest(header, signed.boxHash)
+  return verifyByCheckedKey(signed.signature, digest, courier)
 }
 
 /** Over every byte, as for publications. */

@@ -8,7 +8,7 @@ import {
 import { PUBLICATION_BYTES, UNKNOWN_COURIER_QUOTA } from './constants.ts'
 import type { EpochLedger, EpochLedgers } from './epoch-ledger.ts'
 import type { BoxPort, Couriers, KnownBoxes } from './ports.ts'
-import { buildProof, type MisbehaviourProof, verifySigned } from './proof.ts'
+import { buildProof, type MisbehaviourProof, verifySigned, verifySignedByCourier } from './proof.ts'
 import { decodePublication, encodeHeader, type Publication } from './publication.ts'
 import type { Reason } from './reasons.ts'
 import { type Familiarity, familiarity, type RecentBoxes } from './recent-boxes.ts'
@@ -121,7 +121,10 @@ export class PublicationValidator {
   #judgeSignatures(candidate: ValidPublication, ledger: EpochLedger, known: Familiarity): Outcome {
     const { courier, counter, boxHash, signature } = candidate
     const signed = { boxHash, signature }
-    if (!verifySigned(encodeHeader(candidate), signed, courier)) {
+    // The point check costs as much as the signature: it is done once, with the courier's descriptor.
+    const vouched = this.#ports.couriers.isCourier(courier, candidate.epoch) === 'yes'
+    const isSigned = vouched ? verifySignedByCourier : verifySigned
+    if (!isSigned(encodeHeader(candidate), signed, courier)) {
       return { reason: 'bad-courier-signature' }
     }
     const earlier = ledger.log.find(courier, counter)
