@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type NodeId, toHex } from '../../../src/base/index.ts'
+import { HearsayError, type NodeId, toHex } from '../../../src/base/index.ts'
 import {
   admitByInvitation,
   createInvitation,
@@ -74,8 +74,8 @@ describe('node table', () => {
     expect(decodeConflict(proof.bytes, network)).toEqual(proof)
     const swapped = proof.bytes.slice()
     swapped[proof.bytes.length - 1]! ^= 1
-    expect(() => decodeConflict(swapped, network)).toThrow()
-    expect(() => decodeConflict(proof.bytes, closed)).toThrow()
+    expect(() => decodeConflict(swapped, network)).toThrow(HearsayError)
+    expect(() => decodeConflict(proof.bytes, closed)).toThrow(HearsayError)
     const later = describeNode(0, { issuedAt: T0 + 1 })
     expect(conflictOf(a, later)).toBeUndefined()
     expect(conflictOf(a, describeNode(1))).toBeUndefined()
@@ -153,14 +153,14 @@ describe('revocation list', () => {
     )
     expect(second.nodes).toHaveLength(2)
     expect(second.issuedAt).toBeGreaterThan(first.issuedAt)
-    expect(() => createRevocation(closed, new Uint8Array(32), T0, {})).toThrow()
+    expect(() => createRevocation(closed, new Uint8Array(32), T0, {})).toThrow(HearsayError)
     const bytes = first.bytes.slice()
     for (let at = 0; at < bytes.length; at += 3) {
       const copy = bytes.slice()
       copy[at]! ^= 4
-      expect(() => decodeRevocation(copy, closed)).toThrow()
+      expect(() => decodeRevocation(copy, closed)).toThrow(HearsayError)
     }
-    expect(() => decodeRevocation(bytes, network)).toThrow()
+    expect(() => decodeRevocation(bytes, network)).toThrow(HearsayError)
   })
 
   it('has an end', () => {
@@ -172,7 +172,9 @@ describe('revocation list', () => {
       new DataView(id.buffer).setUint32(0, i)
       return id
     })
-    expect(() => createRevocation(closed, OPERATOR_SEED, T0, { invitations: many })).toThrow()
+    expect(() => createRevocation(closed, OPERATOR_SEED, T0, { invitations: many })).toThrow(
+      HearsayError,
+    )
     const full = createRevocation(closed, OPERATOR_SEED, T0, { invitations: many.slice(1) })
     expect(full.bytes.length).toBeLessThan(20_000)
   })

@@ -165,7 +165,9 @@ describe('reconciling the hot window', () => {
     const conflicts: boolean[] = []
     b.mailbox.onBox((_box, arrival) => conflicts.push(arrival.conflict))
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
-    expect(conflicts.toSorted()).toEqual([false, true])
+    expect(conflicts).toHaveLength(2)
+    expect(conflicts).toContain(true)
+    expect(conflicts).toContain(false)
     expect(await b.mailbox.find([addressOf(pair[0]!)])).toHaveLength(2)
   })
 
@@ -350,9 +352,7 @@ describe('reconciliation frames of the mailbox', () => {
     const boxes = encodeBoxes([undefined, { heardMinute: 7, publication: new Uint8Array(9) }])
     expect(encodeBoxes(decodeBoxes(boxes, 2))).toEqual(boxes)
     for (let length = 0; length < request.length; length++) {
-      if (length < 19 || length > 19) {
-        expect(() => decodeReconcileRequest(request.slice(0, length))).toThrow(Error)
-      }
+      expect(() => decodeReconcileRequest(request.slice(0, length))).toThrow(Error)
     }
     expect(() => decodeReconcileRequest(Uint8Array.of(...request, 0))).toThrow(Error)
     expect(() => decodeBoxes(boxes, 1)).toThrow(Error)
