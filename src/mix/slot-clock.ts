@@ -7,9 +7,17 @@ import {
   TaskGroup,
   uniform,
 } from '../base/index.ts'
+import { parseBox } from '../stream/index.ts'
 import { PREPARE_LEAD_MS } from './constants.ts'
 import type { FetchPort, PublishPort, SlotWork } from './ports.ts'
-import { type Cycle, cycleOf, drawPublishSlot, type SlotGrid, slotAt, slotStart } from './schedule.ts'
+import {
+  type Cycle,
+  cycleOf,
+  drawPublishSlot,
+  type SlotGrid,
+  slotAt,
+  slotStart,
+} from './schedule.ts'
 
 export interface SlotClockPorts {
   readonly clock: Clock
@@ -38,9 +46,11 @@ export class SlotClock {
   readonly #ports: SlotClockPorts
   readonly #options: SlotClockOptions
   readonly #tasks: TaskGroup
-  #cover: BoxBytes | undefined
-  #ready: BoxBytes | undefined
-  #preparing: Promise<void> | undefined
+  /** Real boxes that are filled and have not left, oldest first. */
+  readonly #ready: BoxBytes[] = []
+  /** Publications whose preparation has begun and whose moment has not come. */
+  #due = 0
+  #preparing = 0
   #working = false
   #fetching = 0
   #heldUntil = 0
@@ -75,26 +85,34 @@ export class SlotClock {
     return Math.max(0, this.#heldUntil - this.#ports.clock.monotonic())
   }
 
+  /**
+   * Wakes PREPARE_LEAD_MS before each slot, so that every moment of a slot, its first millisecond too, has the
+   * same time to prepare. Otherwise only cover would leave early in a slot, and early would mean cover.
+   */
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, rng } = this.#ports
     let last = slotAt(this.#options, clock.now())
     let cycle: Cycle | undefined
     let publishSlot = 0
-    this.#cover = this.#ports.coverBox()
     while (!signal.aborted) {
       // A wall clock that stepped back must not repeat slots at once, nor one that jumped ahead run after them.
       const now = clock.now()
-      const slot = Math.max(slotAt(this.#options, now) + 1, Math.min(last + 1, slotAt(this.#options, now) + 2))
+      const current = slotAt(this.#options, now)
+      const slot = Math.max(current + 1, Math.min(last + 1, current + 2))
       last = slot
-      await clock.sleep(Math.max(0, slotStart(this.#options, slot) - now), signal)
+      const wakeAt = clock.monotonic() + slotStart(this.#options, slot) - PREPARE_LEAD_MS - now
+      await clock.sleep(Math.max(0, wakeAt - clock.monotonic()), signal)
       if (cycle === undefined || slot >= cycle.end || slot < cycle.first) {
         cycle = cycleOf(this.#options, slot, this.#ports.publishEvery())
         publishSlot = drawPublishSlot(rng, cycle, slot)
       }
       this.#startWork()
-      const momentMs = uniform(rng) * this.#options.slotMs
-      if (slot === publishSlot) await this.#publishAt(momentMs, signal)
-      else await this.#fetchAt(momentMs, signal)
+      const prepareAt = wakeAt + uniform(rng) * this.#options.slotMs
+      if (slot === publishSlot) {
+        this.#tasks.spawn('publish', (stop) => this.#publishAt(prepareAt, stop))
+      } else {
+        this.#tasks.spawn('fetch', (stop) => this.#fetchAt(prepareAt + PREPARE_LEAD_MS, stop))
+      }
     }
   }
 
@@ -110,22 +128,35 @@ export class SlotClock {
     })
   }
 
-  async #publishAt(momentMs: number, signal: AbortSignal): Promise<void> {
+  /** Resolves at a monotonic time, at once when it has passed. */
+  #sleepUntil(at: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
-    const start = clock.monotonic()
-    await clock.sleep(Math.max(0, momentMs - PREPARE_LEAD_MS), signal)
+    return clock.sleep(Math.max(0, at - clock.monotonic()), signal)
+  }
+
+  async #publishAt(prepareAt: number, signal: AbortSignal): Promise<void> {
+    await this.#sleepUntil(prepareAt, signal)
+    // Cover is made for every publication, used or not: the work is the same, and it is always of today.
+    const cover = this.#ports.coverBox()
+    this.#due++
     this.#prepare()
-    await clock.sleep(Math.max(0, momentMs - (clock.monotonic() - start)), signal)
+    try {
+      await this.#sleepUntil(prepareAt + PREPARE_LEAD_MS, signal)
+    } finally {
+      this.#due--
+    }
     // A real box that is not ready in time waits for the next cycle: lateness must not tell that it is real.
-    const real = this.#ready
-    this.#ready = undefined
-    const box = real ?? this.#cover ?? this.#ports.coverBox()
-    if (real === undefined) this.#cover = undefined
-    this.#tasks.spawn('publish', async () => {
-      const peers = await this.#tryPublish(box)
-      if (real !== undefined) await this.#ports.source.published(real, peers)
-      else this.#cover = this.#ports.coverBox()
-    })
+    const real = this.holdLeftMs() > 0 ? undefined : this.#ready.shift()
+    if (real === undefined) {
+      await this.#tryPublish(cover)
+    } else if (parseBox(real).expiryDay === parseBox(cover).expiryDay) {
+      const peers = await this.#tryPublish(real)
+      await this.#ports.source.published(real, peers)
+    } else {
+      // Yesterday's date would tell that it had to wait, as only real boxes do.
+      await this.#tryPublish(cover)
+      await this.#ports.source.published(real, 0)
+    }
   }
 
   async #tryPublish(box: BoxBytes): Promise<number> {
@@ -139,40 +170,36 @@ export class SlotClock {
     }
   }
 
-  /** Asks the source for the next box; one at a time, and not while real boxes are held back. */
+  /** Asks the source for a box unless one that came late waits, and not while real boxes are held back. */
   #prepare(): void {
-    if (this.#ready !== undefined || this.#preparing !== undefined || this.holdLeftMs() > 0) return
-    this.#preparing = (async () => {
-      this.#ready = await this.#ports.source.nextBox()
-    })()
-    const preparing = this.#preparing
+    if (this.#ready.length + this.#preparing >= this.#due || this.holdLeftMs() > 0) return
+    this.#preparing++
     this.#tasks.spawn('prepare', async () => {
       try {
-        await preparing
+        const box = await this.#ports.source.nextBox()
+        if (box !== undefined) this.#ready.push(box)
       } finally {
-        this.#preparing = undefined
+        this.#preparing--
       }
     })
   }
 
-  async #fetchAt(momentMs: number, signal: AbortSignal): Promise<void> {
-    await this.#ports.clock.sleep(momentMs, signal)
+  async #fetchAt(at: number, signal: AbortSignal): Promise<void> {
+    await this.#sleepUntil(at, signal)
     // A slow keeper must not eat all slots, nor may requests pile up.
     if (this.#fetching >= 4) return
     const job = this.#ports.source.nextFetch()
     if (job === undefined) return
     this.#fetching++
-    this.#tasks.spawn('fetch', async (stop) => {
-      try {
-        job.done(await this.#ports.fetch.fetch(job.address, job.day, stop))
-      } catch (error) {
-        this.#ports.log.debug('fetch failed', {
-          code: error instanceof HearsayError ? error.code : 'bug',
-        })
-        job.done({ status: 'unreachable' })
-      } finally {
-        this.#fetching--
-      }
-    })
+    try {
+      job.done(await this.#ports.fetch.fetch(job.address, job.day, signal))
+    } catch (error) {
+      this.#ports.log.debug('fetch failed', {
+        code: error instanceof HearsayError ? error.code : 'bug',
+      })
+      job.done({ status: 'unreachable' })
+    } finally {
+      this.#fetching--
+    }
   }
 }

@@ -1,0 +1,76 @@
+import type { BoxBytes } from '../../src/base/index.ts'
+import { equalBytes, toHex } from '../../src/base/index.ts'
+import { decodePublication, publicationId } from '../../src/gossip/index.ts'
+import type { Sighting } from './cadence.ts'
+import type { World, WorldNode } from './world.ts'
+
+export interface Captured extends Sighting {
+  readonly box: BoxBytes
+  /** Whether it carried something; what no observer can see. */
+  real: boolean
+}
+
+/**
+ * Everything that a node itself publishes, at the moment it hands it to its first neighbour, with the size on
+ * the wire. Also notes which of it was real, so that a test can look for differences.
+ */
+export class Capture {
+  readonly sightings: Captured[] = []
+  /** Sizes of all messages on the publications topic, of all nodes. */
+  readonly sizes = new Set<number>()
+  readonly #world: World
+  readonly #node: WorldNode
+  readonly #seen = new Map<string, Captured>()
+  #stop: () => void = () => undefined
+
+  private constructor(world: World, node: WorldNode) {
+    this.#world = world
+    this.#node = node
+  }
+
+  static of(world: World, node: WorldNode): Capture {
+    const capture = new Capture(world, node)
+    capture.#stop = world.air.tap(({ kind, name, bytes, from, at }) => {
+      if (kind !== 'gossip' || name !== world.topic) return
+      capture.sizes.add(bytes.length)
+      if (equalBytes(from, node.nodeId)) capture.#note(bytes, at)
+    })
+    capture.#watchReal()
+    return capture
+  }
+
+  stop(): void {
+    this.#stop()
+  }
+
+  /** Wall clock now, fractional: what `measureCadence` counts in. */
+  get now(): number {
+    return this.#world.network.createdAt + this.#world.clock.monotonic()
+  }
+
+  #note(bytes: Uint8Array, at: number): void {
+    const publication = decodePublication(bytes)
+    if (!equalBytes(publication.courier, this.#node.nodeId)) return
+    const id = toHex(publicationId(bytes))
+    if (this.#seen.has(id)) return
+    const sighting: Captured = {
+      at: this.#world.network.createdAt + at,
+      size: bytes.length,
+      box: publication.box.slice() as BoxBytes,
+      real: false,
+    }
+    this.#seen.set(id, sighting)
+    this.sightings.push(sighting)
+  }
+
+  /** The slot clock tells the conversations what became of real boxes, and of no other. */
+  #watchReal(): void {
+    const { conversations } = this.#node.session
+    const published = conversations.published.bind(conversations)
+    conversations.published = (box, peers) => {
+      const last = this.sightings.findLast((sighting) => equalBytes(sighting.box, box))
+      if (last !== undefined && peers > 0) last.real = true
+      return published(box, peers)
+    }
+  }
+}
