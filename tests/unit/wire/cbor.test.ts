@@ -39,6 +39,31 @@ describe('encodeCbor', () => {
 })
 
 describe('decodeCbor', () => {
+  it('gives back every character of a text, a byte order mark at its beginning too', () => {
+    for (const length of [0, 1, 40, 300, 70_000]) {
+      for (const text of [
+        `\ufeff${'a'.repeat(length)}`,
+        `\ufeff\ufeff${'é'.repeat(length)}\ufeff`,
+      ]) {
+        const bytes = encodeCbor({ [text]: text })
+        expect(decodeCbor(bytes, { maxBytes: bytes.length })).toEqual({ [text]: text })
+      }
+    }
+  })
+
+  it('refuses a map of too many keys before it builds it, and so does the encoder', () => {
+    const mapOf = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [String(i).padStart(5, '0'), 0]))
+    const options = { maxBytes: 1_000_000 }
+    const largest = encodeCbor(mapOf(1024))
+    expect(decodeCbor(largest, options)).toEqual(mapOf(1024))
+    expect(errorCode(() => encodeCbor(mapOf(1025)))).toBe('bad-value')
+    const announced = toHex(largest).replace(/^b90400/, 'b90401')
+    expect(errorCode(() => decode(`${announced}66303031303234 00`.replace(' ', '')))).toBe(
+      'bad-encoding',
+    )
+  })
+
   it('refuses every second way to write a value', () => {
     const second = {
       'an integer in more bytes than needed': '1801',
