@@ -74,7 +74,7 @@ export function blind(root: Uint8Array, by: Blind): Address {
  * The blinded scalar exists only in this function: a member who knows the blind could divide it out and own
  * the root. Deterministic: the nonce is derived from the seed's prefix, the blind, the address and the
  * message, so one nonce never serves two challenges.
- * @throws HearsayError `bad-length` for a seed other than 32 bytes.
+ * @throws HearsayError `bad-length` for a seed other than 32 bytes; `bad-value` for a blind that was erased.
  */
 export function signBlindedWith(
   seed: Uint8Array,
@@ -82,10 +82,25 @@ export function signBlindedWith(
   compose: (address: Address) => Uint8Array,
 ): { address: Address; signature: Uint8Array } {
   if (seed.length !== SEED_BYTES) throw new HearsayError('bad-length', 'a seed is 32 bytes')
+  checked(by)
   const expanded = sha512(seed)
   expanded[0] = (expanded[0] as number) & 0xf8
   expanded[31] = ((expanded[31] as number) & 0x7f) | 0x40
   const secret = scalarMul(by, expanded.subarray(0, 32))
+  try {
+    return signWithScalar(secret, expanded.subarray(32), by, compose)
+  } finally {
+    expanded.fill(0)
+    secret.fill(0)
+  }
+}
+
+function signWithScalar(
+  secret: Uint8Array,
+  prefix: Uint8Array,
+  by: Blind,
+  compose: (address: Address) => Uint8Array,
+): { address: Address; signature: Uint8Array } {
   const address = new Uint8Array(PUBLIC_KEY_BYTES) as Address
   sodium.crypto_scalarmult_ed25519_base_noclamp(address, secret)
   const message = compose(address)
@@ -94,7 +109,6 @@ export function signBlindedWith(
   bound.set(by)
   bound.set(address, SCALAR_BYTES)
   bound.set(message, SCALAR_BYTES + PUBLIC_KEY_BYTES)
-  const prefix = expanded.subarray(32)
   const wideNonce = kdf(LABELS.blindNonce, prefix, bound, WIDE_SCALAR_BYTES)
   const nonce = scalarReduce(wideNonce)
   const signature = new Uint8Array(SIGNATURE_BYTES)
@@ -104,8 +118,6 @@ export function signBlindedWith(
   bound.set(signature.subarray(0, 32))
   const challenge = scalarReduce(sha512(bound))
   signature.set(scalarMulAdd(challenge, secret, nonce), 32)
-  expanded.fill(0)
-  secret.fill(0)
   wideNonce.fill(0)
   nonce.fill(0)
   return { address, signature }

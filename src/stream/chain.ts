@@ -3,6 +3,7 @@ import {
   type Blind,
   blind,
   blindFromBytes,
+  constantTimeEqual,
   kdf,
   KEY_BYTES,
   LABELS,
@@ -28,6 +29,7 @@ export interface BoxKeys {
 }
 
 const NO_CONTEXT = new Uint8Array(0)
+const ERASED = new Uint8Array(KEY_BYTES)
 
 /**
  * The chain of one epoch from its exported secret, at index 0. The caller erases the secret.
@@ -41,8 +43,12 @@ export function firstChain(secret: Uint8Array): ChainState {
  * The keys of the box at `state.index` and the state after it. Takes the state: its chain key is zeroed, so
  * the next state must be durable before a box is sealed with the keys (a reused index is two boxes under
  * one address, which readers take for equivocation).
+ * @throws HearsayError `bug` for a state that was taken before: what follows from zeros is known to anybody.
  */
 export function advanceChain(state: ChainState): { next: ChainState; keys: BoxKeys } {
+  if (constantTimeEqual(state.chainKey, ERASED)) {
+    throw new HearsayError('bug', 'the chain was advanced from this state before')
+  }
   const step = kdf(LABELS.streamChain, state.chainKey, NO_CONTEXT, CHAIN_STEP_BYTES)
   const wide = step.subarray(0, WIDE_SCALAR_BYTES)
   const keys = {

@@ -8,7 +8,7 @@ export interface Fragment {
 }
 
 /**
- * The fragments of one record that have come so far, by offset, without overlaps. Nothing is allocated for
+ * The fragments of one record that have come so far. Nothing is allocated for
  * what has not come: a header that announces 256 KiB costs its sender 256 KiB.
  */
 export class Partial {
@@ -16,6 +16,7 @@ export class Partial {
   readonly total: number
   /** Number of the accepted box that last added to it. */
   touched: number
+  /** By offset, without overlaps. */
   readonly #fragments: Fragment[] = []
   #bytes = 0
 
@@ -45,22 +46,44 @@ export class Partial {
     const end = segment.offset + segment.data.length
     const bytesOf = (a: number, b: number) =>
       segment.data.subarray(a - segment.offset, b - segment.offset)
-    const added: Fragment[] = []
-    for (const held of this.#fragments) {
+    const first = this.#firstAfter(segment.offset)
+    let last = first
+    // Those that it touches, and between them what is new.
+    const joined: Fragment[] = []
+    let fresh = 0
+    const keep = (a: number, b: number) => {
+      joined.push({ offset: a, data: bytesOf(a, b).slice() })
+      fresh += b - a
+    }
+    for (; last < this.#fragments.length; last++) {
+      const held = this.#fragments[last] as Fragment
+      if (held.offset >= end) break
       const heldEnd = held.offset + held.data.length
-      if (heldEnd <= from || held.offset >= end) continue
       const start = Math.max(from, held.offset)
       const stop = Math.min(end, heldEnd)
       const same = held.data.subarray(start - held.offset, stop - held.offset)
       if (!equalBytes(same, bytesOf(start, stop))) return false
-      if (held.offset > from) added.push({ offset: from, data: bytesOf(from, held.offset).slice() })
+      if (held.offset > from) keep(from, held.offset)
+      joined.push(held)
       from = stop
     }
-    if (from < end) added.push({ offset: from, data: bytesOf(from, end).slice() })
-    for (const fragment of added) this.#bytes += fragment.data.length
-    this.#fragments.push(...added)
-    this.#fragments.sort((a, b) => a.offset - b.offset)
+    if (from < end) keep(from, end)
+    if (fresh > 0) this.#fragments.splice(first, last - first, ...joined)
+    this.#bytes += fresh
     return true
+  }
+
+  /** Place of the first fragment that ends behind `offset`. A hostile writer can bring thousands. */
+  #firstAfter(offset: number): number {
+    let low = 0
+    let high = this.#fragments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const { offset: start, data } = this.#fragments[middle] as Fragment
+      if (start + data.length <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /** The padded record; only when complete. */

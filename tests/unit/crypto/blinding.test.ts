@@ -51,11 +51,15 @@ describe('key blinding', () => {
   })
 
   it('refuses roots of small or mixed order, non-canonical ones and non-points', () => {
-    const mixed = BASE.multiply(5n).add(TORSION).toBytes()
+    // All seven: a point with the component of order two alone has passed a libsodium before (X = 0).
+    const mixed = [1n, 2n, 3n, 4n, 5n, 6n, 7n].map((i) =>
+      BASE.multiply(5n).add(TORSION.multiply(i)).toBytes(),
+    )
+    for (const point of mixed) expect(isValidPoint(point)).toBe(false)
     const nonCanonical = new Uint8Array(32).fill(0xff)
     nonCanonical[0] = 0xee
     nonCanonical[31] = 0x7f
-    const bad = [mixed, nonCanonical, TORSION.toBytes(), new Uint8Array(32), toBytes(2n)]
+    const bad = [...mixed, nonCanonical, TORSION.toBytes(), new Uint8Array(32), toBytes(2n)]
     for (const point of bad) expect(errorCode(() => blind(point, by))).toBe('bad-key')
     expect(errorCode(() => blind(root.subarray(1), by))).toBe('bad-length')
   })
@@ -86,6 +90,12 @@ describe('key blinding', () => {
       const signature = signBlinded(seed, extreme, message)
       expect(verify(signature, message, blind(root, extreme))).toBe(true)
     }
+  })
+
+  it('signs nothing under a blind that was erased', () => {
+    const erased = asBlind(toBytes(5n))
+    erased.fill(0)
+    expect(errorCode(() => signBlinded(seed, erased, message))).toBe('bad-value')
   })
 
   it('takes only seeds of 32 bytes', () => {

@@ -190,6 +190,16 @@ describe('a cover box', () => {
   })
 })
 
+describe('erased box keys', () => {
+  it('sign nothing', () => {
+    const { keys: once } = advanceChain(firstChain(rng.bytes(32)))
+    const payload = new Uint8Array(BOX_PAYLOAD_BYTES)
+    wipeBoxKeys(once)
+    const options = { networkId, expiryDay, rootSeed: rng.bytes(32), keys: once, payload }
+    expect(errorCode(() => sealBox(options))).toBe('bad-value')
+  })
+})
+
 describe('a chain', () => {
   it('erases the key it advanced from and gives unrelated keys', () => {
     const state = firstChain(rng.bytes(32))
@@ -202,6 +212,14 @@ describe('a chain', () => {
     expect(new Set(secrets).size).toBe(4)
     expect(second.keys.index).toBe(1)
     expect(second.next.index).toBe(2)
+  })
+
+  it('does not go on from a state that was erased, whose keys anybody could compute', () => {
+    const state = firstChain(rng.bytes(32))
+    const { next } = advanceChain(state)
+    expect(errorCode(() => advanceChain(state))).toBe('bug')
+    expect(errorCode(() => advanceChain(copyChain(state)))).toBe('bug')
+    expect(errorCode(() => advanceChain(next))).toBe('none')
   })
 
   it('does not alias its secret or its steps', () => {

@@ -257,6 +257,30 @@ describe('Reassembler', () => {
     expect(got?.bytes).toEqual(new Uint8Array(127).fill(2))
   })
 
+  it('joins overlapping fragments in any order as a map of bytes would', () => {
+    const total = 1024
+    const padded = new Uint8Array(total).map((_, i) => i % 251)
+    padded[total - 1] = 0x80
+    const below = (limit: number) => (rng.bytes(2)[0] as number) % limit
+    for (let round = 0; round < 60; round++) {
+      let reassembler = new Reassembler()
+      const here = new Set<number>()
+      for (let box = 0; ; box++) {
+        const offset = Math.floor((below(256) / 256) * (total - 64))
+        const length = 64 + below(Math.min(200, total - offset - 63))
+        const data = padded.slice(offset, offset + length)
+        const payload = encodeSegments([{ seq: 1, total, offset, data }], 400)
+        const got = reassembler.accept(box, payload)
+        for (let at = offset; at < offset + length; at++) here.add(at)
+        const whole = here.size === total
+        expect(got.map(({ bytes }) => [...bytes])).toEqual(whole ? [[...padded.slice(0, -1)]] : [])
+        if (whole || box === 40) break
+        expect(reassembler.heldBytes % 64).toBe(here.size % 64)
+        if (below(4) === 0) reassembler = Reassembler.decode(reassembler.encode())
+      }
+    }
+  })
+
   it('holds no more than its limit, whatever a writer sends', () => {
     const reassembler = new Reassembler()
     for (let seq = 0; seq < 500; seq++) {
