@@ -63,12 +63,15 @@ function checkLifetimeSpan(lifetime: { notBefore: bigint; notAfter: bigint }): v
 }
 
 /**
- * Checks a whole tree against the only shape that commits with path from leaf 0 can make: leaf 0 is there,
- * parents are nodes of its direct path and have no unmerged leaves, every other leaf is a key package's.
- * All HPKE, signature and mailbox keys differ (the library compares the old tree with itself only).
+ * Checks a whole tree against the only shape that commits with path from leaf 0 can make: room for 8 leaves
+ * at most, leaf 0 is there, parents are nodes of its direct path and have no unmerged leaves, every other leaf
+ * is a key package's. All HPKE, signature and mailbox keys differ (the library compares the old tree with itself only).
  * Returns the leaves in order.
  */
 export function readTree(tree: RatchetTree, epoch: bigint): Leaf[] {
+  // Adds take the leftmost blank leaf, so a wider tree is an attack: its owner can seat a leaf anywhere, and
+  // hashing thousands of blank nodes holds up the reader for seconds, at every commit again.
+  requireThat(tree.length < 2 * MAX_GROUP_LEAVES, 'too-many-leaves')
   const leaves: Leaf[] = []
   const seen = new Set<string>()
   const claim = (key: Uint8Array) => {

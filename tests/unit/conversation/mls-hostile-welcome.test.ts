@@ -5,6 +5,7 @@ import {
   type Proposal,
   type Welcome,
 } from 'ts-mls'
+import { decodeGroupInfo, encodeGroupInfo } from 'ts-mls/groupInfo.js'
 import { signKeyPackage } from 'ts-mls/keyPackage.js'
 import { signLeafNodeKeyPackage } from 'ts-mls/leafNode.js'
 import { decodeRatchetTree, encodeRatchetTree } from 'ts-mls/ratchetTree.js'
@@ -231,6 +232,25 @@ describe('a joining device', () => {
     const wrongKey = own.secret.slice()
     wrongKey[40]! ^= 1 // the leaf's private key
     expect(await refusal(welcome, group.expect(NEW), wrongKey)).toBe('path-mismatch')
+  })
+
+  it('refuses a tree that is wider than its leaves need, before it hashes it', async () => {
+    // The signature in a key package does not say where its leaf sits.
+    const { ratchetTree } = raw(group.owner.state)
+    const add = [decoded(own.keyPackage)]
+    for (const leaf of [8, 2047]) {
+      const wide: typeof ratchetTree = new Array(2 * leaf + 1).fill(undefined)
+      wide[0] = ratchetTree[0]
+      wide[2 * leaf] = ratchetTree[2]
+      expect(await reasonOf((async () => readTree(wide, 1n))())).toBe('too-many-leaves')
+      const withWideTree = tampering((plaintext) => {
+        const info = decodeGroupInfo(plaintext, 0)![0]
+        const extension = { ...info.extensions[0]!, extensionData: encodeRatchetTree(wide) }
+        return encodeGroupInfo({ ...info, extensions: [extension] })
+      })
+      const forged = await writeCommit(withWideTree, raw(group.owner.state), { remove: [], add })
+      expect(await refusal(forged.welcome!)).toBe('too-many-leaves')
+    }
   })
 
   it('refuses a tree with parents outside the path of leaf 0', async () => {
