@@ -20,11 +20,6 @@ export function keyEpochAt(network: Dated, now: number): number {
   return countFrom(network.createdAt, now, network.parameters.keyEpochMs)
 }
 
-/** First millisecond of a key epoch. */
-export function keyEpochStart(network: Dated, keyEpoch: number): number {
-  return network.createdAt + keyEpoch * network.parameters.keyEpochMs
-}
-
 const DAY_MS = 86_400_000
 
 /** The UTC day of `now`: days since 1970. */

@@ -8,11 +8,6 @@ import { networkIdOf } from './genesis.ts'
 import type { Genesis, Invitation, Network } from './network.ts'
 import { networkWords } from './network-words.ts'
 
-/** How a network file is named: `<name>.hearsay-network`. */
-export function networkFileName(network: Network): string {
-  return `${network.name}.hearsay-network`
-}
-
 const time = (ms: number) => new Date(ms).toISOString()
 
 /**

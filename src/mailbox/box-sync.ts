@@ -13,6 +13,7 @@ import type { BoxShelf } from './box-shelf.ts'
 import type { Confirmations } from './confirmations.ts'
 import {
   CHECKS_PER_TURN,
+  CLOCK_TOLERANCE_MS,
   EDGE_SHARE,
   ITEMS_PER_TOKEN,
   MAX_GET_ANSWER_BYTES,
@@ -88,13 +89,20 @@ export class BoxSync {
     )
   }
 
-  /** The hot window without its edges, where the clocks of two nodes and the way of a box make differences. */
-  async pullHot(peer: NodeId, signal: AbortSignal): Promise<SessionResult> {
+  /**
+   * The hot window without its old end, which others have dropped already. `upTo` settled leaves out what gossip is
+   * still bringing; after an absence there may be nothing that gossip brings, and all of it is asked for.
+   */
+  async pullHot(
+    peer: NodeId,
+    upTo: 'settled' | 'now',
+    signal: AbortSignal,
+  ): Promise<SessionResult> {
     const now = this.#ports.clock.now()
     const scope = {
       kind: 'hot' as const,
       from: Math.ceil(now - this.#hotMs * (1 - EDGE_SHARE)),
-      to: now - SETTLE_MS,
+      to: upTo === 'settled' ? now - SETTLE_MS : now + CLOCK_TOLERANCE_MS,
     }
     const source = this.#ports.shelf.hot.items.window(scope.from, scope.to)
     return this.#pull(peer, scope, source, signal)

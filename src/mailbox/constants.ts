@@ -39,16 +39,18 @@ export const MAX_PUBLICATION_BYTES = 4_096
 /** present 1 | heard 4 | length 2 | publication, for each. */
 export const MAX_GET_ANSWER_BYTES = MAX_GET_BOXES * (7 + MAX_PUBLICATION_BYTES)
 export const RECONCILE_TIMEOUT_MS = 15_000
-/** Random peers that a node asks when it comes back. */
+/** Sessions with random peers, close together, when a node comes back. */
 export const CATCH_UP_PEERS = 3
 /** Pause between two sessions over the hot window. */
 export const RECONCILE_INTERVAL_MS = 60_000
-/** The same while boxes wait to be confirmed. */
+/** The same after an absence and while boxes wait to be confirmed. */
 export const CONFIRM_INTERVAL_MS = 5_000
 /** Pause between two sessions with a neighbour over one day. */
 export const NEIGHBOUR_INTERVAL_MS = 300_000
 /** Gossip is still bringing what is younger than this. */
 export const SETTLE_MS = 10_000
+/** Clocks of honest nodes differ by less. */
+export const CLOCK_TOLERANCE_MS = 120_000
 /** Share of the hot window at its old end that is left out: others have dropped it already. */
 export const EDGE_SHARE = 0.05
 /** Boxes one session brings. */

@@ -1,5 +1,5 @@
 /** mailbox: boxes on disk, the hot window, keepers, fetching, reconciliation and handing over. */
-export { FETCH_ANSWER_BYTES, FETCH_REQUEST_BYTES } from './constants.ts'
+export { FETCH_ANSWER_BYTES } from './constants.ts'
 export { notFoundQuorum } from './fetch.ts'
 export type { FetchResult } from './fetch.ts'
 export { Mailbox } from './mailbox.ts'

@@ -80,6 +80,8 @@ export class Mailbox {
   readonly #sync: BoxSync
   readonly #fetch: BoxFetch
   readonly #handoff: Handoff
+  /** Sessions that are still due after an absence. */
+  #owed = 0
   readonly #dropped = new Map<DropReason, number>()
   readonly #boxListeners = new Set<(box: BoxBytes, arrival: Arrival) => void>()
   readonly #confirmedListeners = new Set<(boxHash: Uint8Array) => void>()
@@ -182,17 +184,26 @@ export class Mailbox {
   }
 
   /**
-   * After an absence: reconciles the hot window with `CATCH_UP_PEERS` random peers. It names no box to them.
+   * After an absence: reconciles the hot window with `CATCH_UP_PEERS` random peers; those that are not connected yet
+   * follow within seconds. It names no box to them.
    * @throws HearsayError `aborted`.
    */
   async catchUp(signal: AbortSignal): Promise<void> {
+    this.#owed = CATCH_UP_PEERS
     const peers = shuffled(this.#ports.rng, this.#ports.peers.connected())
-    for (const peer of peers.slice(0, CATCH_UP_PEERS)) await this.reconcileHot(peer, signal)
+    for (const peer of peers.slice(0, CATCH_UP_PEERS)) {
+      this.#owed--
+      await this.reconcileHot(peer, signal, 'now')
+    }
   }
 
   /** One session over the hot window; undefined when it failed, which is the peer's loss. */
-  reconcileHot(peer: NodeId, signal: AbortSignal): Promise<SessionResult | undefined> {
-    return this.#blaming(peer, signal, () => this.#sync.pullHot(peer, signal))
+  reconcileHot(
+    peer: NodeId,
+    signal: AbortSignal,
+    upTo: 'settled' | 'now' = 'settled',
+  ): Promise<SessionResult | undefined> {
+    return this.#blaming(peer, signal, () => this.#sync.pullHot(peer, upTo, signal))
   }
 
   /** One session over an expiry day of boxes that both nodes keep; undefined when it failed. */
@@ -275,10 +286,13 @@ export class Mailbox {
   async #reconcileForever(signal: AbortSignal): Promise<void> {
     const { clock, peers, rng } = this.#ports
     while (!signal.aborted) {
-      const waiting = this.#confirmations.size > 0
-      await clock.sleep(waiting ? CONFIRM_INTERVAL_MS : RECONCILE_INTERVAL_MS, signal)
+      const soon = this.#owed > 0 || this.#confirmations.size > 0
+      await clock.sleep(soon ? CONFIRM_INTERVAL_MS : RECONCILE_INTERVAL_MS, signal)
       const [peer] = shuffled(rng, peers.connected())
-      if (peer !== undefined) await this.reconcileHot(peer, signal)
+      if (peer === undefined) continue
+      const upTo = this.#owed > 0 ? 'now' : 'settled'
+      this.#owed = Math.max(0, this.#owed - 1)
+      await this.reconcileHot(peer, signal, upTo)
     }
   }
 

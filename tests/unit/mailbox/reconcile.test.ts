@@ -171,7 +171,20 @@ describe('reconciling the hot window', () => {
     expect(await b.mailbox.find([addressOf(pair[0]!)])).toHaveLength(2)
   })
 
-  it('catches up by itself with random peers', async () => {
+  it('after an absence asks for the youngest boxes too, and goes on with peers that come later', async () => {
+    const made = newWorld({ nodes: 10 })
+    const [a, b, c, d] = await Promise.all([0, 1, 2, 3].map((at) => made.add(at)))
+    for (const late of [c!, d!]) made.net.setOnline(late.nodeId, false)
+    const one = box()
+    for (const { mailbox } of [a!, c!, d!]) await mailbox.accept(publication(one), 'gossip')
+    await made.settle(b!.mailbox.catchUp(signal))
+    expect(await b!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: false }])
+    for (const late of [c!, d!]) made.net.setOnline(late.nodeId, true)
+    await made.clock.advance(3 * MINUTE)
+    expect(await b!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+  })
+
+  it('catches up with random peers', async () => {
     const made = newWorld({ nodes: 10 })
     const nodes = await Promise.all([0, 1, 2, 3].map((at) => made.add(at)))
     const one = box()
