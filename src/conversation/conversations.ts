@@ -1,37 +1,30 @@
-import { type Address, type BoxBytes, HearsayError, toHex } from '../base/index.ts'
+import { type BoxBytes, HearsayError, toHex } from '../base/index.ts'
 import { constantTimeEqual } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
-import { boxHash, parseBox } from '../stream/index.ts'
-import { ALIAS_BYTES_MAX, CONTACTS_MAX, EXCHANGE_BOXES, INVITE_TTL_MS_MAX } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { AddressBook, type ContactSummary } from './address-book.ts'
+import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
+import { hasEnded } from './contact.ts'
+import { contactEvent } from './events.ts'
 import { Exchange } from './exchange.ts'
 import { History, type Message, type MessageFilter } from './history.ts'
-import { type Heard, Incoming } from './incoming.ts'
+import { Incoming } from './incoming.ts'
+import { JobQueue } from './job-queue.ts'
 import { Ledger } from './ledger.ts'
-import { Outgoing } from './outgoing.ts'
-import { type BoxSource, type ConversationOptions, type ConversationPorts } from './ports.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { Listener } from './listener.ts'
+import { Outbox } from './outbox.ts'
+import { safetyNumberOf } from './parties.ts'
+import { Places } from './places.ts'
+import {
+  type BoxSource,
+  type ConversationOptions,
+  type ConversationPorts,
+  DAY_MS,
+} from './ports.ts'
+import { Renewal } from './renewal.ts'
 import { Repair, type RepairJob } from './repair.ts'
+import { Sender } from './sender.ts'
 import { Watch } from './watch.ts'
-
-/** Boxes that wait for the next slot. Past it a box is left to the local store and found there again. */
-const HEARD_MAX = 4096
-
-/** A contact as others see it. */
-export interface ContactSummary {
-  readonly id: Uint8Array
-  readonly alias: string
-  readonly role: 'inviter' | 'claimer'
-  readonly inviteId: string
-  readonly inviteExpiresAt: number
-  readonly phase: Contact['card']['phase']
-  readonly reason: string
-  readonly verified: boolean
-  readonly createdAt: number
-  readonly lastHeardAt: number
-  readonly boxesDone: number
-  readonly boxesTotal: number
-  readonly safetyNumber: string | undefined
-}
 
 /**
  * All conversations of one device in one network: the only entry of this module. Work is done in slots
@@ -44,70 +37,105 @@ export class Conversations {
   readonly #ledger: Ledger
   readonly #history: History
   readonly #watch = new Watch()
-  readonly #outgoing: Outgoing
+  readonly #places: Places
+  readonly #outbox: Outbox
+  readonly #lifecycle: Lifecycle
   readonly #exchange: Exchange
   readonly #incoming: Incoming
+  readonly #jobs: JobQueue
+  readonly #listener: Listener
   readonly #repair: Repair
-  #heard: Heard[] = []
-  #rescan = false
+  readonly #sender: Sender
+  readonly #book: AddressBook
+  readonly #stored: number[] = []
 
   constructor(ports: ConversationPorts, options: ConversationOptions) {
-    this.#ports = ports
-    this.#options = options
-    const { clock, rng, store, jobs, log, linked } = ports
+    const { clock, rng, store, jobs, log, linked, boxes } = ports
+    const watch = this.#watch
     const ledger = new Ledger({ store, rng }, options)
     const history = new History({ store })
-    const watch = this.#watch
-    this.#ledger = ledger
-    this.#history = history
-    this.#repair = new Repair(
+    const places = new Places({ watch }, options)
+    const outbox = new Outbox({ clock, rng, store, ledger, history }, options)
+    const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, watch }, options)
+    const exchange = new Exchange({ clock, store, jobs, ledger, outbox, lifecycle, watch }, options)
+    const renewal = new Renewal({ clock, store, jobs, ledger, outbox, watch }, options)
+    const incoming = new Incoming(
+      { clock, rng, store, log, ledger, history, outbox, exchange, lifecycle, places, watch },
+      options,
+    )
+    const listener = new Listener({ ledger, watch, boxes }, options)
+    const repair = new Repair(
       {
         clock,
         ledger,
-        onBox: (box) => this.hear(box, { source: 'fetch', confirmed: true, conflict: false }),
-        onStored: (messages) => this.#storedMessages.push(...messages),
+        places,
+        onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
+        onStored: (messages) => this.#stored.push(...messages),
       },
       options,
     )
-    const repair = this.#repair
-    this.#outgoing = new Outgoing(
+    this.#ports = ports
+    this.#options = options
+    this.#ledger = ledger
+    this.#history = history
+    this.#places = places
+    this.#outbox = outbox
+    this.#lifecycle = lifecycle
+    this.#exchange = exchange
+    this.#incoming = incoming
+    this.#listener = listener
+    this.#repair = repair
+    this.#jobs = new JobQueue({
+      store,
+      log,
+      ledger,
+      lifecycle,
+      exchange,
+      renewal,
+      pump: (contact) => incoming.pump(contact),
+    })
+    this.#sender = new Sender(
       {
         clock,
         rng,
         store,
         linked,
         ledger,
-        history,
+        outbox,
         onLeft: (address, day, messages) => repair.audit(address, day, messages),
       },
       options,
     )
-    const outgoing = this.#outgoing
-    this.#exchange = new Exchange(
-      { clock, rng, store, jobs, log, ledger, outgoing, watch },
-      options,
-    )
-    const exchange = this.#exchange
-    this.#incoming = new Incoming(
-      { clock, rng, store, jobs, log, ledger, history, outgoing, exchange, watch },
-      options,
-    )
+    this.#book = new AddressBook({ ledger }, options)
   }
-
-  readonly #storedMessages: number[] = []
 
   /** Loads everything and looks for boxes that came while nobody listened. */
   async start(): Promise<void> {
     await this.#history.load()
-    await this.#ledger.load()
-    await this.#outgoing.load()
-    for (const contact of this.#ledger.contacts.values()) this.#exchange.watchPlaces(contact)
+    const damaged = await this.#ledger.load()
+    await this.#outbox.load()
+    await this.#endLost(new Set(damaged.map((contact) => contact.key)))
     this.catchUp()
+  }
+
+  /** Streams that were rolled back would use addresses twice; streams without keys cannot go on. */
+  async #endLost(damaged: ReadonlySet<string>): Promise<void> {
+    const { store } = this.#ports
+    const batch = store.batch()
+    let any = false
+    for (const contact of this.#ledger.contacts.values()) {
+      const isDamaged = damaged.has(contact.key)
+      if (hasEnded(contact) || (!isDamaged && contact.card.storeEpoch === store.epoch)) continue
+      const reason = isDamaged ? 'keys lost' : 'restored from a backup'
+      this.#lifecycle.fail(batch, contact, reason)
+      any = true
+    }
+    if (any) await batch.commit()
   }
 
   /** After any absence: what may have been missed is looked for here and at the keepers. */
   catchUp(): void {
-    this.#rescan = true
+    this.#listener.rescan()
     this.#repair.catchUp()
   }
 
@@ -118,80 +146,69 @@ export class Conversations {
     box: BoxBytes,
     how: { readonly source: BoxSource; readonly confirmed: boolean; readonly conflict: boolean },
   ): void {
-    const { address, expiryDay } = parseBox(box)
-    const ref = this.#watch.find(address)
-    if (ref === undefined) return
-    if (this.#heard.length >= HEARD_MAX) {
-      this.#rescan = true
-      return
-    }
-    if (how.conflict && ref.kind !== 'claim') this.#equivocated.add(ref.contact)
-    if (!how.confirmed && ref.kind === 'stream') ref.contact.unconfirmed.add(toHex(boxHash(box)))
-    this.#heard.push({ ref, box: box.slice() as BoxBytes, day: expiryDay - this.#options.ttlDays })
+    this.#listener.hear(box, how)
   }
-
-  readonly #equivocated = new Set<Contact>()
 
   /** Further peers have this box too: reactions to it need not wait any more. */
   confirmed(hash: Uint8Array): void {
-    const key = toHex(hash)
-    for (const contact of this.#ledger.contacts.values()) contact.unconfirmed.delete(key)
+    this.#listener.confirmed(hash)
   }
 
-  /** The slot's work: everything heard since the last slot, then what time and keys ask for. */
+  /**
+   * The slot's work: everything heard since the last slot, then what time and keys ask for. One call at a
+   * time.
+   */
   async work(signal: AbortSignal): Promise<void> {
     await this.#drain()
     await this.#incoming.tick()
-    await this.#incoming.runJobs(signal)
+    await this.#jobs.run(signal)
     await this.#drain()
-    if (this.#storedMessages.length > 0) {
-      await this.#outgoing.stored(this.#storedMessages.splice(0))
-    }
+    this.#repair.settled()
+    if (this.#stored.length > 0) await this.#outbox.stored(this.#stored.splice(0))
   }
 
   async #drain(): Promise<void> {
-    if (this.#rescan) {
-      this.#rescan = false
-      for (const contact of this.#ledger.contacts.values()) this.#exchange.watchPlaces(contact)
-      await this.#lookUp(this.#watch.addresses())
+    if (this.#listener.takeRescan()) {
+      for (const contact of this.#ledger.contacts.values()) this.#places.watchAll(contact)
+      this.#watch.takeFresh()
+      await this.#listener.recheck()
+      await this.#listener.lookUp(this.#watch.addresses())
     }
     for (;;) {
-      const fresh = this.#watch.takeFresh()
-      if (fresh.length > 0) await this.#lookUp(fresh)
-      const heard = this.#heard
+      await this.#listener.lookUp(this.#watch.takeFresh())
+      const heard = this.#listener.takeHeard()
       if (heard.length === 0) break
-      this.#heard = []
       await this.#incoming.take(heard)
     }
-    await this.#failEquivocated()
+    await this.#endEquivocated()
   }
 
-  async #lookUp(addresses: readonly Address[]): Promise<void> {
-    for (const { box, confirmed } of await this.#ports.boxes.find(addresses)) {
-      this.hear(box, { source: 'store', confirmed, conflict: false })
-    }
-  }
-
-  async #failEquivocated(): Promise<void> {
-    for (const contact of this.#equivocated) {
-      this.#equivocated.delete(contact)
+  async #endEquivocated(): Promise<void> {
+    for (const ref of this.#listener.takeConflicts()) {
+      if (ref.kind === 'candidate') {
+        this.#exchange.dropClaim(ref.contact, ref.claimer)
+        continue
+      }
+      if (hasEnded(ref.contact)) continue
       const batch = this.#ports.store.batch()
-      this.#exchange.fail(batch, contact, 'equivocation')
+      this.#lifecycle.fail(batch, ref.contact, 'equivocation')
       await batch.commit()
     }
   }
 
   // What leaves
 
-  /** See `Outgoing.nextBox`. */
+  /** See `Sender.nextBox`. */
   nextBox(): Promise<BoxBytes | undefined> {
-    return this.#outgoing.nextBox()
+    return this.#sender.nextBox()
   }
 
+  /** See `Sender.published`. */
   published(box: BoxBytes, peers: number): Promise<void> {
-    return this.#outgoing.published(box, peers)
+    return this.#sender.published(box, peers)
   }
 
+  /** The next look-up at the keepers, or undefined when nothing is due. */
   nextRepair(): RepairJob | undefined {
     return this.#repair.next()
   }
@@ -204,56 +221,61 @@ export class Conversations {
     params: { alias: string | undefined; ttlMs: number },
   ): { contact: ContactSummary; uri: string } {
     const alias = params.alias ?? `invite-${toHex(this.#ports.rng.bytes(3))}`
-    this.#checkAlias(alias)
+    this.#book.checkAlias(alias)
+    this.#book.checkRoom()
     const { ttlMs } = params
-    if (!Number.isSafeInteger(ttlMs) || ttlMs < 60_000 || ttlMs > INVITE_TTL_MS_MAX) {
+    if (!Number.isSafeInteger(ttlMs) || ttlMs < INVITE_TTL_MS_MIN || ttlMs > INVITE_TTL_MS_MAX) {
       throw new HearsayError('bad-value', 'an invitation lives for 1 minute to 14 days')
     }
-    const { contact, uri } = this.#exchange.invite(batch, alias, ttlMs)
-    return { contact: this.#summary(contact), uri }
+    const { contact, uri } = this.#lifecycle.invite(batch, alias, ttlMs)
+    return { contact: this.#book.summary(contact), uri }
   }
 
   /** @throws HearsayError as `invite`, and the faults of an invitation. */
   add(batch: Batch, params: { uri: string; alias: string }): ContactSummary {
-    this.#checkAlias(params.alias)
-    return this.#summary(this.#exchange.claim(batch, params.uri, params.alias))
+    this.#book.checkAlias(params.alias)
+    this.#book.checkRoom()
+    const contact = this.#lifecycle.claim(batch, params.uri, params.alias)
+    this.#repair.probe(contact)
+    return this.#book.summary(contact)
   }
 
-  /** @throws HearsayError `not-found`; `message-too-late` when the contact is beyond `waiting`. */
+  /** @throws HearsayError `not-found`; `message-too-late` when the contact is ready or has failed. */
   cancelInvite(batch: Batch, inviteId: string): void {
     for (const contact of this.#ledger.contacts.values()) {
       if (contact.card.inviteId !== inviteId || inviteId === '') continue
       if (contact.card.phase !== 'waiting' && contact.card.phase !== 'exchanging') {
         throw new HearsayError('message-too-late', 'the invitation has been used or has ended')
       }
-      this.#exchange.fail(batch, contact, 'cancelled')
+      this.#lifecycle.fail(batch, contact, 'cancelled')
       return
     }
     throw new HearsayError('not-found', 'no invitation with this id')
   }
 
   contacts(): ContactSummary[] {
-    return [...this.#ledger.contacts.values()].map((contact) => this.#summary(contact))
+    return [...this.#ledger.contacts.values()].map((contact) => this.#book.summary(contact))
   }
 
   /** By alias or by id. @throws HearsayError `contact-not-found`. */
   contact(aliasOrId: string): ContactSummary {
-    return this.#summary(this.#find(aliasOrId))
+    return this.#book.summary(this.#book.find(aliasOrId))
   }
 
+  /** @throws HearsayError `contact-not-found`, `contact-exists`, `bad-value`. */
   rename(batch: Batch, aliasOrId: string, alias: string): ContactSummary {
-    const contact = this.#find(aliasOrId)
-    if (contact.card.alias !== alias) this.#checkAlias(alias)
+    const contact = this.#book.find(aliasOrId)
+    if (contact.card.alias !== alias) this.#book.checkAlias(alias)
     contact.card.alias = alias
     this.#ledger.saveCard(batch, contact)
-    this.#exchange.event(batch, contact, 'contact.renamed')
-    return this.#summary(contact)
+    contactEvent(batch, contact, 'contact.renamed')
+    return this.#book.summary(contact)
   }
 
   /** @throws HearsayError `identity-changed` when the numbers differ; `contact-not-ready`. */
   verify(batch: Batch, aliasOrId: string, number: string): void {
-    const contact = this.#find(aliasOrId)
-    const own = this.#exchange.safetyNumber(contact)
+    const contact = this.#book.find(aliasOrId)
+    const own = safetyNumberOf(contact, this.#options.networkId)
     if (own === undefined || contact.card.phase !== 'ready') {
       throw new HearsayError('contact-not-ready', 'there is no safety number yet')
     }
@@ -266,7 +288,7 @@ export class Conversations {
     }
     contact.card.verified = true
     this.#ledger.saveCard(batch, contact)
-    this.#exchange.event(batch, contact, 'contact.verified')
+    contactEvent(batch, contact, 'contact.verified')
   }
 
   /**
@@ -274,50 +296,47 @@ export class Conversations {
    * redacts the events that mention the contact in it and compacts the store after it.
    */
   async toRemove(aliasOrId: string): Promise<(batch: Batch) => void> {
-    const contact = this.#find(aliasOrId)
-    const messages = await this.#history.allOf(contact.id)
+    const contact = this.#book.find(aliasOrId)
+    const eraseHistory = await this.#history.toErase(contact.id)
     return (batch) => {
-      this.#exchange.fail(batch, contact, 'cancelled')
-      this.#outgoing.forget(contact)
-      this.#history.erase(batch, contact.id, messages)
-      this.#ledger.erase(batch, contact, false)
-      this.#exchange.event(batch, contact, 'contact.removed')
+      this.#lifecycle.remove(batch, contact)
+      eraseHistory(batch)
     }
   }
 
   // Messages
 
-  /** @throws HearsayError `contact-not-found`, `contact-not-ready`, `record-too-large`, `quota-exceeded`. */
+  /** @throws HearsayError `contact-not-found`, and as `Outbox.accept`. */
   send(
     batch: Batch,
     params: { to: string; text: string; expiresInMs: number | undefined },
   ): Message {
-    const contact = this.#find(params.to)
-    const ttlMs = this.#options.ttlDays * 86_400_000
+    const contact = this.#book.find(params.to)
+    const ttlMs = this.#options.ttlDays * DAY_MS
     const expiresAt = this.#ports.clock.now() + Math.min(params.expiresInMs ?? ttlMs, ttlMs)
-    return this.#outgoing.accept(batch, contact, params.text, expiresAt)
+    return this.#outbox.accept(batch, contact, params.text, expiresAt)
   }
 
   /** @throws HearsayError `message-not-found`. */
   async message(id: Uint8Array): Promise<Message> {
     const stored = await this.#history.byId(id)
     if (stored === undefined) throw new HearsayError('message-not-found', 'no message with this id')
-    return this.#outgoing.live(stored.number) ?? stored
+    return this.#outbox.live(stored.number) ?? stored
   }
 
   async messages(filter: MessageFilter): Promise<Message[]> {
     const found = await this.#history.list(filter)
-    return found.map((message) => this.#outgoing.live(message.number) ?? message)
+    return found.map((message) => this.#outbox.live(message.number) ?? message)
   }
 
   /** Accepted and not final, oldest first. */
   outbox(): readonly Message[] {
-    return this.#outgoing.liveMessages.toSorted((a, b) => a.number - b.number)
+    return this.#outbox.liveMessages.toSorted((a, b) => a.number - b.number)
   }
 
   /** @throws HearsayError `message-too-late` with `alreadySent`. */
   cancel(batch: Batch, message: Message): void {
-    this.#outgoing.cancel(batch, message)
+    this.#outbox.cancel(batch, message)
   }
 
   /** The received, unread messages among these. @throws HearsayError `message-not-found`. */
@@ -326,9 +345,10 @@ export class Conversations {
     return messages.filter((message) => message.direction === 'in' && !message.read)
   }
 
-  /** Marks messages as read, here only. */
+  /** Marks messages as read, here only. Those of a contact that was removed meanwhile stay erased. */
   markRead(batch: Batch, messages: readonly Message[]): void {
     for (const message of messages) {
+      if (!this.#ledger.contacts.has(toHex(message.contactId))) continue
       message.read = true
       this.#history.put(batch, message)
     }
@@ -336,56 +356,9 @@ export class Conversations {
 
   depth(): { queued: number; oldestAt: number | undefined; toFetch: number; messages: number } {
     return {
-      ...this.#outgoing.depth(),
+      ...this.#outbox.depth(),
       toFetch: this.#repair.pending,
       messages: this.#history.count,
-    }
-  }
-
-  #find(aliasOrId: string): Contact {
-    for (const contact of this.#ledger.contacts.values()) {
-      if (contact.card.alias === aliasOrId) return contact
-    }
-    const id = Buffer.from(aliasOrId, 'base64url')
-    const contact = this.#ledger.contacts.get(toHex(id))
-    if (contact === undefined || id.toString('base64url') !== aliasOrId) {
-      throw new HearsayError('contact-not-found', 'no contact with this name or id')
-    }
-    return contact
-  }
-
-  #checkAlias(alias: string): void {
-    const bytes = Buffer.byteLength(alias)
-    const printable = /^[^\p{C}]+$/u.test(alias) && alias.trim() === alias
-    if (bytes < 1 || bytes > ALIAS_BYTES_MAX || !printable) {
-      throw new HearsayError('bad-value', 'a name is 1 to 64 bytes of printable text')
-    }
-    for (const contact of this.#ledger.contacts.values()) {
-      if (contact.card.alias === alias) {
-        throw new HearsayError('contact-exists', 'another contact has this name')
-      }
-    }
-    if (this.#ledger.contacts.size >= CONTACTS_MAX) {
-      throw new HearsayError('quota-exceeded', 'too many contacts')
-    }
-  }
-
-  #summary(contact: Contact): ContactSummary {
-    const { card } = contact
-    return {
-      id: contact.id,
-      alias: card.alias,
-      role: card.role,
-      inviteId: card.inviteId,
-      inviteExpiresAt: card.inviteExpiresAt,
-      phase: card.phase,
-      reason: card.reason,
-      verified: card.verified,
-      createdAt: card.createdAt,
-      lastHeardAt: card.lastHeardAt,
-      boxesDone: Math.min(card.boxesDone, EXCHANGE_BOXES),
-      boxesTotal: EXCHANGE_BOXES,
-      safetyNumber: card.phase === 'ready' ? this.#exchange.safetyNumber(contact) : undefined,
     }
   }
 }

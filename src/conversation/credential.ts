@@ -1,14 +1,15 @@
 import { concat } from '../base/index.ts'
-import { hash, LABELS, sign, type SignKeyPair, verify } from '../crypto/index.ts'
+import {
+  hash,
+  LABELS,
+  PUBLIC_KEY_BYTES,
+  sign,
+  SIGNATURE_BYTES,
+  type SignKeyPair,
+  verify,
+} from '../crypto/index.ts'
 import { Reader } from '../wire/index.ts'
-import { DEVICE_ID_BYTES } from './constants.ts'
-
-const VERSION = 1
-const KEY_BYTES = 32
-const SIGNATURE_BYTES = 64
-
-/** version 1 | account key 32 | device id 16 | signature 64. */
-export const CREDENTIAL_BYTES = 1 + KEY_BYTES + DEVICE_ID_BYTES + SIGNATURE_BYTES
+import { CREDENTIAL_BYTES, CREDENTIAL_VERSION, DEVICE_ID_BYTES } from './constants.ts'
 
 /** What a leaf's credential vouches for. */
 export interface CredentialSubject {
@@ -40,7 +41,7 @@ function statement(subject: CredentialSubject, accountKey: Uint8Array): Uint8Arr
 /** Signs a device's leaf into a conversation with the conversation's account key. `CREDENTIAL_BYTES`. */
 export function createCredential(account: SignKeyPair, subject: CredentialSubject): Uint8Array {
   return concat(
-    Uint8Array.of(VERSION),
+    Uint8Array.of(CREDENTIAL_VERSION),
     account.publicKey,
     subject.deviceId,
     sign(statement(subject, account.publicKey), account.secretKey),
@@ -55,12 +56,13 @@ export function tryOpenCredential(
   bytes: Uint8Array,
   subject: Omit<CredentialSubject, 'deviceId'>,
 ): Credential | undefined {
-  if (bytes.length !== CREDENTIAL_BYTES || bytes[0] !== VERSION) return undefined
+  if (bytes.length !== CREDENTIAL_BYTES || bytes[0] !== CREDENTIAL_VERSION) return undefined
   const reader = new Reader(bytes)
   reader.u8('version')
-  const accountKey = reader.bytes(KEY_BYTES, 'accountKey')
+  const accountKey = reader.bytes(PUBLIC_KEY_BYTES, 'accountKey')
   const deviceId = reader.bytes(DEVICE_ID_BYTES, 'deviceId')
   const signature = reader.bytes(SIGNATURE_BYTES, 'signature')
-  if (!verify(signature, statement({ ...subject, deviceId }, accountKey), accountKey)) return undefined
+  if (!verify(signature, statement({ ...subject, deviceId }, accountKey), accountKey))
+    return undefined
   return { accountKey: accountKey.slice(), deviceId: deviceId.slice() }
 }

@@ -1,4 +1,4 @@
-import { HearsayError, readU64be, u64be } from '../base/index.ts'
+import { HearsayError, readU64be, toHex, u64be, utf8 } from '../base/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import { decodeCbor, encodeCbor } from '../wire/index.ts'
 import { STORED_BYTES_MAX } from './constants.ts'
@@ -70,16 +70,22 @@ export function isFinal(state: MessageState): boolean {
 
 /** Moves a message on. False when it is there or beyond already. */
 export function advance(message: Message, change: StateChange): boolean {
-  if (isFinal(message.state) && !(message.state === 'delivered' && change.state === 'read')) return false
+  if (isFinal(message.state) && !(message.state === 'delivered' && change.state === 'read'))
+    return false
   if (RANK[change.state] <= RANK[message.state]) return false
   message.state = change.state
   message.history.push(change)
   return true
 }
 
+/** What erasing a message takes. */
+type Erasable = Pick<Message, 'number' | 'id'>
+
 /** Messages on disk: by number, by id and by contact. */
 export class History {
   readonly #store: Store
+  /** What came for a contact since somebody prepared to erase it. */
+  readonly #erasing = new Map<string, Erasable[]>()
   #next = 1
 
   constructor(ports: { store: Store }) {
@@ -87,8 +93,10 @@ export class History {
   }
 
   async load(): Promise<void> {
+    const high = await this.#store.get(BUCKETS.messageIndex, this.#counterKey())
+    this.#next = high === undefined ? 1 : readU64be(high) + 1
     for await (const [key] of this.#store.iterate(BUCKETS.messages, { reverse: true, limit: 1 })) {
-      this.#next = readU64be(key) + 1
+      this.#next = Math.max(this.#next, readU64be(key) + 1)
     }
   }
 
@@ -96,6 +104,7 @@ export class History {
     return this.#next - 1
   }
 
+  /** Numbers are never used twice, also when the newest message was erased: they are cursors. */
   allocate(): number {
     return this.#next++
   }
@@ -108,7 +117,12 @@ export class History {
   add(batch: Batch, message: Message): void {
     this.put(batch, message)
     batch.put(BUCKETS.messageIndex, this.#idKey(message.id), u64be(message.number))
-    batch.put(BUCKETS.conversations, contactKey(message.contactId, message.number), new Uint8Array())
+    batch.put(
+      BUCKETS.conversations,
+      contactKey(message.contactId, message.number),
+      new Uint8Array(),
+    )
+    this.#erasing.get(toHex(message.contactId))?.push(message)
   }
 
   async get(number: number): Promise<Message | undefined> {
@@ -134,7 +148,9 @@ export class History {
     return found
   }
 
-  async *#numbers(filter: MessageFilter): AsyncIterable<number> {
+  async *#numbers(
+    filter: Pick<MessageFilter, 'contactId' | 'reverse' | 'from'>,
+  ): AsyncIterable<number> {
     const prefix = filter.contactId ?? new Uint8Array()
     const bucket = filter.contactId === undefined ? BUCKETS.messages : BUCKETS.conversations
     const low = contactKey(prefix, filter.reverse ? 0 : (filter.from ?? 0) + 1)
@@ -148,23 +164,36 @@ export class History {
     }
   }
 
-  /** Every message of a contact. */
-  allOf(contactId: Uint8Array): Promise<Message[]> {
-    return this.list({
-      contactId,
-      reverse: false,
-      from: undefined,
-      limit: Number.MAX_SAFE_INTEGER,
-    })
+  /**
+   * Prepares to erase all messages of a contact. The result fills a batch in one turn, and takes those with it
+   * that came while the list was read.
+   */
+  async toErase(contactId: Uint8Array): Promise<(batch: Batch) => void> {
+    const key = toHex(contactId)
+    const found: Erasable[] = []
+    this.#erasing.set(key, found)
+    for await (const number of this.#numbers({ contactId, reverse: false, from: undefined })) {
+      const message = await this.get(number)
+      if (message !== undefined) found.push({ number, id: message.id })
+    }
+    return (batch) => {
+      this.#erasing.delete(key)
+      this.erase(batch, contactId, found)
+    }
   }
 
   /** Removes these messages of a contact. */
-  erase(batch: Batch, contactId: Uint8Array, messages: readonly Message[]): void {
-    for (const message of messages) {
-      batch.del(BUCKETS.messages, u64be(message.number))
-      batch.del(BUCKETS.messageIndex, this.#idKey(message.id))
-      batch.del(BUCKETS.conversations, contactKey(contactId, message.number))
+  erase(batch: Batch, contactId: Uint8Array, messages: readonly Erasable[]): void {
+    for (const { number, id } of messages) {
+      batch.del(BUCKETS.messages, u64be(number))
+      batch.del(BUCKETS.messageIndex, this.#idKey(id))
+      batch.del(BUCKETS.conversations, contactKey(contactId, number))
     }
+    batch.put(BUCKETS.messageIndex, this.#counterKey(), u64be(this.count))
+  }
+
+  #counterKey(): Uint8Array {
+    return this.#store.keyFor(BUCKETS.messageIndex, utf8('counter'))
   }
 
   #idKey(id: Uint8Array): Uint8Array {
@@ -197,11 +226,13 @@ function decodeMessage(number: number, bytes: Uint8Array): Message {
   if (!Array.isArray(v) || v.length !== 8) {
     throw new HearsayError('storage-corrupt', 'a stored message does not decode')
   }
-  const history = (v[7] as unknown as [MessageState, number, string | null][]).map(([state, at, reason]) => ({
-    state,
-    at,
-    ...(reason === null ? {} : { reason }),
-  }))
+  const history = (v[7] as unknown as [MessageState, number, string | null][]).map(
+    ([state, at, reason]) => ({
+      state,
+      at,
+      ...(reason === null ? {} : { reason }),
+    }),
+  )
   return {
     number,
     id: v[0] as Uint8Array,

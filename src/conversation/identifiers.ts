@@ -50,7 +50,8 @@ export function sendGroupId(
 export function safetyNumber(networkId: NetworkId, a: Uint8Array, b: Uint8Array): string {
   const [first, second] = compareBytes(a, b) < 0 ? [a, b] : [b, a]
   const digest = hash(LABELS.safetyNumber, networkId, first, second)
-  const value = BigInt(`0x${Buffer.from(digest).toString('hex')}`) % 10n ** BigInt(SAFETY_NUMBER_DIGITS)
+  const value =
+    BigInt(`0x${Buffer.from(digest).toString('hex')}`) % 10n ** BigInt(SAFETY_NUMBER_DIGITS)
   const digits = value.toString().padStart(SAFETY_NUMBER_DIGITS, '0')
   return digits.match(/.{5}/g)?.join(' ') ?? digits
 }

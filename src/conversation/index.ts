@@ -5,7 +5,7 @@
  */
 export { INVITE_TTL_MS_DEFAULT } from './constants.ts'
 export { Conversations } from './conversations.ts'
-export type { ContactSummary } from './conversations.ts'
+export type { ContactSummary } from './address-book.ts'
 export { hasReached, isFinal } from './history.ts'
 export type { Message, MessageFilter, MessageState } from './history.ts'
 export { decodeInvitation, encodeInvitation } from './invitation.ts'

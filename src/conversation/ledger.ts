@@ -1,11 +1,8 @@
-import { concat, toHex, u64be, type Rng } from '../base/index.ts'
+import { concat, HearsayError, isHearsayError, type Rng, toHex, u64be } from '../base/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
-import { decodeCbor, encodeCbor } from '../wire/index.ts'
-import { CONTACT_ID_BYTES, STORED_BYTES_MAX } from './constants.ts'
+import { CONTACT_ID_BYTES } from './constants.ts'
+import type { Contact, ContactCard, ContactKeys } from './contact.ts'
 import {
-  type Contact,
-  type ContactCard,
-  type ContactKeys,
   decodeCard,
   decodeKeys,
   decodeReader,
@@ -14,17 +11,52 @@ import {
   encodeKeys,
   encodeReader,
   encodeWriter,
-} from './contact.ts'
+} from './contact-codec.ts'
+import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import type { OfferTimes } from './offers.ts'
+import { decodeOut, encodeOut, type OutRecord } from './out-record.ts'
 import type { ReaderOptions } from './reader.ts'
-import type { RecordKind } from './records.ts'
-import { type OutRecord, StreamWriter, type WriterState } from './writer.ts'
+import { StreamWriter, type WriterState } from './writer.ts'
 
 export interface LedgerOptions extends ReaderOptions, OfferTimes {}
+
+const NO_KEYS: ContactKeys = {
+  accountSeed: undefined,
+  deviceId: new Uint8Array(),
+  inviteSecret: undefined,
+  inviterRoot: new Uint8Array(),
+  rendezvousSeed: undefined,
+  conversation: undefined,
+  theirAccount: undefined,
+  theirDevice: undefined,
+  keyPackages: [],
+  theirKeyPackage: undefined,
+  ownGroup: undefined,
+  peerGroup: undefined,
+  authenticators: undefined,
+  wonBy: undefined,
+  announcements: 0,
+  verdicts: 0,
+}
+
+const EMPTY_WRITER: WriterState = {
+  epoch: {
+    tag: RENDEZVOUS_TAG,
+    chain: { index: 0, chainKey: new Uint8Array(32) },
+    rootSeed: new Uint8Array(32),
+    since: 0,
+  },
+  staged: undefined,
+  nextSeq: 1,
+  nextQueued: 1,
+}
 
 /**
  * Contacts on disk and in memory. A card is sealed; keys, writer and reader rest on the secret shelf, each
  * under its own key, so that a state which was overwritten cannot be opened again.
+ *
+ * Whoever fills a batch commits it in the same turn: between the two another batch could save a newer state,
+ * and the older one would overwrite it, which after a crash means an address used twice.
  */
 export class Ledger {
   readonly #store: Store
@@ -38,28 +70,40 @@ export class Ledger {
     this.#options = options
   }
 
-  /** Reads everything. @throws HearsayError `storage-corrupt`. */
-  async load(): Promise<void> {
+  /** Reads everything. Returns the contacts whose secrets are damaged or missing: they cannot go on. */
+  async load(): Promise<Contact[]> {
+    const damaged: Contact[] = []
     for await (const [id, value] of this.#store.iterate(BUCKETS.contacts)) {
-      const keys = await this.#store.get(BUCKETS.sendGroups, id)
-      if (keys === undefined) continue
-      const contact = this.#blank(id, decodeCard(value), decodeKeys(keys))
-      const writer = await this.#store.get(BUCKETS.streams, id)
-      if (writer !== undefined) {
-        const { state, boxesInEpoch } = decodeWriter(writer)
-        contact.writer = this.newWriter(state)
-        contact.boxesInEpoch = boxesInEpoch
+      const contact = this.#blank(id, decodeCard(value), { ...NO_KEYS })
+      this.contacts.set(contact.key, contact)
+      try {
+        await this.#loadSecrets(contact)
+      } catch (error) {
+        if (!isHearsayError(error, 'storage-corrupt')) throw error
+        damaged.push(contact)
+        // Holds what waited, so that it can be ended properly; it never writes.
+        contact.writer ??= this.newWriter(EMPTY_WRITER)
         await this.#loadRecords(contact, contact.writer)
       }
-      const reader = await this.#store.get(BUCKETS.readWindows, id)
-      if (reader !== undefined) {
-        const decoded = decodeReader(this.#options, reader)
-        contact.reader = decoded.reader
-        contact.ackDueAt = decoded.ackDueAt
-        for (const [root, candidate] of decoded.claims) contact.claims.set(root, candidate)
-      }
-      this.contacts.set(contact.key, contact)
     }
+    return damaged
+  }
+
+  async #loadSecrets(contact: Contact): Promise<void> {
+    const keys = await this.#store.get(BUCKETS.sendGroups, contact.id)
+    if (keys === undefined) throw new HearsayError('storage-corrupt', 'a contact has no keys')
+    Object.assign(contact.keys, decodeKeys(keys))
+    const writer = await this.#store.get(BUCKETS.streams, contact.id)
+    if (writer !== undefined) {
+      contact.writer = this.newWriter(decodeWriter(writer))
+      await this.#loadRecords(contact, contact.writer)
+    }
+    const reader = await this.#store.get(BUCKETS.readWindows, contact.id)
+    if (reader === undefined) return
+    const decoded = decodeReader(this.#options, reader)
+    contact.reader = decoded.reader
+    contact.ackDueAt = decoded.ackDueAt
+    for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
   }
 
   async #loadRecords(contact: Contact, writer: StreamWriter): Promise<void> {
@@ -72,8 +116,10 @@ export class Ledger {
     }
   }
 
-  create(card: ContactCard, keys: ContactKeys): Contact {
-    const contact = this.#blank(this.#rng.bytes(CONTACT_ID_BYTES), card, keys)
+  create(card: Omit<ContactCard, 'storeEpoch'>, keys: Partial<ContactKeys>): Contact {
+    const id = this.#rng.bytes(CONTACT_ID_BYTES)
+    const whole = { ...card, storeEpoch: this.#store.epoch }
+    const contact = this.#blank(id, whole, { ...NO_KEYS, ...keys })
     this.contacts.set(contact.key, contact)
     return contact
   }
@@ -88,9 +134,12 @@ export class Ledger {
       reader: undefined,
       claims: new Map(),
       ackDueAt: undefined,
+      unconfirmed: new Map(),
+      parkedAck: undefined,
       busy: false,
-      unconfirmed: new Set(),
-      boxesInEpoch: 0,
+      jobsLost: 0,
+      announceAt: 0,
+      verdictDue: false,
       outboxBytes: 0,
     }
   }
@@ -109,12 +158,18 @@ export class Ledger {
 
   saveWriter(batch: Batch, contact: Contact): void {
     if (contact.writer === undefined) return
-    const bytes = encodeWriter(contact.writer.state, contact.boxesInEpoch)
-    batch.putSecret(BUCKETS.streams, contact.id, bytes)
+    batch.putSecret(BUCKETS.streams, contact.id, encodeWriter(contact.writer.state))
   }
 
   saveReader(batch: Batch, contact: Contact): void {
     batch.putSecret(BUCKETS.readWindows, contact.id, encodeReader(contact))
+  }
+
+  saveAll(batch: Batch, contact: Contact): void {
+    this.saveCard(batch, contact)
+    this.saveKeys(batch, contact)
+    this.saveWriter(batch, contact)
+    this.saveReader(batch, contact)
   }
 
   saveRecord(batch: Batch, contact: Contact, record: OutRecord): void {
@@ -125,21 +180,29 @@ export class Ledger {
     batch.del(BUCKETS.outbox, recordKey(contact, record))
   }
 
-  /** Erases every key of a contact and, unless `keepCard`, the contact itself. */
-  erase(batch: Batch, contact: Contact, keepCard: boolean): void {
+  /** Erases the streams of a contact, here and on disk, with everything that waits in them. */
+  eraseStreams(batch: Batch, contact: Contact): void {
+    const { writer } = contact
     batch.delSecret(BUCKETS.streams, contact.id)
     batch.delSecret(BUCKETS.readWindows, contact.id)
-    if (contact.writer !== undefined) {
-      for (const record of contact.writer.queue) this.dropRecord(batch, contact, record)
-      for (const record of contact.writer.outstanding.values()) {
-        this.dropRecord(batch, contact, record)
-      }
+    for (const record of writer?.queue ?? []) this.dropRecord(batch, contact, record)
+    for (const record of writer?.outstanding.values() ?? []) {
+      this.dropRecord(batch, contact, record)
     }
+    writer?.clear()
+    contact.reader?.clear()
+    for (const reader of contact.claims.values()) reader.clear()
     contact.writer = undefined
     contact.reader = undefined
     contact.claims.clear()
+    contact.unconfirmed.clear()
+    contact.parkedAck = undefined
     contact.ackDueAt = undefined
-    if (keepCard) return
+    contact.outboxBytes = 0
+  }
+
+  /** Erases a contact whose streams are gone. */
+  remove(batch: Batch, contact: Contact): void {
     batch.delSecret(BUCKETS.sendGroups, contact.id)
     batch.del(BUCKETS.contacts, contact.id)
     this.contacts.delete(contact.key)
@@ -148,33 +211,4 @@ export class Ledger {
 
 function recordKey(contact: Contact, record: OutRecord): Uint8Array {
   return concat(contact.id, u64be(record.queued))
-}
-
-function encodeOut(r: OutRecord): Uint8Array {
-  return encodeCbor([
-    r.queued,
-    r.kind,
-    r.bytes,
-    r.message ?? null,
-    r.expiresAt,
-    r.seq,
-    r.due,
-    r.sentAt ?? null,
-    r.gapOffered,
-  ])
-}
-
-function decodeOut(bytes: Uint8Array): OutRecord {
-  const v = decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX }) as unknown[]
-  return {
-    queued: v[0] as number,
-    kind: v[1] as RecordKind,
-    bytes: v[2] as Uint8Array,
-    message: (v[3] ?? undefined) as number | undefined,
-    expiresAt: v[4] as number,
-    seq: v[5] as number,
-    due: v[6] as number[],
-    sentAt: (v[7] ?? undefined) as number | undefined,
-    gapOffered: v[8] as boolean,
-  }
 }

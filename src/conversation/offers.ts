@@ -1,7 +1,7 @@
 import { type Rng, uniform } from '../base/index.ts'
 import { OFFERS_MAX } from './constants.ts'
 
-/** When an unacknowledged record is offered again, and how its answer is spaced. */
+/** When an unacknowledged record is offered again. */
 export interface OfferTimes {
   /** Usual time until an ack is back, milliseconds: two trips, settle and jitter. */
   readonly ackRoundTripMs: number
@@ -10,10 +10,10 @@ export interface OfferTimes {
 const GROWTH = 4
 
 /**
- * The times, relative to the first sending, at which a record that stays unacknowledged goes out again in a
- * fresh box: `OFFERS_MAX` of them, growing by 4, each drawn uniformly in [1, 2) of its step. They are drawn
- * once, when the record is first bound, so that nothing heard later can move them (a reaction to gossip
- * would tell an observer which boxes belong together).
+ * The delays after the first sending at which a record that stays unacknowledged goes out again in a fresh
+ * box: `OFFERS_MAX` of them, growing by 4, each drawn uniformly in [1, 2) of its step. They are drawn once,
+ * when the record was first sent, so that nothing heard later can move them (a reaction to gossip would tell
+ * an observer which boxes belong together).
  */
 export function drawOffers(rng: Rng, times: OfferTimes): number[] {
   const offers: number[] = []

@@ -34,7 +34,9 @@ export interface ConversationOptions {
   readonly ackRoundTripMs: number
 }
 
+export const DAY_MS = 86_400_000
+
 /** UTC days since 1970. */
 export function dayOf(now: number): number {
-  return Math.floor(now / 86_400_000)
+  return Math.floor(now / DAY_MS)
 }

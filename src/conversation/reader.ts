@@ -1,7 +1,20 @@
-import { type Address, type BoxBytes, HearsayError, type NetworkId } from '../base/index.ts'
+import {
+  type Address,
+  type BoxBytes,
+  HearsayError,
+  isHearsayError,
+  type NetworkId,
+} from '../base/index.ts'
 import { type ChainState, openBox, Reassembler, ReadWindow } from '../stream/index.ts'
 import type { CborValue } from '../wire/index.ts'
-import { ACK_MISSING_MAX, HELD_BYTES_MAX, HELD_RECORDS_MAX } from './constants.ts'
+import {
+  ACK_RANGES_MAX,
+  HELD_BYTES_MAX,
+  HELD_RECORDS_MAX,
+  LATE_RANGES_MAX,
+  READ_EPOCHS_MAX,
+} from './constants.ts'
+import { type SeqRange, SeqRanges } from './ranges.ts'
 
 /** One epoch of a stream from its reader's side. */
 interface ReadEpoch {
@@ -16,6 +29,21 @@ export interface WatchedAddress {
   readonly address: Address
 }
 
+/** Addresses to listen to from now on, and addresses that no longer matter. */
+export interface WatchChange {
+  readonly watched: readonly WatchedAddress[]
+  readonly unwatched: readonly WatchedAddress[]
+}
+
+export interface AcceptedBox extends WatchChange {
+  /** False for a box that was read before or is not expected; nothing changed then. */
+  readonly fresh: boolean
+  /** Records without a number (acks), which need no order. Numbered ones wait behind `next`. */
+  readonly unsequenced: readonly Uint8Array[]
+  /** It completed a numbered record, new or known: the writer waits for an ack of it. */
+  readonly sequenced: boolean
+}
+
 export interface ReaderOptions {
   readonly networkId: NetworkId
   /** Addresses watched ahead in every epoch. */
@@ -28,9 +56,18 @@ export interface InRecord {
   readonly bytes: Uint8Array
 }
 
+const NOTHING: AcceptedBox = {
+  fresh: false,
+  watched: [],
+  unwatched: [],
+  unsequenced: [],
+  sequenced: false,
+}
+
 /**
  * The reading end of one device's stream: which boxes to listen for, which records are whole, and in what
- * order they count. Pure and serialisable; a key is erased as soon as its box was read.
+ * order they count. Pure and serialisable; a key is erased as soon as its box was read. What a hostile writer
+ * can make it hold is bounded.
  */
 export class StreamReader {
   readonly #options: ReaderOptions
@@ -40,56 +77,79 @@ export class StreamReader {
   readonly #held = new Map<number, Uint8Array>()
   #heldBytes = 0
   /** Given up for the sake of those behind them; applied all the same if they come. */
-  readonly #late = new Set<number>()
+  #late = new SeqRanges()
   #gapSince: number | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
   }
 
-  /** Begins to watch an epoch. Returns its addresses, to be looked up in the local store at once. */
-  open(tag: string, root: Uint8Array, chain: ChainState): WatchedAddress[] {
-    if (this.#epochs.some((e) => e.tag === tag)) return []
+  /**
+   * Begins to watch an epoch. Its addresses are to be looked up in the local store at once. Beyond
+   * `READ_EPOCHS_MAX` the oldest epoch is closed: no honest writer has more than one ahead.
+   */
+  open(tag: string, root: Uint8Array, chain: ChainState): WatchChange {
+    if (this.#epochs.some((e) => e.tag === tag)) return { watched: [], unwatched: [] }
     const window = new ReadWindow(root, chain, this.#options.windowSize)
     this.#epochs.push({ tag, window, reassembler: new Reassembler() })
-    return this.#watched(tag, window.addresses())
+    const surplus = Math.max(0, this.#epochs.length - READ_EPOCHS_MAX)
+    return { watched: namely(tag, window.addresses()), unwatched: this.#close(surplus) }
+  }
+
+  /** Erases all epochs before `tag`: every record that they could carry has been applied. */
+  closeBefore(tag: string): readonly WatchedAddress[] {
+    return this.#close(
+      Math.max(
+        0,
+        this.#epochs.findIndex((e) => e.tag === tag),
+      ),
+    )
+  }
+
+  /** Erases all keys. The reader is of no use afterwards. */
+  clear(): void {
+    this.#close(this.#epochs.length)
+  }
+
+  #close(count: number): WatchedAddress[] {
+    return this.#epochs.splice(0, count).flatMap((e) => {
+      const gone = namely(e.tag, e.window.addresses())
+      e.window.clear()
+      e.reassembler.clear()
+      return gone
+    })
   }
 
   /** Everything watched now, in all epochs. */
-  watched(): WatchedAddress[] {
-    return this.#epochs.flatMap((e) => this.#watched(e.tag, e.window.addresses()))
-  }
-
-  #watched(tag: string, entries: readonly { index: number; address: Address }[]): WatchedAddress[] {
-    return entries.map((entry) => ({ tag, index: entry.index, address: entry.address }))
+  watched(): readonly WatchedAddress[] {
+    return this.#epochs.flatMap((e) => namely(e.tag, e.window.addresses()))
   }
 
   /**
-   * Reads one box. Returns the addresses that the window gained and lost, and unsequenced records (acks), which need no
-   * order. Sequenced ones wait in order behind `next`.
+   * Reads one box. A payload that is not well-formed counts as read and empty.
    * @throws HearsayError `open-failed` when the box was not sealed for this index; nothing changes then.
    */
-  accept(
-    tag: string,
-    index: number,
-    box: BoxBytes,
-  ): { watched: WatchedAddress[]; unwatched: WatchedAddress[]; unsequenced: Uint8Array[] } {
+  accept(tag: string, index: number, box: BoxBytes): AcceptedBox {
     const epoch = this.#epochs.find((e) => e.tag === tag)
     const keys = epoch?.window.keysFor(index)
-    if (epoch === undefined || keys === undefined) {
-      return { watched: [], unwatched: [], unsequenced: [] }
-    }
+    if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
     const change = epoch.window.take(index)
     const unsequenced: Uint8Array[] = []
-    for (const record of epoch.reassembler.accept(index, payload)) {
+    let sequenced = false
+    for (const record of recordsIn(epoch.reassembler, index, payload)) {
       if (record.seq === 0) unsequenced.push(record.bytes)
-      else this.#hold(record.seq, record.bytes)
+      else {
+        this.#hold(record.seq, record.bytes)
+        sequenced = true
+      }
     }
     return {
-      watched: this.#watched(tag, change.watched),
-      unwatched: this.#watched(tag, change.unwatched),
+      fresh: true,
+      watched: namely(tag, change.watched),
+      unwatched: namely(tag, change.unwatched),
       unsequenced,
+      sequenced,
     }
   }
 
@@ -107,102 +167,90 @@ export class StreamReader {
 
   /** The next record in order, or a late one; the same until `applied`. */
   next(): InRecord | undefined {
-    for (const seq of this.#late) {
-      const bytes = this.#held.get(seq)
-      if (bytes !== undefined) return { seq, bytes }
+    for (const [seq, bytes] of this.#held) {
+      if (seq <= this.#contiguous + 1) return { seq, bytes }
     }
-    const bytes = this.#held.get(this.#contiguous + 1)
-    return bytes === undefined ? undefined : { seq: this.#contiguous + 1, bytes }
+    return undefined
   }
 
   /** The record has taken effect (in the batch that the caller is about to commit). */
   applied(seq: number): void {
     this.#heldBytes -= this.#held.get(seq)?.length ?? 0
     this.#held.delete(seq)
-    this.#late.delete(seq)
+    this.#late.remove(seq)
     if (seq === this.#contiguous + 1) this.#contiguous = seq
     this.#gapSince = undefined
   }
 
-  /** What an ack says: the highest record that is durable here and the holes below it. */
-  ackState(): { upTo: number; missing: number[] } {
+  /** What an ack says: the highest record that is durable here and the holes below it. Never a lie. */
+  ackState(): { upTo: number; missing: SeqRange[] } {
+    const missing: SeqRange[] = []
+    for (const [first, last] of this.#late.list()) {
+      if (missing.length === ACK_RANGES_MAX) return { upTo: first - 1, missing }
+      missing.push(...this.#notHeld(first, last))
+    }
     let upTo = this.#contiguous
-    const missing = [...this.#late].sort((a, b) => a - b)
-    for (const seq of [...this.#held.keys()].sort((a, b) => a - b)) {
-      if (seq <= upTo) continue
-      if (missing.length + (seq - upTo - 1) > ACK_MISSING_MAX) break
-      for (let hole = upTo + 1; hole < seq; hole++) missing.push(hole)
+    for (const seq of this.#heldBeyond(upTo)) {
+      if (seq > upTo + 1) {
+        if (missing.length >= ACK_RANGES_MAX) break
+        missing.push([upTo + 1, seq - 1])
+      }
       upTo = seq
     }
-    return { upTo, missing: missing.filter((seq) => !this.#held.has(seq)).slice(0, ACK_MISSING_MAX) }
+    return { upTo, missing }
+  }
+
+  /** A late record that is here waits only for the work of this turn. */
+  #notHeld(first: number, last: number): SeqRange[] {
+    return first === last && this.#held.has(first) ? [] : [[first, last]]
+  }
+
+  #heldBeyond(seq: number): number[] {
+    return [...this.#held.keys()].filter((held) => held > seq).sort((a, b) => a - b)
   }
 
   /**
-   * After `waitMs` with records waiting behind a hole, gives the hole up and returns it, so that one lost
-   * record does not silence a contact. It still counts when it comes.
+   * After `waitMs` with records waiting behind a hole, gives the hole up and returns its width, else 0, so
+   * that one lost record does not silence a contact. What was given up still counts when it comes.
    */
-  giveUpGap(now: number, waitMs: number): number[] {
-    if (this.#held.size === 0 || this.next() !== undefined) {
+  giveUpGap(now: number, waitMs: number): number {
+    const first = this.#heldBeyond(this.#contiguous)[0]
+    if (first === undefined || this.next() !== undefined) {
       this.#gapSince = undefined
-      return []
+      return 0
     }
     this.#gapSince ??= now
-    if (now - this.#gapSince < waitMs) return []
-    const first = Math.min(...this.#held.keys())
-    const holes: number[] = []
-    for (let seq = this.#contiguous + 1; seq < first; seq++) holes.push(seq)
-    for (const seq of holes.slice(-ACK_MISSING_MAX)) this.#late.add(seq)
-    while (this.#late.size > ACK_MISSING_MAX) {
-      const oldest = this.#late.values().next().value
-      if (oldest === undefined) break
-      this.#late.delete(oldest)
-    }
+    if (now - this.#gapSince < waitMs) return 0
+    const width = first - 1 - this.#contiguous
+    this.#late.append(this.#contiguous + 1, first - 1)
+    this.#late.trim(LATE_RANGES_MAX)
     this.#contiguous = first - 1
-    return holes
+    this.#gapSince = undefined
+    return width
   }
 
   /** Indices below the highest box read that are still missing: to be fetched from keepers. */
-  gaps(): WatchedAddress[] {
+  gaps(): readonly WatchedAddress[] {
     return this.#epochs.flatMap((e) => {
       const missing = new Set(e.window.gaps())
-      return this.#watched(
-        e.tag,
-        e.window.addresses().filter((a) => missing.has(a.index)),
-      )
+      if (missing.size === 0) return []
+      return namely(e.tag, e.window.addresses()).filter((a) => missing.has(a.index))
     })
   }
 
   /** The first `count` addresses after the highest box read, in every epoch: for catching up. */
-  heads(count: number): WatchedAddress[] {
+  heads(count: number): readonly WatchedAddress[] {
     return this.#epochs.flatMap((e) => {
-      const missing = new Set(e.window.gaps())
-      const ahead = e.window.addresses().filter((a) => !missing.has(a.index))
-      return this.#watched(e.tag, ahead.sort((a, b) => a.index - b.index).slice(0, count))
+      const ahead = e.window.addresses().filter((a) => a.index >= e.window.next)
+      return namely(e.tag, ahead.slice(0, count))
     })
-  }
-
-  /** Erases all epochs before `tag`: every record that they could carry has been applied. */
-  closeBefore(tag: string): WatchedAddress[] {
-    const at = this.#epochs.findIndex((e) => e.tag === tag)
-    if (at <= 0) return []
-    return this.#epochs.splice(0, at).flatMap((e) => {
-      const gone = this.#watched(e.tag, e.window.addresses())
-      e.window.clear()
-      e.reassembler.clear()
-      return gone
-    })
-  }
-
-  /** The newest epoch. */
-  get latestTag(): string | undefined {
-    return this.#epochs.at(-1)?.tag
   }
 
   /** A plain value for the codec of secrets; `StreamReader.decode` reads it back. */
   encode(): CborValue {
     return [
       this.#contiguous,
-      [...this.#late],
+      this.#late.list().map((range) => [...range]),
       [...this.#held].map(([seq, bytes]) => [seq, bytes]),
       this.#epochs.map((e) => [e.tag, e.window.encode(), e.reassembler.encode()]),
     ]
@@ -210,14 +258,16 @@ export class StreamReader {
 
   /** @throws HearsayError `storage-corrupt` for anything `encode` does not give. */
   static decode(options: ReaderOptions, value: unknown): StreamReader {
+    if (!Array.isArray(value) || value.length !== 4) {
+      throw new HearsayError('storage-corrupt', 'a reader state does not decode')
+    }
     const reader = new StreamReader(options)
-    if (!Array.isArray(value) || value.length !== 4) throw corrupt()
-    const [contiguous, late, held, epochs] = value as [number, number[], unknown[], unknown[]]
+    const [contiguous, late, held, epochs] = value as [number, SeqRange[], unknown[], unknown[]]
     reader.#contiguous = contiguous
-    for (const seq of late) reader.#late.add(seq)
+    reader.#late = new SeqRanges(late)
     for (const entry of held) {
       const [seq, bytes] = entry as [number, Uint8Array]
-      reader.#held.set(seq, bytes.slice())
+      reader.#held.set(seq, bytes)
       reader.#heldBytes += bytes.length
     }
     for (const entry of epochs) {
@@ -232,6 +282,19 @@ export class StreamReader {
   }
 }
 
-function corrupt(): HearsayError {
-  return new HearsayError('storage-corrupt', 'a reader state does not decode')
+function namely(
+  tag: string,
+  entries: readonly { index: number; address: Address }[],
+): WatchedAddress[] {
+  return entries.map(({ index, address }) => ({ tag, index, address }))
+}
+
+/** A writer who sends nonsense gains a box that says nothing, and no other effect. */
+function recordsIn(reassembler: Reassembler, index: number, payload: Uint8Array) {
+  try {
+    return reassembler.accept(index, payload)
+  } catch (error) {
+    if (isHearsayError(error) && error.fault !== 'bug') return []
+    throw error
+  }
 }

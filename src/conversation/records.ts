@@ -1,12 +1,15 @@
-import { HearsayError } from '../base/index.ts'
+import { HearsayError, isHearsayError } from '../base/index.ts'
 import { MAX_RECORD_BYTES } from '../stream/index.ts'
 import { type CborValue, decodeCbor, encodeCbor } from '../wire/index.ts'
 import {
-  ACK_MISSING_MAX,
+  ACK_RANGES_MAX,
+  AUTHENTICATOR_BYTES,
   DEVICE_ID_BYTES,
   MESSAGE_ID_BYTES,
+  MLS_MESSAGE_BYTES_MAX,
   TEXT_BYTES_MAX,
 } from './constants.ts'
+import type { SeqRange } from './ranges.ts'
 
 /** Record codes on the wire: the first item of a record's CBOR array. Never reused. SPEC §5. */
 const CODES = {
@@ -23,14 +26,13 @@ const CODES = {
   switch: 11,
 } as const
 
-const MLS_BYTES_MAX = 65536
-const AUTHENTICATOR_BYTES = 64
+const U32_MAX = 2 ** 32 - 1
 
 /** What one record says. Records are the unit of order, acknowledgement and repair. */
 export type RecordBody =
   | { kind: 'text'; messageId: Uint8Array; text: string; sentAt: number }
   /** Every record up to `upTo` is durable at the reader, except those in `missing`. */
-  | { kind: 'ack'; upTo: number; missing: readonly number[] }
+  | { kind: 'ack'; upTo: number; missing: readonly SeqRange[] }
   | { kind: 'commit'; commit: Uint8Array }
   | { kind: 'welcome'; generation: number; welcome: Uint8Array }
   | { kind: 'keyPackage'; keyPackage: Uint8Array }
@@ -47,12 +49,13 @@ export type RecordBody =
   | { kind: 'finish'; welcome: Uint8Array; inviterGroup: Uint8Array; claimerGroup: Uint8Array }
   /** Takes the place of a record that was cancelled or expired, so that later ones are not held for it. */
   | { kind: 'tombstone' }
-  /** The first record of a new epoch: everything before it was written in older epochs. */
-  | { kind: 'switch' }
+  /** The first record of the named epoch: everything before it was written in older ones. */
+  | { kind: 'switch'; generation: number; epoch: number }
   /** A type of a later version: acknowledged, kept out of the way. */
   | { kind: 'unknown'; code: number }
 
 export type RecordKind = RecordBody['kind']
+export type RecordOf<K extends RecordKind> = Extract<RecordBody, { kind: K }>
 
 /** Deterministic CBOR. The inverse accepts exactly what this writes. */
 export function encodeRecord(record: Exclude<RecordBody, { kind: 'unknown' }>): Uint8Array {
@@ -65,7 +68,7 @@ function toItems(r: Exclude<RecordBody, { kind: 'unknown' }>): CborValue[] {
     case 'text':
       return [code, r.messageId, r.text, r.sentAt]
     case 'ack':
-      return [code, r.upTo, [...r.missing]]
+      return [code, r.upTo, r.missing.flat()]
     case 'commit':
       return [code, r.commit]
     case 'welcome':
@@ -80,8 +83,9 @@ function toItems(r: Exclude<RecordBody, { kind: 'unknown' }>): CborValue[] {
       return [code, r.accountKey, r.deviceId, r.keyPackage, r.welcome]
     case 'finish':
       return [code, r.welcome, r.inviterGroup, r.claimerGroup]
-    case 'tombstone':
     case 'switch':
+      return [code, r.generation, r.epoch]
+    case 'tombstone':
       return [code]
   }
 }
@@ -103,18 +107,16 @@ export function decodeRecord(bytes: Uint8Array): RecordBody {
         text: fields.text('text', TEXT_BYTES_MAX),
         sentAt: fields.integer('sentAt', Number.MAX_SAFE_INTEGER),
       })
-    case CODES.ack:
-      return fields.done({
-        kind: 'ack',
-        upTo: fields.integer('upTo', Number.MAX_SAFE_INTEGER),
-        missing: fields.integers('missing', ACK_MISSING_MAX),
-      })
+    case CODES.ack: {
+      const upTo = fields.integer('upTo', Number.MAX_SAFE_INTEGER)
+      return fields.done({ kind: 'ack', upTo, missing: fields.ranges('missing', upTo) })
+    }
     case CODES.commit:
       return fields.done({ kind: 'commit', commit: fields.blob('commit') })
     case CODES.welcome:
       return fields.done({
         kind: 'welcome',
-        generation: fields.integer('generation', 2 ** 32 - 1),
+        generation: fields.integer('generation', U32_MAX),
         welcome: fields.blob('welcome'),
       })
     case CODES.keyPackage:
@@ -138,9 +140,37 @@ export function decodeRecord(bytes: Uint8Array): RecordBody {
     case CODES.tombstone:
       return fields.done({ kind: 'tombstone' })
     case CODES.switch:
-      return fields.done({ kind: 'switch' })
+      return fields.done({
+        kind: 'switch',
+        generation: fields.integer('generation', U32_MAX),
+        epoch: fields.integer('epoch', Number.MAX_SAFE_INTEGER),
+      })
     default:
       return { kind: 'unknown', code }
+  }
+}
+
+/** `decodeRecord`, or undefined for what it refuses. */
+export function tryDecodeRecord(bytes: Uint8Array): RecordBody | undefined {
+  try {
+    return decodeRecord(bytes)
+  } catch (error) {
+    if (isHearsayError(error)) return undefined
+    throw error
+  }
+}
+
+/** Records whose effect takes public-key work. */
+export function needsJob(body: RecordBody): boolean {
+  switch (body.kind) {
+    case 'claim':
+    case 'offer':
+    case 'finish':
+    case 'commit':
+    case 'welcome':
+      return true
+    default:
+      return false
   }
 }
 
@@ -176,11 +206,23 @@ class Fields {
     return value
   }
 
-  integers(name: string, limit: number): number[] {
+  /** Pairs of first and last: ascending, not adjacent, from 1, all below `limit`. */
+  ranges(name: string, limit: number): SeqRange[] {
     const value = this.#items[this.#at++]
-    if (!Array.isArray(value) || value.length > limit) throw bad(name)
+    if (!Array.isArray(value) || value.length % 2 !== 0 || value.length > 2 * ACK_RANGES_MAX) {
+      throw bad(name)
+    }
     const inner = new Fields(value)
-    return value.map(() => inner.integer(name, Number.MAX_SAFE_INTEGER))
+    const ranges: SeqRange[] = []
+    let least = 1
+    while (ranges.length < value.length / 2) {
+      const first = inner.integer(name, limit)
+      const last = inner.integer(name, limit)
+      if (first < least || last < first) throw bad(name)
+      ranges.push([first, last])
+      least = last + 2
+    }
+    return ranges
   }
 
   bytes(name: string, length: number): Uint8Array {
@@ -191,7 +233,11 @@ class Fields {
 
   blob(name: string): Uint8Array {
     const value = this.#items[this.#at++]
-    if (!(value instanceof Uint8Array) || value.length === 0 || value.length > MLS_BYTES_MAX) {
+    if (
+      !(value instanceof Uint8Array) ||
+      value.length === 0 ||
+      value.length > MLS_MESSAGE_BYTES_MAX
+    ) {
       throw bad(name)
     }
     return value

@@ -1,6 +1,13 @@
-import { concat, type NetworkId } from '../base/index.ts'
-import { kdf, LABELS, signKeyPairFromSeed } from '../crypto/index.ts'
-import { type ChainState, firstChain } from '../stream/index.ts'
+import { type Address, concat, type NetworkId } from '../base/index.ts'
+import { hash, kdf, LABELS, signKeyPairFromSeed } from '../crypto/index.ts'
+import {
+  addressOf,
+  advanceChain,
+  type BoxKeys,
+  type ChainState,
+  firstChain,
+} from '../stream/index.ts'
+import { ANNOUNCEMENTS_MAX } from './constants.ts'
 
 const SECRET_BYTES = 32
 
@@ -8,17 +15,20 @@ const SECRET_BYTES = 32
  * Where two strangers who share only an invitation find each other. Four places, all predictable by holders
  * of the secret and random bytes to everyone else (SPEC §4):
  *
- * - claim: one salted box under a root that every holder of the secret can sign for; names the claimer's R_C
+ * - claim: salted boxes under a root that every holder of the secret can sign for; they name a claimer's R_C
  * - claimer: the claimer's stream, writable only with R_C's secret
  * - inviter: the inviter's stream to that claimer, writable only with R_I's secret
- * - verdict: one box of the inviter, written when a second claim shows up: names the claim that won
+ * - verdict: boxes of the inviter, written when a later claim shows up: they name the claim that won
  */
 export interface RendezvousPlace {
   readonly root: Uint8Array
   readonly chain: ChainState
 }
 
-export function claimPlace(networkId: NetworkId, secret: Uint8Array): RendezvousPlace & { rootSeed: Uint8Array } {
+export function claimPlace(
+  networkId: NetworkId,
+  secret: Uint8Array,
+): RendezvousPlace & { rootSeed: Uint8Array } {
   const rootSeed = kdf(LABELS.rendezvousClaimRoot, secret, networkId, SECRET_BYTES)
   return {
     rootSeed,
@@ -61,6 +71,28 @@ export function verdictPlace(
     root: inviterRoot,
     chain: firstChain(kdf(LABELS.rendezvousVerdict, secret, networkId, SECRET_BYTES)),
   }
+}
+
+/** The keys of the box at `index` of a place; the place's chain is used up. */
+export function keysAt(place: RendezvousPlace, index: number): BoxKeys {
+  let step = advanceChain(place.chain)
+  for (let i = 0; i < index; i++) step = advanceChain(step.next)
+  return step.keys
+}
+
+/** The `ANNOUNCEMENTS_MAX` addresses of a claim or verdict place. About 0.1 ms each. */
+export function addressesOf(place: RendezvousPlace): Address[] {
+  let { chain } = place
+  return Array.from({ length: ANNOUNCEMENTS_MAX }, () => {
+    const { next, keys } = advanceChain(chain)
+    chain = next
+    return addressOf(place.root, keys.blind)
+  })
+}
+
+/** Names a claim in a verdict, 32 bytes. */
+export function claimHash(claimerRoot: Uint8Array): Uint8Array {
+  return hash(LABELS.claimHash, claimerRoot)
 }
 
 /** The pre-shared key of both send groups, 32 bytes: a holder of the invitation was there, twice over. */

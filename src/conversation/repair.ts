@@ -1,7 +1,9 @@
 import { type Address, type BoxBytes, type Clock, toHex } from '../base/index.ts'
-import { AUDITS_MAX, PROBE_AHEAD } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { Audits } from './audits.ts'
+import { GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
+import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
+import type { Places } from './places.ts'
 import { type ConversationOptions, dayOf } from './ports.ts'
 import type { WatchedAddress } from './reader.ts'
 
@@ -10,9 +12,10 @@ export type RepairResult =
   | { readonly status: 'not-found' }
   | { readonly status: 'unreachable' }
 
-/** One look-up at the keepers, taken by a fetch slot. */
+/** One look-up at the keepers, taken by a fetch slot. `done` is called once. */
 export interface RepairJob {
   readonly address: Address
+  /** UTC day of publishing. */
   readonly day: number
   done(result: RepairResult): void
 }
@@ -20,33 +23,30 @@ export interface RepairJob {
 export interface RepairPorts {
   readonly clock: Clock
   readonly ledger: Ledger
-  /** A box from a keeper, to be treated like any that was heard. */
-  readonly onBox: (box: BoxBytes) => void
-  /** The keepers have a box with these messages. */
+  readonly places: Places
+  /** Boxes from the keepers of one address, to be treated like any that were heard. */
+  readonly onBoxes: (boxes: readonly BoxBytes[]) => void
+  /** The keepers have the box in which these messages end. */
   readonly onStored: (messages: readonly number[]) => void
 }
 
-interface Probe {
+/** What a contact may have written while this node was away. */
+interface Probing {
   readonly contact: Contact
-  readonly entry: WatchedAddress
-  readonly day: number
+  /** Address and day of look-ups that are done or under way. */
+  readonly asked: Set<string>
+  notBefore: number
+  /** Look-ups under way. */
+  open: number
+  /** Boxes were found that have not been read yet: they will show where to ask next. */
+  unread: boolean
 }
 
-interface Audit {
-  readonly address: Address
-  readonly day: number
-  readonly messages: readonly number[]
-  readonly at: number
-  tries: number
-}
-
-interface Wait {
-  tries: number
+interface GapTries {
+  count: number
   nextAt: number
 }
 
-const GAP_TRIES_MAX = 6
-const AUDIT_TRIES_MAX = 3
 const BACKOFF = 3
 
 /**
@@ -56,46 +56,54 @@ const BACKOFF = 3
 export class Repair {
   readonly #ports: RepairPorts
   readonly #options: ConversationOptions
-  readonly #probes: Probe[] = []
-  readonly #audits: Audit[] = []
-  readonly #waits = new Map<string, Wait>()
-  readonly #asked = new Set<string>()
+  readonly #audits: Audits
+  readonly #probing = new Map<Contact, Probing>()
+  /** Day of the last box before the latest absence. */
+  readonly #awaySince = new Map<Contact, number>()
+  readonly #gaps = new Map<string, GapTries>()
 
   constructor(ports: RepairPorts, options: ConversationOptions) {
     this.#ports = ports
     this.#options = options
+    this.#audits = new Audits(ports, { waitMs: options.ackRoundTripMs })
   }
 
-  /** Asks for everything that may have come while this node was away, stream by stream. */
+  /** Asks for everything that may have come while this node was away, contact by contact. */
   catchUp(): void {
-    this.#probes.length = 0
+    this.#probing.clear()
     for (const contact of this.#ports.ledger.contacts.values()) {
-      if (contact.card.phase !== 'failed') this.#probe(contact, contact.card.heardDay)
+      if (!hasEnded(contact)) this.probe(contact)
     }
   }
 
-  /** Look-ups that are still to be done to be up to date. */
+  /** Asks for what this contact may have written since it was last heard. */
+  probe(contact: Contact): void {
+    this.#awaySince.set(contact, contact.card.heardDay)
+    this.#probing.set(contact, {
+      contact,
+      asked: new Set(),
+      notBefore: 0,
+      open: 0,
+      unread: false,
+    })
+  }
+
+  /** The boxes that were found have been read. */
+  settled(): void {
+    for (const probing of this.#probing.values()) probing.unread = false
+    for (const contact of this.#awaySince.keys()) {
+      if (hasEnded(contact)) this.#awaySince.delete(contact)
+    }
+  }
+
+  /** Contacts that are still to be caught up with. */
   get pending(): number {
-    return this.#probes.length
-  }
-
-  #probe(contact: Contact, fromDay: number): void {
-    const today = dayOf(this.#ports.clock.now())
-    const first = Math.max(fromDay, today - this.#options.ttlDays)
-    const readers = [contact.reader, ...contact.claims.values()]
-    for (const reader of readers) {
-      for (const entry of reader?.heads(1 + PROBE_AHEAD) ?? []) {
-        for (let day = first; day <= today; day++) this.#probes.push({ contact, entry, day })
-      }
-    }
+    return this.#probing.size
   }
 
   /** An own box left; later its keepers are asked whether they have it. */
   audit(address: Address, day: number, messages: readonly number[]): void {
-    if (messages.length === 0) return
-    const at = this.#ports.clock.now() + this.#options.ackRoundTripMs
-    this.#audits.push({ address, day, messages, at, tries: 0 })
-    if (this.#audits.length > AUDITS_MAX) this.#audits.shift()
+    this.#audits.add(address, day, messages)
   }
 
   /** The next look-up, or undefined when nothing is due. */
@@ -105,59 +113,113 @@ export class Repair {
 
   #gapJob(): RepairJob | undefined {
     const now = this.#ports.clock.now()
-    const day = dayOf(now)
+    const seen = new Set<string>()
     for (const contact of this.#ports.ledger.contacts.values()) {
-      if (contact.unconfirmed.size > 0 || contact.card.phase === 'failed') continue
-      for (const entry of contact.reader?.gaps() ?? []) {
-        const key = toHex(entry.address)
-        const wait = this.#waits.get(key) ?? { tries: 0, nextAt: now + this.#options.ackRoundTripMs / 4 }
-        this.#waits.set(key, wait)
-        if (wait.tries >= GAP_TRIES_MAX || wait.nextAt > now || this.#asked.has(key)) continue
-        wait.nextAt = now + this.#options.ackRoundTripMs * BACKOFF ** wait.tries
-        // A box may have been written before midnight and be missed after it.
-        const askedDay = wait.tries % 2 === 0 ? day : Math.max(contact.card.heardDay, day - 1)
-        wait.tries++
-        return this.#job(entry.address, askedDay, () => {})
+      // Nothing is asked for because of a box that may have been made for this node alone.
+      if (hasEnded(contact) || contact.unconfirmed.size > 0) continue
+      for (const { address } of this.#gapsOf(contact)) {
+        const key = toHex(address)
+        seen.add(key)
+        const patience = this.#options.ackRoundTripMs / 4
+        const tries = this.#gaps.get(key) ?? { count: 0, nextAt: now + patience }
+        this.#gaps.set(key, tries)
+        const day = tries.nextAt <= now ? this.#gapDay(contact, tries, now) : undefined
+        if (day !== undefined) return this.#job(address, day, () => {})
       }
     }
-    if (this.#waits.size > 4096) this.#waits.clear()
+    for (const key of this.#gaps.keys()) if (!seen.has(key)) this.#gaps.delete(key)
     return undefined
   }
 
+  /** Day after day back to the last absence, at least one; then again after a growing wait. */
+  #gapDay(contact: Contact, tries: GapTries, now: number): number | undefined {
+    const latest = contact.card.heardDay
+    const since = Math.min(this.#awaySince.get(contact) ?? latest, latest - 1)
+    const days = Math.min(latest - since, this.#options.ttlDays) + 1
+    const round = Math.floor(tries.count / days)
+    if (round >= GAP_ROUNDS_MAX) return undefined
+    const day = latest - (tries.count % days)
+    tries.count++
+    if (tries.count % days === 0)
+      tries.nextAt = now + this.#options.ackRoundTripMs * BACKOFF ** round
+    return day
+  }
+
+  #gapsOf(contact: Contact): readonly WatchedAddress[] {
+    const readers = [contact.reader, ...contact.claims.values()]
+    return readers.flatMap((reader) => reader?.gaps() ?? [])
+  }
+
+  /** One contact after another, so that a long absence of one does not hold up the rest. */
   #probeJob(): RepairJob | undefined {
-    const probe = this.#probes.shift()
-    if (probe === undefined) return undefined
-    const { contact, entry, day } = probe
-    return this.#job(entry.address, day, (result) => {
-      if (result.status === 'found') this.#probe(contact, day)
-      // Nobody could be asked: it stays to be done.
-      if (result.status === 'unreachable' && this.#ports.ledger.contacts.has(contact.key)) {
-        if (this.#probes.length < 4096) this.#probes.push(probe)
+    const now = this.#ports.clock.now()
+    for (const probing of [...this.#probing.values()]) {
+      const { contact } = probing
+      if (!hasEnded(contact) && probing.notBefore > now) continue
+      const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)
+      if (target !== undefined) {
+        this.#probing.delete(contact)
+        this.#probing.set(contact, probing)
+        return this.#probeAt(probing, target)
       }
+      if (hasEnded(contact) || (probing.open === 0 && !probing.unread)) {
+        this.#probing.delete(contact)
+      }
+    }
+    return undefined
+  }
+
+  #probeAt(probing: Probing, { address, day }: { address: Address; day: number }): RepairJob {
+    const key = `${toHex(address)}/${day}`
+    probing.asked.add(key)
+    probing.open++
+    return this.#job(address, day, ({ status }) => {
+      probing.open--
+      if (status === 'found') probing.unread = true
+      if (status !== 'unreachable') return
+      // Nobody could be asked: it stays to be done.
+      probing.asked.delete(key)
+      probing.notBefore = this.#ports.clock.now() + this.#options.ackRoundTripMs
     })
   }
 
+  /** The first address and day, of those where the next boxes can be, that was not asked for yet. */
+  #nextProbe({ contact, asked }: Probing): { address: Address; day: number } | undefined {
+    const { clock, places } = this.#ports
+    const { role, createdAt, heardDay } = contact.card
+    const today = dayOf(clock.now())
+    const oldest = today - this.#options.ttlDays
+    const readers = [contact.reader, ...contact.claims.values()]
+    const heads = readers.flatMap((reader) => reader?.heads(1 + PROBE_AHEAD) ?? [])
+    // A verdict may be older than our claim.
+    const placesFrom = role === 'inviter' ? dayOf(createdAt) : oldest
+    const targets = [
+      ...places.addresses(contact).map((address) => ({ address, from: placesFrom })),
+      ...heads.map(({ address }) => ({ address, from: heardDay })),
+    ]
+    for (const { address, from } of targets) {
+      for (let day = Math.max(from, oldest); day <= today; day++) {
+        if (!asked.has(`${toHex(address)}/${day}`)) return { address, day }
+      }
+    }
+    return undefined
+  }
+
   #auditJob(): RepairJob | undefined {
-    const now = this.#ports.clock.now()
-    const at = this.#audits.findIndex((a) => a.at + a.tries * this.#options.ackRoundTripMs <= now)
-    const audit = this.#audits[at]
+    const audit = this.#audits.take()
     if (audit === undefined) return undefined
-    this.#audits.splice(at, 1)
     return this.#job(audit.address, audit.day, (result) => {
       if (result.status === 'found') this.#ports.onStored(audit.messages)
-      else if (++audit.tries < AUDIT_TRIES_MAX) this.#audits.push(audit)
+      else this.#audits.again(audit)
     })
   }
 
   #job(address: Address, day: number, then: (result: RepairResult) => void): RepairJob {
-    const key = toHex(address)
-    this.#asked.add(key)
     return {
       address,
       day,
       done: (result) => {
-        this.#asked.delete(key)
-        if (result.status === 'found') for (const box of result.boxes) this.#ports.onBox(box)
+        if (result.status === 'found') this.#ports.onBoxes(result.boxes)
         then(result)
       },
     }

@@ -1,10 +1,16 @@
 import { type Address, fromHex, toHex } from '../base/index.ts'
+import { TAKEN_MAX } from './constants.ts'
 import type { Contact } from './contact.ts'
 import type { WatchedAddress } from './reader.ts'
 
 /** What a heard address means to this device. */
 export type WatchRef =
-  | { readonly kind: 'stream'; readonly contact: Contact; readonly tag: string; readonly index: number }
+  | {
+      readonly kind: 'stream'
+      readonly contact: Contact
+      readonly tag: string
+      readonly index: number
+    }
   | {
       readonly kind: 'candidate'
       readonly contact: Contact
@@ -13,7 +19,9 @@ export type WatchRef =
       readonly index: number
     }
   | { readonly kind: 'claim'; readonly contact: Contact; readonly index: number }
-  | { readonly kind: 'verdict'; readonly contact: Contact }
+  | { readonly kind: 'verdict'; readonly contact: Contact; readonly index: number }
+  /** Its box was read: another one under it is equivocation. */
+  | { readonly kind: 'taken'; readonly contact: Contact }
 
 /**
  * Every address that any conversation of this device waits for, in one map: hearing a box is one look-up. The
@@ -21,6 +29,7 @@ export type WatchRef =
  */
 export class Watch {
   readonly #refs = new Map<string, WatchRef>()
+  readonly #taken = new Map<string, Contact>()
   #fresh: Address[] = []
 
   add(address: Address, ref: WatchRef): void {
@@ -43,19 +52,33 @@ export class Watch {
   }
 
   find(address: Address): WatchRef | undefined {
-    return this.#refs.get(toHex(address))
+    const key = toHex(address)
+    const taken = this.#taken.get(key)
+    return this.#refs.get(key) ?? (taken && { kind: 'taken', contact: taken })
   }
 
-  remove(address: Address): void {
-    this.#refs.delete(toHex(address))
+  /** The box of this address was read; its memory fades after `TAKEN_MAX` further boxes. */
+  take(contact: Contact, address: Address): void {
+    const key = toHex(address)
+    this.#refs.delete(key)
+    this.#taken.set(key, contact)
+    for (const oldest of this.#taken.keys()) {
+      if (this.#taken.size <= TAKEN_MAX) break
+      this.#taken.delete(oldest)
+    }
   }
 
   removeEntries(entries: readonly WatchedAddress[]): void {
-    for (const { address } of entries) this.remove(address)
+    this.removeAddresses(entries.map(({ address }) => address))
+  }
+
+  removeAddresses(addresses: readonly Address[]): void {
+    for (const address of addresses) this.#refs.delete(toHex(address))
   }
 
   removeContact(contact: Contact): void {
     for (const [key, ref] of this.#refs) if (ref.contact === contact) this.#refs.delete(key)
+    for (const [key, taken] of this.#taken) if (taken === contact) this.#taken.delete(key)
   }
 
   /** Addresses added since the last call: their boxes may be in the local store already. */
@@ -67,9 +90,5 @@ export class Watch {
 
   addresses(): Address[] {
     return [...this.#refs.keys()].map((key) => fromHex(key) as Address)
-  }
-
-  get size(): number {
-    return this.#refs.size
   }
 }

@@ -1,49 +1,31 @@
-import type { BoxKeys, ChainState } from '../stream/index.ts'
-import { advanceChain, BOX_PAYLOAD_BYTES, paddedLength, Segmenter } from '../stream/index.ts'
-import { OFFERS_MAX, SWITCH_WAIT_MS } from './constants.ts'
-import { drawOffers, type OfferTimes } from './offers.ts'
-import { encodeRecord, type RecordKind } from './records.ts'
 import type { Rng } from '../base/index.ts'
-
-/** The epoch of a key exchange, before there is a send group. */
-export const RENDEZVOUS_TAG = 'r'
+import { wipe } from '../crypto/index.ts'
+import {
+  advanceChain,
+  BOX_PAYLOAD_BYTES,
+  type BoxKeys,
+  type ChainState,
+  MAX_WHOLE_BYTES,
+  paddedLength,
+  Segmenter,
+  WHOLE_HEADER_BYTES,
+} from '../stream/index.ts'
+import { SWITCH_WAIT_MS } from './constants.ts'
+import { epochOfTag, RENDEZVOUS_TAG } from './epoch-tag.ts'
+import { drawOffers, type OfferTimes } from './offers.ts'
+import { newOutRecord, type OutRecord } from './out-record.ts'
+import type { SeqRange } from './ranges.ts'
+import { encodeRecord } from './records.ts'
 
 /** One epoch of a stream from its writer's side. */
 export interface WriteEpoch {
   /** `r` for the rendezvous stream of a key exchange, `<generation>.<MLS epoch>` after it. */
   readonly tag: string
+  /** Its index is the number of boxes of this epoch. */
   chain: ChainState
+  /** Owned by the writer, who wipes it. */
   readonly rootSeed: Uint8Array
   readonly since: number
-}
-
-/** A record on its way. It exists on disk from acceptance until it is acknowledged or reported as lost. */
-export interface OutRecord {
-  /** Position in the contact's queue, monotone; the record's key on disk. */
-  readonly queued: number
-  readonly kind: RecordKind
-  bytes: Uint8Array
-  /** Number of the message in the history, for texts. */
-  readonly message: number | undefined
-  readonly expiresAt: number
-  /** Sequence number in the stream; 0 until bound to a box. */
-  seq: number
-  /** Times of further offers, drawn at the first binding. */
-  due: number[]
-  /** Wall clock of the last box that carried all of it out; undefined while in doubt. */
-  sentAt: number | undefined
-  gapOffered: boolean
-}
-
-export interface Draft {
-  readonly payload: Uint8Array
-  readonly keys: BoxKeys
-  readonly tag: string
-  readonly rootSeed: Uint8Array
-  /** Records whose binding changed: they are written in the batch that reserves the index. */
-  readonly bound: readonly OutRecord[]
-  /** Records whose last byte is in this box. */
-  readonly finished: readonly OutRecord[]
 }
 
 export interface WriterState {
@@ -54,6 +36,19 @@ export interface WriterState {
   nextQueued: number
 }
 
+/** One box before it is sealed. The caller makes state and `bound` durable, seals, and reports its fate. */
+export interface Draft {
+  readonly payload: Uint8Array
+  readonly keys: BoxKeys
+  readonly rootSeed: Uint8Array
+  /** Records whose binding changed: they are written in the batch that reserves the index. */
+  readonly bound: readonly OutRecord[]
+  /** Records whose last byte is in this box. */
+  readonly finished: readonly OutRecord[]
+  /** Records with any byte in this box. */
+  readonly touched: readonly OutRecord[]
+}
+
 /**
  * The writing end of one device's stream in one conversation: queue, order, chain and offers. Pure: the
  * caller persists `state` and the bound records in one batch before it seals the box.
@@ -62,13 +57,15 @@ export class StreamWriter {
   readonly state: WriterState
   readonly #rng: Rng
   readonly #times: OfferTimes
-  #segmenter = new Segmenter()
+  readonly #segmenter = new Segmenter()
   /** Accepted and not yet in any box, oldest first. */
   readonly queue: OutRecord[] = []
   /** Bound and not yet acknowledged, by sequence number. */
   readonly outstanding = new Map<number, OutRecord>()
-  /** Partly in boxes already: the segmenter holds the rest. */
+  /** The segmenter holds them, or what is left of them. */
   readonly #partial = new Map<number, OutRecord>()
+  /** Partial records that are in a box already. */
+  readonly #begun = new Set<number>()
   /** In a box that is filled and whose fate is not known yet. */
   readonly #flying = new Set<number>()
 
@@ -82,60 +79,84 @@ export class StreamWriter {
   take(record: OutRecord): void {
     if (record.seq === 0) this.queue.push(record)
     else this.outstanding.set(record.seq, record)
+    this.state.nextQueued = Math.max(this.state.nextQueued, record.queued + 1)
+  }
+
+  /** Accepted and not ended. */
+  get waiting(): number {
+    return this.queue.length + this.outstanding.size
   }
 
   /** True when a box drafted now would carry something. `allowTexts` is false until the contact is ready. */
   wants(now: number, allowTexts: boolean): boolean {
-    if (this.#partial.size > 0 || this.#switchDue(now)) return true
+    if (this.#segmenter.pending || this.#switchDue(now)) return true
     for (const record of this.queue) if (allowTexts || record.kind !== 'text') return true
     for (const record of this.outstanding.values()) if (this.#isDue(record, now)) return true
     return false
   }
 
   /**
-   * Fills one box: first what is partly out, then what is due again, then the queue in order, then `ack`.
-   * Advances the chain, so the caller must persist `state` before it seals.
+   * Fills one box: `ack`, what is partly out, what is due again, then the queue in order. Binds only what this
+   * box can carry, because what is bound cannot be taken back. Advances the chain.
    */
   draft(now: number, allowTexts: boolean, ack: Uint8Array | undefined): Draft | undefined {
     const bound: OutRecord[] = []
-    this.#maybeSwitch(now)
-    // Bind only what this box may carry: what is bound can no longer be cancelled.
-    const room = () => this.#waitingBytes() < BOX_PAYLOAD_BYTES
-    if (ack !== undefined && !this.#segmenter.has(0)) this.#segmenter.push({ seq: 0, bytes: ack })
-    for (const record of this.outstanding.values()) {
-      if (!room()) break
-      if (!this.#isDue(record, now)) continue
-      record.sentAt = undefined
-      record.due = record.due.filter((at) => at > now)
-      this.#push(record, bound)
+    const switching = this.#switchDue(now)
+    // A record never spans two epochs: what is under way ends first, and nothing is begun meanwhile.
+    if (switching && !this.#segmenter.pending) this.#switch(bound)
+    if (ack !== undefined) {
+      this.#segmenter.drop(0)
+      this.#segmenter.push({ seq: 0, bytes: ack })
     }
-    while (room()) {
-      const at = this.queue.findIndex((r) => allowTexts || r.kind !== 'text')
-      const record = this.queue[at]
-      if (record === undefined) break
-      this.queue.splice(at, 1)
-      record.seq = this.state.nextSeq++
-      record.due = drawOffers(this.#rng, this.#times).map((after) => now + after)
-      this.outstanding.set(record.seq, record)
-      this.#push(record, bound)
-    }
+    if (!switching || bound.length > 0) this.#bind(now, allowTexts, bound)
     if (!this.#segmenter.pending) return undefined
-    const { payload, finished } = this.#segmenter.fill()
+    const { payload, started, finished } = this.#segmenter.fill()
+    for (const seq of started) if (seq !== 0) this.#begun.add(seq)
+    const touched = this.#records(this.#begun)
+    const ended = this.#records(finished)
+    for (const { seq } of ended) {
+      this.#partial.delete(seq)
+      this.#begun.delete(seq)
+      this.#flying.add(seq)
+    }
     const { next, keys } = advanceChain(this.state.epoch.chain)
     this.state.epoch.chain = next
-    return {
-      payload,
-      keys,
-      tag: this.state.epoch.tag,
-      rootSeed: this.state.epoch.rootSeed,
-      bound,
-      finished: finished.flatMap((seq) => {
-        const record = this.#partial.get(seq)
-        this.#partial.delete(seq)
-        if (record !== undefined) this.#flying.add(seq)
-        return record === undefined ? [] : [record]
-      }),
+    return { payload, keys, rootSeed: this.state.epoch.rootSeed, bound, finished: ended, touched }
+  }
+
+  #records(seqs: Iterable<number>): OutRecord[] {
+    return [...seqs].flatMap((seq) => this.#partial.get(seq) ?? [])
+  }
+
+  #bind(now: number, allowTexts: boolean, bound: OutRecord[]): void {
+    for (const record of this.outstanding.values()) {
+      if (!this.#isDue(record, now)) continue
+      if (!this.#fits(record)) return
+      record.sentAt = undefined
+      record.due = record.due?.filter((at) => at > now)
+      this.#push(record, bound)
     }
+    for (;;) {
+      const at = this.queue.findIndex((r) => allowTexts || r.kind !== 'text')
+      const record = this.queue[at]
+      if (record === undefined || !this.#fits(record)) return
+      this.queue.splice(at, 1)
+      this.#number(record)
+      this.#push(record, bound)
+    }
+  }
+
+  /** Beside what waits already: whole, or as a large record that fills what is left. */
+  #fits(record: OutRecord): boolean {
+    const used = this.#segmenter.pendingBytes
+    const padded = paddedLength(record.bytes.length)
+    if (padded > MAX_WHOLE_BYTES) return used < BOX_PAYLOAD_BYTES / 2
+    return used + WHOLE_HEADER_BYTES + padded <= BOX_PAYLOAD_BYTES
+  }
+
+  #number(record: OutRecord): void {
+    record.seq = this.state.nextSeq++
+    this.outstanding.set(record.seq, record)
   }
 
   #push(record: OutRecord, bound: OutRecord[]): void {
@@ -144,29 +165,48 @@ export class StreamWriter {
     bound.push(record)
   }
 
-  /** The box with these records has left, or was lost on the way out (`left` false: due again at once). */
-  sent(records: readonly OutRecord[], now: number, left: boolean): void {
+  /** The box with the last byte of these records has left. The first time draws when they go again. */
+  sent(records: readonly OutRecord[], now: number): void {
     for (const record of records) {
-      record.sentAt = left ? now : undefined
+      record.sentAt = now
+      record.due ??= drawOffers(this.#rng, this.#times).map((after) => now + after)
       this.#flying.delete(record.seq)
     }
+  }
+
+  /** A box was lost on its way out: the records in it start again. */
+  lost(touched: readonly OutRecord[]): void {
+    for (const record of touched) {
+      this.#drop(record.seq)
+      record.sentAt = undefined
+    }
+  }
+
+  #drop(seq: number): void {
+    this.#segmenter.drop(seq)
+    this.#partial.delete(seq)
+    this.#begun.delete(seq)
+    this.#flying.delete(seq)
   }
 
   /**
    * Everything up to `upTo` but `missing` is durable at the reader. Returns the records that this ends.
    * A record reported missing is due once more at once: an authenticated gap report.
    */
-  acknowledge(upTo: number, missing: readonly number[], now: number): OutRecord[] {
-    const holes = new Set(missing)
+  acknowledge(upTo: number, missing: readonly SeqRange[], now: number): OutRecord[] {
     const ended: OutRecord[] = []
     for (const [seq, record] of this.outstanding) {
-      if (seq > upTo || this.#partial.has(seq)) continue
-      if (!holes.has(seq)) {
+      if (seq > upTo) continue
+      const offered = record.due !== undefined
+      // Nobody can have a record whose last byte is still here.
+      if (this.#partial.has(seq) && !offered) continue
+      if (!missing.some(([first, last]) => first <= seq && seq <= last)) {
+        this.#drop(seq)
         this.outstanding.delete(seq)
         ended.push(record)
       } else if (!record.gapOffered && record.sentAt !== undefined) {
         record.gapOffered = true
-        record.due.push(now)
+        record.due?.push(now)
       }
     }
     return ended
@@ -174,8 +214,8 @@ export class StreamWriter {
 
   /**
    * Makes `epoch` the next one. The stream moves when the record queued as `afterQueued` is acknowledged, or
-   * after an hour (a reader that is away must not hold back healing for ever); a rendezvous stream waits,
-   * because its reader knows no other yet.
+   * after an hour when it has had all its offers (a reader that is away must not hold back healing for ever);
+   * a rendezvous stream waits, because its reader knows no other yet.
    */
   stage(epoch: WriteEpoch, afterQueued: number, now: number): void {
     this.state.staged = { epoch, afterQueued, stagedAt: now }
@@ -183,8 +223,7 @@ export class StreamWriter {
 
   /** Records whose time is over, bound or not; the caller turns bound ones into tombstones. */
   expired(now: number): OutRecord[] {
-    const over: OutRecord[] = []
-    for (const record of this.queue) if (record.expiresAt <= now) over.push(record)
+    const over = this.queue.filter((record) => record.expiresAt <= now)
     for (const record of this.outstanding.values()) {
       if (record.expiresAt <= now && !this.#partial.has(record.seq)) over.push(record)
     }
@@ -198,67 +237,60 @@ export class StreamWriter {
     return at >= 0
   }
 
+  /** Ends a bound record for good: its number stays a hole. */
+  drop(record: OutRecord): void {
+    this.#drop(record.seq)
+    this.outstanding.delete(record.seq)
+  }
+
   /** A bound record that will not be repaired any more becomes a tombstone under the same number. */
-  bury(record: OutRecord, now: number, expiresAt: number): OutRecord {
-    const tombstone: OutRecord = {
-      ...record,
-      kind: 'tombstone',
-      bytes: encodeRecord({ kind: 'tombstone' }),
-      message: undefined,
-      expiresAt,
-      due: [now, ...drawOffers(this.#rng, this.#times).map((after) => now + after)].slice(
-        0,
-        OFFERS_MAX,
-      ),
-      sentAt: now,
-    }
+  bury(record: OutRecord, expiresAt: number): OutRecord {
+    const bytes = encodeRecord({ kind: 'tombstone' })
+    const tombstone = newOutRecord(record.queued, 'tombstone', bytes, { expiresAt })
+    tombstone.seq = record.seq
+    this.#drop(record.seq)
     this.outstanding.set(record.seq, tombstone)
     return tombstone
   }
 
+  /** Erases all keys. The writer is of no use afterwards. */
+  clear(): void {
+    const { epoch, staged } = this.state
+    wipe(epoch.chain.chainKey, epoch.rootSeed)
+    if (staged !== undefined) wipe(staged.epoch.chain.chainKey, staged.epoch.rootSeed)
+  }
+
   #switchDue(now: number): boolean {
-    const staged = this.state.staged
+    const { staged, epoch } = this.state
     if (staged === undefined) return false
-    if (!this.#open(staged.afterQueued)) return true
-    return this.state.epoch.tag !== RENDEZVOUS_TAG && now - staged.stagedAt >= SWITCH_WAIT_MS
+    const record = this.#find(staged.afterQueued)
+    if (record === undefined) return true
+    if (epoch.tag === RENDEZVOUS_TAG || now - staged.stagedAt < SWITCH_WAIT_MS) return false
+    // In the new epoch an offer of this record would be of no use to a reader who needs it to get there.
+    return record.sentAt !== undefined && record.due?.length === 0
+  }
+
+  #find(queued: number): OutRecord | undefined {
+    for (const record of this.outstanding.values()) if (record.queued === queued) return record
+    return this.queue.find((record) => record.queued === queued)
   }
 
   /** In doubt (bound, but not known to have left) or at one of its drawn times. */
   #isDue(record: OutRecord, now: number): boolean {
     if (this.#partial.has(record.seq) || this.#flying.has(record.seq)) return false
-    return record.sentAt === undefined || record.due.some((at) => at <= now)
+    return record.sentAt === undefined || record.due?.some((at) => at <= now) === true
   }
 
-  #waitingBytes(): number {
-    let sum = 0
-    for (const record of this.#partial.values()) sum += paddedLength(record.bytes.length)
-    return sum
-  }
-
-  #open(queued: number): boolean {
-    if (this.queue.some((r) => r.queued === queued)) return true
-    for (const record of this.outstanding.values()) if (record.queued === queued) return true
-    return false
-  }
-
-  /** Between records only: a record never spans two epochs. */
-  #maybeSwitch(now: number): void {
-    const staged = this.state.staged
-    if (staged === undefined || !this.#switchDue(now) || this.#segmenter.pending) return
+  /** Moves to the staged epoch, and says so in its first record. */
+  #switch(bound: OutRecord[]): void {
+    const { staged, epoch: old } = this.state
+    if (staged === undefined) return
+    wipe(old.chain.chainKey, old.rootSeed)
     this.state.epoch = staged.epoch
     this.state.staged = undefined
-    const record: OutRecord = {
-      queued: this.state.nextQueued++,
-      kind: 'switch',
-      bytes: encodeRecord({ kind: 'switch' }),
-      message: undefined,
-      expiresAt: Number.MAX_SAFE_INTEGER,
-      seq: 0,
-      due: [],
-      sentAt: undefined,
-      gapOffered: false,
-    }
-    this.queue.unshift(record)
+    const bytes = encodeRecord({ kind: 'switch', ...epochOfTag(staged.epoch.tag) })
+    const record = newOutRecord(this.state.nextQueued++, 'switch', bytes)
+    this.#number(record)
+    this.#push(record, bound)
   }
 }
-

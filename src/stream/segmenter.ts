@@ -53,6 +53,13 @@ export class Segmenter {
     return this.#queue.length
   }
 
+  /** Bytes that the waiting records still need, each with the header of a whole record. */
+  get pendingBytes(): number {
+    let sum = 0
+    for (const { padded, sent } of this.#queue) sum += WHOLE_HEADER_BYTES + padded.length - sent
+    return sum
+  }
+
   /**
    * Queues a record; its bytes are copied.
    * @throws HearsayError `record-too-large`; `bad-value` when its number is already queued.

@@ -1,63 +1,103 @@
-import { asNetworkId, type BoxBytes, silentLogger, toHex } from '../../src/base/index.ts'
+import {
+  asNetworkId,
+  type BoxBytes,
+  equalBytes,
+  type HearsayError,
+  silentLogger,
+  toHex,
+} from '../../src/base/index.ts'
 import {
   ConversationJobs,
   type ConversationOptions,
   Conversations,
+  decodeInvitation,
+  type JobRunner,
   MlsAdapter,
 } from '../../src/conversation/index.ts'
-import { type MemoryDisk, memoryDisk, openMemoryStore, type Store } from '../../src/store/index.ts'
+import { addressesOf, claimPlace } from '../../src/conversation/rendezvous.ts'
+import {
+  type Batch,
+  type JournalEvent,
+  type MemoryDisk,
+  memoryDisk,
+  openMemoryStore,
+  type Store,
+} from '../../src/store/index.ts'
 import { parseBox, verifyBox } from '../../src/stream/index.ts'
+import { fakeJobs } from './fake-jobs.ts'
 import { seededRng } from './seeded-rng.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 export const NETWORK_ID = asNetworkId(new Uint8Array(32).fill(9))
+export const SLOT_MS = 250
 
-const OPTIONS: ConversationOptions = {
+export const OPTIONS: ConversationOptions = {
   networkId: NETWORK_ID,
   ttlDays: 2,
-  windowSize: 32,
+  windowSize: 16,
   ackSettleMs: 0,
   ackJitterMs: 0,
   ackRoundTripMs: 2000,
+}
+
+export interface Sent {
+  readonly from: string
+  readonly box: BoxBytes
+  readonly at: number
 }
 
 /** Boxes that everybody hears: gossip and keepers in one, without a network. */
 export class Air {
   readonly clock = new VirtualClock()
   readonly devices: Device[] = []
+  /** Every box, by hexadecimal address, in the order of their publication. */
   readonly boxes = new Map<string, BoxBytes[]>()
+  readonly sent: Sent[] = []
+  /** The addresses that every holder of an invitation may write. */
+  readonly claimAddresses = new Set<string>()
   /** Decides per box and device whether it is heard; by default always. */
   hears: (box: BoxBytes, to: Device) => boolean = () => true
-  published = 0
+  /** Whether look-ups reach the keepers. */
+  keepers = true
+  lookUps = 0
 
-  /** One slot for every device: work, then one box each. */
-  async slot(ms = 250): Promise<void> {
-    const signal = new AbortController().signal
+  /** One slot for every device: work, then one look-up and one box each. */
+  async slot(ms = SLOT_MS): Promise<void> {
     await this.clock.advance(ms)
-    for (const device of this.devices) if (device.up) await device.conversations.work(signal)
-    for (const device of this.devices) {
-      if (!device.up) continue
-      const box = await device.conversations.nextBox()
-      if (box === undefined) continue
-      this.emit(box)
-      await device.conversations.published(box, 1)
-    }
+    for (const device of this.devices) if (device.up) await device.work()
+    for (const device of this.devices) if (device.up) await device.publish()
   }
 
-  emit(box: BoxBytes): void {
+  /** Publishes a box. An address carries one box, once; only claim addresses carry several. */
+  emit(from: string, box: BoxBytes): void {
     if (!verifyBox(NETWORK_ID, box)) throw new Error('a box that does not verify left a device')
-    this.published++
     const key = toHex(parseBox(box).address)
     const known = this.boxes.get(key) ?? []
+    if (known.length > 0 && !this.claimAddresses.has(key)) {
+      throw new Error(`an address was used twice by ${from}`)
+    }
+    this.spread(from, box)
+  }
+
+  /** What gossip does with any valid box, also one that no honest device would send. */
+  spread(from: string, box: BoxBytes): void {
+    const key = toHex(parseBox(box).address)
+    const known = this.boxes.get(key) ?? []
+    this.sent.push({ from, box, at: this.clock.now() })
     this.boxes.set(key, [...known, box])
     for (const device of this.devices) {
       if (!device.up || !this.hears(box, device)) continue
       device.conversations.hear(box, {
         source: 'gossip',
         confirmed: true,
-        conflict: known.length > 0,
+        conflict: known.some((other) => !equalBytes(other, box)),
       })
     }
+  }
+
+  /** Boxes that left this device, from the `after`-th box of all on. */
+  sentBy(device: Device, after = 0): number {
+    return this.sent.slice(after).filter(({ from }) => from === device.name).length
   }
 
   async slots(count: number, ms?: number): Promise<void> {
@@ -65,87 +105,222 @@ export class Air {
   }
 
   /** Runs slots until `done`, at most `limit`. */
-  async until(done: () => boolean | Promise<boolean>, limit = 200): Promise<void> {
+  async until(done: () => boolean | Promise<boolean>, limit = 200, ms?: number): Promise<void> {
     for (let i = 0; i < limit; i++) {
       if (await done()) return
-      await this.slot()
+      await this.slot(ms)
     }
     throw new Error(`not done after ${limit} slots`)
   }
 }
 
+export interface DeviceOptions {
+  /** The real post-quantum jobs; by default a fake of the same shape. */
+  readonly realJobs?: boolean
+  /** Changes what the jobs answer: a hostile or unlucky device. */
+  readonly tamper?: (jobs: JobRunner) => JobRunner
+  readonly options?: Partial<ConversationOptions>
+}
+
+const NEVER = new Promise<never>(() => {})
+
 export class Device {
   readonly air: Air
   readonly name: string
   readonly disk: MemoryDisk = memoryDisk()
+  readonly options: DeviceOptions
   up = true
-  /** Local boxes are those in the air; false models a node that keeps nothing. */
+  /** Whether the local store has what was published; false models a node that keeps nothing. */
   keeps = true
+  linked = true
+  /** Peers that take a box; 0 loses it. */
+  peers = 1
   store!: Store
   conversations!: Conversations
+  /** Crash at this step from now on; a step is a side of a commit or of a publication. */
+  crashAt: number | undefined
+  steps = 0
   #starts = 0
+  #die: () => void = () => {}
+  #died: Promise<void> = NEVER
 
-  private constructor(air: Air, name: string) {
+  constructor(air: Air, name: string, options: DeviceOptions = {}) {
     this.air = air
     this.name = name
+    this.options = options
   }
 
-  static async create(air: Air, name: string): Promise<Device> {
-    const device = new Device(air, name)
+  static async create(air: Air, name: string, options?: DeviceOptions): Promise<Device> {
+    const device = new Device(air, name, options)
     await device.start()
     air.devices.push(device)
     return device
   }
 
-  async start(options: Partial<ConversationOptions> = {}): Promise<void> {
+  async start(opening: { restored?: boolean } = {}): Promise<void> {
     const { clock } = this.air
     const rng = seededRng(`${this.name}/${this.#starts++}`)
-    this.store = await openMemoryStore({ clock, rng, log: silentLogger }, { disk: this.disk })
+    const ports = { clock, rng, log: silentLogger }
+    const real = this.options.realJobs === true
+    const mls = new MlsAdapter({ rng, clock })
+    const jobs: JobRunner = real ? new ConversationJobs({ mls, rng }) : fakeJobs(rng)
+    this.#died = new Promise((resolve) => {
+      this.#die = resolve
+    })
+    this.store = this.#watched(await openMemoryStore(ports, { disk: this.disk, ...opening }))
     this.conversations = new Conversations(
       {
-        clock,
-        rng,
-        log: silentLogger,
+        ...ports,
         store: this.store,
-        jobs: new ConversationJobs({ mls: new MlsAdapter({ rng, clock }), rng }),
+        jobs: this.options.tamper?.(jobs) ?? jobs,
         boxes: {
           find: async (addresses) =>
             (this.keeps ? addresses : []).flatMap((address) =>
               (this.air.boxes.get(toHex(address)) ?? []).map((box) => ({ box, confirmed: true })),
             ),
         },
-        linked: () => true,
+        linked: () => this.linked,
       },
-      { ...OPTIONS, ...options },
+      { ...OPTIONS, ...this.options.options },
     )
-    await this.conversations.start()
     this.up = true
+    await this.#alive(this.conversations.start())
   }
 
   /** Ends the device as a crash would: nothing is flushed but what was committed. */
   async crash(): Promise<void> {
     this.up = false
+    this.#die()
     await this.store.close()
   }
 
-  async invite(alias = 'friend'): Promise<string> {
+  async restart(): Promise<void> {
+    this.crashAt = undefined
+    await this.start()
+  }
+
+  /** Counts a step; at the chosen one the device is dead, and whoever waits for it waits for ever. */
+  async #step(): Promise<void> {
+    if (!this.up) await NEVER
+    if (++this.steps !== this.crashAt) return
+    this.up = false
+    this.#die()
+    await NEVER
+  }
+
+  /** Resolves when the work is done or the device has died over it. */
+  async #alive<T>(work: Promise<T>): Promise<T | undefined> {
+    return Promise.race([work, this.#died.then(() => undefined)])
+  }
+
+  /** Checks that a batch is committed in the turn in which it was filled, and crashes around commits. */
+  #watched(store: Store): Store {
+    const fresh = () => {
+      const batch = store.batch()
+      const commit = batch.commit.bind(batch)
+      let filled = false
+      const fill = () => {
+        if (filled) return
+        filled = true
+        queueMicrotask(() => {
+          if (filled) throw new Error('a batch was filled in one turn and committed in another')
+        })
+      }
+      for (const name of ['put', 'del', 'putSecret', 'delSecret', 'append'] as const) {
+        const original = batch[name].bind(batch) as (...args: unknown[]) => Batch
+        Object.assign(batch, {
+          [name]: (...args: unknown[]) => {
+            fill()
+            original(...args)
+            return batch
+          },
+        })
+      }
+      return Object.assign(batch, {
+        commit: async () => {
+          filled = false
+          // Submitted in this turn, as it would be without the watch.
+          if (this.up && this.steps + 1 !== this.crashAt) {
+            this.steps++
+            const result = await commit()
+            await this.#step()
+            return result
+          }
+          await this.#step()
+          return commit()
+        },
+      })
+    }
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'batch') return fresh
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+  }
+
+  async work(): Promise<void> {
+    await this.#alive(this.conversations.work(new AbortController().signal))
+  }
+
+  /** One look-up and one box. */
+  async publish(): Promise<void> {
+    const job = this.conversations.nextRepair()
+    if (job !== undefined) {
+      this.air.lookUps++
+      const known = this.air.boxes.get(toHex(job.address)) ?? []
+      const boxes = known.filter((box) => parseBox(box).expiryDay - OPTIONS.ttlDays === job.day)
+      if (!this.air.keepers) job.done({ status: 'unreachable' })
+      else job.done(boxes.length > 0 ? { status: 'found', boxes } : { status: 'not-found' })
+    }
+    await this.#alive(this.#publishBox())
+  }
+
+  async #publishBox(): Promise<void> {
+    const box = await this.conversations.nextBox()
+    if (box === undefined) return
+    await this.#step()
+    if (this.peers > 0) this.air.emit(this.name, box)
+    await this.#step()
+    await this.conversations.published(box, this.peers)
+  }
+
+  /** Does something that commits a batch, as an API call would. */
+  async commit<T>(effect: (batch: Batch) => T): Promise<T> {
     const batch = this.store.batch()
-    const { uri } = this.conversations.invite(batch, { alias, ttlMs: 3_600_000 })
-    await batch.commit()
+    const result = effect(batch)
+    await this.#alive(batch.commit())
+    return result
+  }
+
+  async invite(alias = 'friend', ttlMs = 3_600_000): Promise<string> {
+    const { uri } = await this.commit((batch) => this.conversations.invite(batch, { alias, ttlMs }))
+    const { secret } = decodeInvitation(uri, NETWORK_ID, this.air.clock.now())
+    for (const address of addressesOf(claimPlace(NETWORK_ID, secret))) {
+      this.air.claimAddresses.add(toHex(address))
+    }
     return uri
   }
 
   async add(uri: string, alias = 'friend'): Promise<void> {
-    const batch = this.store.batch()
-    this.conversations.add(batch, { uri, alias })
-    await batch.commit()
+    await this.commit((batch) => this.conversations.add(batch, { uri, alias }))
   }
 
-  async send(text: string, to = 'friend'): Promise<Uint8Array> {
-    const batch = this.store.batch()
-    const message = this.conversations.send(batch, { to, text, expiresInMs: undefined })
-    await batch.commit()
+  async send(text: string, to = 'friend', expiresInMs?: number): Promise<Uint8Array> {
+    const message = await this.commit((batch) =>
+      this.conversations.send(batch, { to, text, expiresInMs }),
+    )
     return message.id
+  }
+
+  async state(id: Uint8Array): Promise<string> {
+    return (await this.conversations.message(id)).state
+  }
+
+  phase(alias = 'friend'): string {
+    const { phase, reason } = this.conversations.contact(alias)
+    return reason === '' ? phase : `${phase}: ${reason}`
   }
 
   async received(): Promise<string[]> {
@@ -153,19 +328,41 @@ export class Device {
     return (await this.conversations.messages(all)).map((message) => message.text)
   }
 
+  async journal(...types: string[]): Promise<JournalEvent[]> {
+    const found: JournalEvent[] = []
+    let after = 0
+    while (after < this.store.headSeq()) {
+      const page = await this.store.journal.events(after, 500, ...(types.length > 0 ? [types] : []))
+      found.push(...page.events)
+      after = page.scannedTo
+    }
+    return found
+  }
+
   async events(): Promise<string[]> {
-    const { items } = await this.store.journal.events(0, 500)
-    return items.map((event) => event.type)
+    return (await this.journal()).map((event) => event.type)
   }
 }
 
 /** Two devices whose contact is ready. */
-export async function pair(): Promise<{ air: Air; alice: Device; bob: Device }> {
+export async function pair(options?: {
+  alice?: DeviceOptions
+  bob?: DeviceOptions
+}): Promise<{ air: Air; alice: Device; bob: Device }> {
   const air = new Air()
-  const alice = await Device.create(air, 'alice')
-  const bob = await Device.create(air, 'bob')
+  const alice = await Device.create(air, 'alice', options?.alice)
+  const bob = await Device.create(air, 'bob', options?.bob)
   await bob.add(await alice.invite())
-  const ready = (device: Device) => device.conversations.contact('friend').phase === 'ready'
-  await air.until(() => ready(alice) && ready(bob))
+  await air.until(() => alice.phase() === 'ready' && bob.phase() === 'ready')
   return { air, alice, bob }
+}
+
+/** The code of the HearsayError that `effect` throws. */
+export async function codeOf(effect: () => unknown): Promise<string> {
+  try {
+    await effect()
+  } catch (error) {
+    return (error as HearsayError).code
+  }
+  return 'nothing thrown'
 }

@@ -1,0 +1,47 @@
+import type { Address, Clock } from '../base/index.ts'
+import { AUDIT_TRIES_MAX, AUDITS_MAX } from './constants.ts'
+
+interface Audit {
+  readonly address: Address
+  readonly day: number
+  /** Messages whose last byte is in that box. */
+  readonly messages: readonly number[]
+  readonly at: number
+  readonly tries: number
+}
+
+/** Own boxes whose keepers are still to be asked; the oldest are dropped first, they only confirm storage. */
+export class Audits {
+  readonly #clock: Clock
+  readonly #waitMs: number
+  #waiting: Audit[] = []
+
+  constructor(ports: { clock: Clock }, options: { waitMs: number }) {
+    this.#clock = ports.clock
+    this.#waitMs = options.waitMs
+  }
+
+  add(address: Address, day: number, messages: readonly number[]): void {
+    if (messages.length === 0) return
+    this.#push({ address, day, messages, at: this.#clock.now() + this.#waitMs, tries: 0 })
+  }
+
+  #push(audit: Audit): void {
+    this.#waiting.push(audit)
+    if (this.#waiting.length > AUDITS_MAX) this.#waiting.shift()
+  }
+
+  /** The next one that is due, taken out. */
+  take(): Audit | undefined {
+    const now = this.#clock.now()
+    const at = this.#waiting.findIndex((audit) => audit.at <= now)
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]
+  }
+
+  /** It was not found: asked again later, a few times. */
+  again(audit: Audit): void {
+    const tries = audit.tries + 1
+    if (tries >= AUDIT_TRIES_MAX) return
+    this.#push({ ...audit, tries, at: this.#clock.now() + this.#waitMs * (tries + 1) })
+  }
+}

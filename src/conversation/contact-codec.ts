@@ -1,0 +1,199 @@
+import { HearsayError, fromHex, toHex } from '../base/index.ts'
+import { type CborValue, decodeCbor, encodeCbor } from '../wire/index.ts'
+import { STORED_BYTES_MAX } from './constants.ts'
+import type {
+  Contact,
+  ContactCard,
+  ContactKeys,
+  ContactPhase,
+  HeldGroup,
+  Unconfirmed,
+} from './contact.ts'
+import { type ReaderOptions, StreamReader } from './reader.ts'
+import type { WriteEpoch, WriterState } from './writer.ts'
+
+/** The stored forms of a contact. The store authenticates them, so decoding checks shape only. */
+
+export function encodeCard(c: ContactCard): Uint8Array {
+  return encodeCbor([
+    c.alias,
+    c.role,
+    c.inviteId,
+    c.createdAt,
+    c.inviteExpiresAt,
+    c.storeEpoch,
+    c.phase,
+    c.reason,
+    c.verified,
+    c.boxesDone,
+    c.lastHeardAt,
+    c.heardDay,
+  ])
+}
+
+/** @throws HearsayError `storage-corrupt`. */
+export function decodeCard(bytes: Uint8Array): ContactCard {
+  const v = list(decodeStored(bytes), 12)
+  return {
+    alias: v[0] as string,
+    role: v[1] as ContactCard['role'],
+    inviteId: v[2] as string,
+    createdAt: v[3] as number,
+    inviteExpiresAt: v[4] as number,
+    storeEpoch: v[5] as string,
+    phase: v[6] as ContactPhase,
+    reason: v[7] as string,
+    verified: v[8] as boolean,
+    boxesDone: v[9] as number,
+    lastHeardAt: v[10] as number,
+    heardDay: v[11] as number,
+  }
+}
+
+export function encodeKeys(k: ContactKeys): Uint8Array {
+  return encodeCbor([
+    k.accountSeed ?? null,
+    k.deviceId,
+    k.inviteSecret ?? null,
+    k.inviterRoot,
+    k.rendezvousSeed ?? null,
+    k.conversation ?? null,
+    k.theirAccount ?? null,
+    k.theirDevice ?? null,
+    k.keyPackages.map((held) => [held.keyPackage, held.secret, held.createdAt]),
+    k.theirKeyPackage ?? null,
+    groupItems(k.ownGroup),
+    groupItems(k.peerGroup),
+    k.authenticators
+      ? [k.authenticators.inviterGroup, k.authenticators.claimerGroup ?? null]
+      : null,
+    k.wonBy ?? null,
+    k.announcements,
+    k.verdicts,
+  ])
+}
+
+function groupItems(g: HeldGroup | undefined): CborValue {
+  return g === undefined ? null : [g.generation, g.epoch, g.state, g.writerRoot]
+}
+
+/** @throws HearsayError `storage-corrupt`. */
+export function decodeKeys(bytes: Uint8Array): ContactKeys {
+  const v = list(decodeStored(bytes), 16)
+  const maybe = (at: number) => (v[at] ?? undefined) as Uint8Array | undefined
+  const auth = v[12] === null ? undefined : list(v[12], 2)
+  return {
+    accountSeed: maybe(0),
+    deviceId: v[1] as Uint8Array,
+    inviteSecret: maybe(2),
+    inviterRoot: v[3] as Uint8Array,
+    rendezvousSeed: maybe(4),
+    conversation: maybe(5),
+    theirAccount: maybe(6),
+    theirDevice: maybe(7),
+    keyPackages: (v[8] as unknown[]).map((item) => {
+      const [keyPackage, secret, createdAt] = list(item, 3)
+      return {
+        keyPackage: keyPackage as Uint8Array,
+        secret: secret as Uint8Array,
+        createdAt: createdAt as number,
+      }
+    }),
+    theirKeyPackage: maybe(9),
+    ownGroup: groupOf(v[10]),
+    peerGroup: groupOf(v[11]),
+    authenticators: auth && {
+      inviterGroup: auth[0] as Uint8Array,
+      claimerGroup: (auth[1] ?? undefined) as Uint8Array | undefined,
+    },
+    wonBy: maybe(13),
+    announcements: v[14] as number,
+    verdicts: v[15] as number,
+  }
+}
+
+function groupOf(value: unknown): HeldGroup | undefined {
+  if (value === null) return undefined
+  const [generation, epoch, state, writerRoot] = list(value, 4)
+  return {
+    generation: generation as number,
+    epoch: epoch as number,
+    state: state as Uint8Array,
+    writerRoot: writerRoot as Uint8Array,
+  }
+}
+
+export function encodeWriter(state: WriterState): Uint8Array {
+  const epoch = (e: WriteEpoch) => [e.tag, e.chain.index, e.chain.chainKey, e.rootSeed, e.since]
+  const { staged } = state
+  return encodeCbor([
+    epoch(state.epoch),
+    staged ? [epoch(staged.epoch), staged.afterQueued, staged.stagedAt] : null,
+    state.nextSeq,
+    state.nextQueued,
+  ])
+}
+
+/** @throws HearsayError `storage-corrupt`. */
+export function decodeWriter(bytes: Uint8Array): WriterState {
+  const v = list(decodeStored(bytes), 4)
+  const epoch = (value: unknown): WriteEpoch => {
+    const e = list(value, 5)
+    return {
+      tag: e[0] as string,
+      chain: { index: e[1] as number, chainKey: e[2] as Uint8Array },
+      rootSeed: e[3] as Uint8Array,
+      since: e[4] as number,
+    }
+  }
+  const staged = v[1] === null ? undefined : list(v[1], 3)
+  return {
+    epoch: epoch(v[0]),
+    staged: staged && {
+      epoch: epoch(staged[0]),
+      afterQueued: staged[1] as number,
+      stagedAt: staged[2] as number,
+    },
+    nextSeq: v[2] as number,
+    nextQueued: v[3] as number,
+  }
+}
+
+export function encodeReader(contact: Contact): Uint8Array {
+  return encodeCbor([
+    contact.reader?.encode() ?? null,
+    contact.ackDueAt ?? null,
+    [...contact.unconfirmed].map(([hash, { address, day }]) => [fromHex(hash), address, day]),
+  ])
+}
+
+/** @throws HearsayError `storage-corrupt`. */
+export function decodeReader(
+  options: ReaderOptions,
+  bytes: Uint8Array,
+): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed'> {
+  const v = list(decodeStored(bytes), 3)
+  const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
+    const [hash, address, day] = list(item, 3)
+    return [
+      toHex(hash as Uint8Array),
+      { address: address as Unconfirmed['address'], day: day as number },
+    ]
+  })
+  return {
+    reader: v[0] === null ? undefined : StreamReader.decode(options, v[0]),
+    ackDueAt: (v[1] ?? undefined) as number | undefined,
+    unconfirmed: new Map(unconfirmed),
+  }
+}
+
+function decodeStored(bytes: Uint8Array): CborValue {
+  return decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX })
+}
+
+function list(value: unknown, length: number): unknown[] {
+  if (!Array.isArray(value) || value.length !== length) {
+    throw new HearsayError('storage-corrupt', 'a stored contact does not decode')
+  }
+  return value
+}

@@ -1,0 +1,152 @@
+import { HearsayError, isHearsayError } from '../base/index.ts'
+import { JOB_TRIES_MAX } from './constants.ts'
+import { type Contact, hasEnded } from './contact.ts'
+import { contactEvent } from './events.ts'
+import type { Exchange } from './exchange.ts'
+import type { Ledger } from './ledger.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { ConversationPorts } from './ports.ts'
+import type { StreamReader } from './reader.ts'
+import { needsJob, type RecordBody, tryDecodeRecord } from './records.ts'
+import type { Renewal } from './renewal.ts'
+
+export interface JobQueuePorts extends Pick<ConversationPorts, 'store' | 'log'> {
+  readonly ledger: Ledger
+  readonly lifecycle: Lifecycle
+  readonly exchange: Exchange
+  readonly renewal: Renewal
+  /** Applies the records behind a job. */
+  readonly pump: (contact: Contact) => Promise<void>
+}
+
+interface Job {
+  /** The candidate whose claim this is. */
+  readonly claimer?: string
+  /** The record that is the reason. */
+  readonly seq?: number
+  readonly run: () => Promise<void>
+}
+
+/**
+ * Public-key work that records and time ask for: one job of a contact at a time, in the order of its records.
+ * What the other side caused is answered to the other side alone; a job that was lost is tried again.
+ */
+export class JobQueue {
+  readonly #ports: JobQueuePorts
+
+  constructor(ports: JobQueuePorts) {
+    this.#ports = ports
+  }
+
+  /** Runs all jobs that are due, one contact after another. */
+  async run(signal: AbortSignal): Promise<void> {
+    for (const contact of [...this.#ports.ledger.contacts.values()]) {
+      while (!signal.aborted && (await this.#runNext(contact)));
+    }
+  }
+
+  /** One job of a contact; true when there may be more. */
+  async #runNext(contact: Contact): Promise<boolean> {
+    if (contact.busy || hasEnded(contact)) return false
+    const job = this.#next(contact)
+    if (job === undefined) return false
+    contact.busy = true
+    try {
+      await job.run()
+      contact.jobsLost = 0
+    } catch (error) {
+      if (!this.#isRefusal(contact, error)) return false
+      await this.#refuse(contact, job)
+    } finally {
+      contact.busy = false
+    }
+    if (hasEnded(contact)) return false
+    await this.#ports.pump(contact)
+    return true
+  }
+
+  /** A job that kills its worker time after time counts as refused. @throws what is no fault of a job. */
+  #isRefusal(contact: Contact, error: unknown): boolean {
+    if (!isHearsayError(error) || error.fault === 'storage') throw error
+    if (error.code === 'mls-rejected') return true
+    this.#ports.log.warn('a conversation job was lost', { code: error.code })
+    if (error.fault === 'busy') return false
+    return ++contact.jobsLost >= JOB_TRIES_MAX
+  }
+
+  async #refuse(contact: Contact, job: Job): Promise<void> {
+    const { store, exchange, lifecycle, ledger } = this.#ports
+    contact.jobsLost = 0
+    if (hasEnded(contact)) return
+    if (job.claimer !== undefined) {
+      // A bad claim costs its maker the claim, not the inviter the invitation.
+      exchange.dropClaim(contact, job.claimer)
+      return
+    }
+    const batch = store.batch()
+    if (contact.card.phase !== 'ready') {
+      lifecycle.fail(batch, contact, 'refused by the key exchange')
+    } else {
+      if (job.seq !== undefined) contact.reader?.applied(job.seq)
+      ledger.saveReader(batch, contact)
+      contactEvent(batch, contact, 'contact.refused')
+    }
+    await batch.commit()
+  }
+
+  #next(contact: Contact): Job | undefined {
+    const { exchange, renewal } = this.#ports
+    const { card, keys } = contact
+    if (card.role === 'claimer' && card.phase === 'waiting' && keys.keyPackages.length === 0) {
+      return { run: () => exchange.introduce(contact) }
+    }
+    return (
+      this.#nextClaim(contact) ??
+      this.#nextRecord(contact) ??
+      (renewal.isDue(contact) ? { run: () => renewal.refresh(contact) } : undefined)
+    )
+  }
+
+  #nextClaim(contact: Contact): Job | undefined {
+    const { exchange } = this.#ports
+    for (const [claimer, reader] of contact.claims) {
+      const record = reader.next()
+      if (record === undefined) continue
+      const body = tryDecodeRecord(record.bytes)
+      if (body?.kind === 'claim') {
+        return { claimer, run: () => exchange.onClaim(contact, claimer, body) }
+      }
+      exchange.dropClaim(contact, claimer)
+    }
+    return undefined
+  }
+
+  #nextRecord(contact: Contact): Job | undefined {
+    const record = contact.reader && jobRecord(contact.reader)
+    if (record === undefined) return undefined
+    const { seq, body } = record
+    return { seq, run: () => this.#runRecord(contact, seq, body) }
+  }
+
+  async #runRecord(contact: Contact, seq: number, body: RecordBody): Promise<void> {
+    const { exchange, renewal } = this.#ports
+    switch (body.kind) {
+      case 'offer':
+        return exchange.onOffer(contact, seq, body)
+      case 'finish':
+        return exchange.onFinish(contact, seq, body)
+      case 'commit':
+      case 'welcome':
+        return renewal.follow(contact, seq, body)
+      default:
+        throw new HearsayError('mls-rejected', 'a record that is not due', { reason: 'unexpected' })
+    }
+  }
+}
+
+/** The next record of a stream if it takes a job. */
+function jobRecord(reader: StreamReader): { seq: number; body: RecordBody } | undefined {
+  const record = reader.next()
+  const body = record && tryDecodeRecord(record.bytes)
+  return record && body && needsJob(body) ? { seq: record.seq, body } : undefined
+}

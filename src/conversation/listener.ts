@@ -1,0 +1,140 @@
+import { type Address, type BoxBytes, equalBytes, toHex } from '../base/index.ts'
+import { boxHash, parseBox } from '../stream/index.ts'
+import { DEFERRED_MAX, HEARD_MAX, UNCONFIRMED_MAX } from './constants.ts'
+import type { Contact } from './contact.ts'
+import type { Heard } from './incoming.ts'
+import type { Ledger } from './ledger.ts'
+import type { ConversationOptions, LocalBoxes } from './ports.ts'
+import type { Watch, WatchRef } from './watch.ts'
+
+export interface Arrival {
+  /** False: only one peer is known to have it, so nothing may react to it yet. */
+  readonly confirmed: boolean
+  /** Another box was heard under the same address. */
+  readonly conflict: boolean
+}
+
+export interface ListenerPorts {
+  readonly ledger: Ledger
+  readonly watch: Watch
+  readonly boxes: LocalBoxes
+}
+
+/**
+ * Recognises the boxes that this device waits for and notes them for the next slot. Hearing is one look-up,
+ * the same for every box; nothing else is begun by an arrival. All queues are bounded: what does not fit is
+ * left to the local store and found there again.
+ */
+export class Listener {
+  readonly #ports: ListenerPorts
+  readonly #options: ConversationOptions
+  #heard: Heard[] = []
+  readonly #conflicts = new Set<WatchRef>()
+  /** Hashes of unconfirmed boxes that were left alone: they count once they are confirmed. */
+  readonly #deferred = new Set<string>()
+  #rescan = false
+
+  constructor(ports: ListenerPorts, options: ConversationOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  /** Looks through the local store again at the next slot. */
+  rescan(): void {
+    this.#rescan = true
+  }
+
+  /** Takes the request for a rescan. */
+  takeRescan(): boolean {
+    const wanted = this.#rescan
+    this.#rescan = false
+    return wanted
+  }
+
+  takeHeard(): Heard[] {
+    const heard = this.#heard
+    this.#heard = []
+    return heard
+  }
+
+  takeConflicts(): WatchRef[] {
+    const conflicts = [...this.#conflicts]
+    this.#conflicts.clear()
+    return conflicts
+  }
+
+  /** Notes a verified box if any conversation waits for it. */
+  hear(box: BoxBytes, { confirmed, conflict }: Arrival): void {
+    const { address, expiryDay } = parseBox(box)
+    const ref = this.#ports.watch.find(address)
+    if (ref === undefined) return
+    // Claim addresses belong to every holder of the invitation; all others to one writer.
+    if (conflict && ref.kind !== 'claim') this.#conflicts.add(ref)
+    if (ref.kind === 'taken') {
+      if (confirmed && ref.contact.unconfirmed.size > 0) this.confirmed(boxHash(box))
+      return
+    }
+    if (!confirmed && !mayBeShown(ref)) {
+      this.#defer(toHex(boxHash(box)))
+      return
+    }
+    if (this.#heard.length >= HEARD_MAX) {
+      this.#rescan = true
+      return
+    }
+    const day = expiryDay - this.#options.ttlDays
+    this.#heard.push({ ref, box: box.slice() as BoxBytes, day, confirmed })
+  }
+
+  #defer(hash: string): void {
+    if (this.#deferred.size >= DEFERRED_MAX) {
+      for (const oldest of this.#deferred) {
+        this.#deferred.delete(oldest)
+        break
+      }
+    }
+    this.#deferred.add(hash)
+  }
+
+  /** Boxes that were found under one address, or under several: two under one are a conflict. */
+  found(boxes: readonly { readonly box: BoxBytes; readonly confirmed: boolean }[]): void {
+    const first = new Map<string, BoxBytes>()
+    for (const { box, confirmed } of boxes) {
+      const key = toHex(parseBox(box).address)
+      const other = first.get(key) ?? box
+      first.set(key, other)
+      this.hear(box, { confirmed, conflict: !equalBytes(other, box) })
+    }
+  }
+
+  /** Looks these addresses up in the local store. */
+  async lookUp(addresses: readonly Address[]): Promise<void> {
+    if (addresses.length > 0) this.found(await this.#ports.boxes.find(addresses))
+  }
+
+  /** Further peers have this box too: reactions to it need not wait any more. */
+  confirmed(hash: Uint8Array): void {
+    const key = toHex(hash)
+    if (this.#deferred.delete(key)) this.#rescan = true
+    for (const contact of this.#ports.ledger.contacts.values()) contact.unconfirmed.delete(key)
+  }
+
+  /** What was confirmed while nobody listened. */
+  async recheck(): Promise<void> {
+    const waiting = [...this.#ports.ledger.contacts.values()].flatMap((contact) => [
+      ...contact.unconfirmed.values(),
+    ])
+    if (waiting.length === 0) return
+    const found = await this.#ports.boxes.find(waiting.map(({ address }) => address))
+    for (const { box, confirmed } of found) if (confirmed) this.confirmed(boxHash(box))
+  }
+}
+
+/** Texts of a ready contact are shown at once; all else is an answer, and waits until the box is confirmed. */
+function mayBeShown(ref: WatchRef): boolean {
+  return ref.kind === 'stream' && isOpenTo(ref.contact)
+}
+
+function isOpenTo(contact: Contact): boolean {
+  return contact.card.phase === 'ready' && contact.unconfirmed.size < UNCONFIRMED_MAX
+}

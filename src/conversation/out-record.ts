@@ -1,0 +1,76 @@
+import { HearsayError } from '../base/index.ts'
+import { decodeCbor, encodeCbor } from '../wire/index.ts'
+import { STORED_BYTES_MAX } from './constants.ts'
+import type { RecordKind } from './records.ts'
+
+/** A record on its way. It exists on disk from acceptance until it is acknowledged or reported as lost. */
+export interface OutRecord {
+  /** Position in the contact's queue, monotone; the record's key on disk. */
+  readonly queued: number
+  readonly kind: RecordKind
+  readonly bytes: Uint8Array
+  /** Number of the message in the history, for texts. */
+  readonly message: number | undefined
+  readonly expiresAt: number
+  /** Sequence number in the stream; 0 until bound to a box. */
+  seq: number
+  /** Times of further offers; undefined until the record was sent for the first time. */
+  due: number[] | undefined
+  /** Wall clock of the last box that carried all of it out; undefined while in doubt. */
+  sentAt: number | undefined
+  /** It was offered once more for a gap report. */
+  gapOffered: boolean
+}
+
+/** A record that waits for its first box. */
+export function newOutRecord(
+  queued: number,
+  kind: RecordKind,
+  bytes: Uint8Array,
+  more: { readonly message?: number; readonly expiresAt?: number } = {},
+): OutRecord {
+  return {
+    queued,
+    kind,
+    bytes,
+    message: more.message,
+    expiresAt: more.expiresAt ?? Number.MAX_SAFE_INTEGER,
+    seq: 0,
+    due: undefined,
+    sentAt: undefined,
+    gapOffered: false,
+  }
+}
+
+export function encodeOut(r: OutRecord): Uint8Array {
+  return encodeCbor([
+    r.queued,
+    r.kind,
+    r.bytes,
+    r.message ?? null,
+    r.expiresAt,
+    r.seq,
+    r.due ?? null,
+    r.sentAt ?? null,
+    r.gapOffered,
+  ])
+}
+
+/** @throws HearsayError `storage-corrupt`. */
+export function decodeOut(bytes: Uint8Array): OutRecord {
+  const v = decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX })
+  if (!Array.isArray(v) || v.length !== 9) {
+    throw new HearsayError('storage-corrupt', 'a stored record does not decode')
+  }
+  return {
+    queued: v[0] as number,
+    kind: v[1] as RecordKind,
+    bytes: v[2] as Uint8Array,
+    message: (v[3] ?? undefined) as number | undefined,
+    expiresAt: v[4] as number,
+    seq: v[5] as number,
+    due: (v[6] ?? undefined) as number[] | undefined,
+    sentAt: (v[7] ?? undefined) as number | undefined,
+    gapOffered: v[8] as boolean,
+  }
+}

@@ -1,0 +1,247 @@
+import { type Clock, HearsayError, type Rng, toHex } from '../base/index.ts'
+import type { Batch, Store } from '../store/index.ts'
+import {
+  MESSAGE_ID_BYTES,
+  OUTBOX_BYTES_MAX,
+  OUTBOX_RECORDS_MAX,
+  TEXT_BYTES_MAX,
+} from './constants.ts'
+import type { Contact } from './contact.ts'
+import { messageEvent } from './events.ts'
+import { advance, type History, type Message, type MessageState } from './history.ts'
+import type { Ledger } from './ledger.ts'
+import { newOutRecord, type OutRecord } from './out-record.ts'
+import { type ConversationOptions, DAY_MS } from './ports.ts'
+import type { SeqRange } from './ranges.ts'
+import { encodeRecord, type RecordKind } from './records.ts'
+
+export interface OutboxPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly store: Store
+  readonly ledger: Ledger
+  readonly history: History
+}
+
+/**
+ * Records from acceptance to their reported end: acknowledged, cancelled, expired or failed. Nothing ends
+ * silently, and a message's state never goes back.
+ */
+export class Outbox {
+  readonly #ports: OutboxPorts
+  readonly #options: ConversationOptions
+  /** Messages that are not final, by number: their state changes faster than the disk answers. */
+  readonly #live = new Map<number, Message>()
+
+  constructor(ports: OutboxPorts, options: ConversationOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  async load(): Promise<void> {
+    const { ledger, history } = this.#ports
+    for (const { writer } of ledger.contacts.values()) {
+      if (writer === undefined) continue
+      for (const record of [...writer.queue, ...writer.outstanding.values()]) {
+        if (record.message === undefined) continue
+        const message = await history.get(record.message)
+        if (message !== undefined) this.#live.set(message.number, message)
+      }
+    }
+  }
+
+  /** The newest state of a message that is under way. */
+  live(number: number): Message | undefined {
+    return this.#live.get(number)
+  }
+
+  get liveMessages(): readonly Message[] {
+    return [...this.#live.values()]
+  }
+
+  /**
+   * Accepts a text: the caller commits the batch and may then promise it.
+   * @throws HearsayError `contact-not-ready`, `bad-value` (not well-formed Unicode), `record-too-large`,
+   * `quota-exceeded`.
+   */
+  accept(batch: Batch, contact: Contact, text: string, expiresAt: number): Message {
+    const { clock, rng, history } = this.#ports
+    const { writer } = contact
+    if (contact.card.phase !== 'ready' || writer === undefined) {
+      throw new HearsayError('contact-not-ready', 'the key exchange with this contact is not done')
+    }
+    if (!text.isWellFormed()) {
+      throw new HearsayError('bad-value', 'the text is not well-formed Unicode')
+    }
+    if (Buffer.byteLength(text) > TEXT_BYTES_MAX) {
+      throw new HearsayError('record-too-large', 'the text is longer than 64 KiB')
+    }
+    const now = clock.now()
+    const id = rng.bytes(MESSAGE_ID_BYTES)
+    const bytes = encodeRecord({ kind: 'text', messageId: id, text, sentAt: now })
+    if (
+      writer.waiting >= OUTBOX_RECORDS_MAX ||
+      contact.outboxBytes + bytes.length > OUTBOX_BYTES_MAX
+    ) {
+      throw new HearsayError('quota-exceeded', 'too many messages wait for this contact')
+    }
+    const message: Message = {
+      number: history.allocate(),
+      id,
+      contactId: contact.id,
+      direction: 'out',
+      text,
+      sentAt: now,
+      receivedAt: undefined,
+      read: true,
+      state: 'queued',
+      history: [{ state: 'queued', at: now }],
+    }
+    this.enqueue(batch, contact, 'text', bytes, { message: message.number, expiresAt })
+    contact.outboxBytes += bytes.length
+    history.add(batch, message)
+    this.#live.set(message.number, message)
+    messageEvent(batch, contact, message, 'message.queued')
+    return message
+  }
+
+  /** Adds a record to a contact's queue. Returns its queue number. */
+  enqueue(
+    batch: Batch,
+    contact: Contact,
+    kind: RecordKind,
+    bytes: Uint8Array,
+    more: { message?: number; expiresAt?: number } = {},
+  ): number {
+    const { writer } = contact
+    if (writer === undefined) throw new HearsayError('bug', 'a contact without a stream')
+    const record = newOutRecord(writer.state.nextQueued, kind, bytes, more)
+    writer.take(record)
+    this.#ports.ledger.saveRecord(batch, contact, record)
+    return record.queued
+  }
+
+  /** These records have left in a box. Returns the messages among them. */
+  left(batch: Batch, contact: Contact, records: readonly OutRecord[]): number[] {
+    const messages: number[] = []
+    contact.writer?.sent(records, this.#ports.clock.now())
+    for (const record of records) {
+      if (contact.writer?.outstanding.get(record.seq) !== record) continue
+      this.#ports.ledger.saveRecord(batch, contact, record)
+      if (record.message === undefined) continue
+      messages.push(record.message)
+      this.#move(batch, contact, record.message, 'sent')
+    }
+    return messages
+  }
+
+  /** The keepers have the box that completes these messages. */
+  async stored(messages: readonly number[]): Promise<void> {
+    const batch = this.#ports.store.batch()
+    let any = false
+    for (const number of messages) {
+      const message = this.#live.get(number)
+      const contact = message && this.#ports.ledger.contacts.get(toHex(message.contactId))
+      if (contact === undefined || message?.state !== 'sent') continue
+      this.#move(batch, contact, number, 'stored')
+      any = true
+    }
+    if (any) await batch.commit()
+  }
+
+  /** Ends acknowledged records, in the batch of the ack. */
+  acknowledge(batch: Batch, contact: Contact, upTo: number, missing: readonly SeqRange[]): void {
+    const { clock, ledger } = this.#ports
+    for (const record of contact.writer?.acknowledge(upTo, missing, clock.now()) ?? []) {
+      ledger.dropRecord(batch, contact, record)
+      if (record.message === undefined) continue
+      contact.outboxBytes -= record.bytes.length
+      this.#move(batch, contact, record.message, 'delivered')
+    }
+  }
+
+  /** Everything written so far has been answered by the next flight of the key exchange. */
+  acknowledgeAll(batch: Batch, contact: Contact): void {
+    if (contact.writer === undefined) return
+    this.acknowledge(batch, contact, contact.writer.state.nextSeq - 1, [])
+  }
+
+  /** Reports messages whose time is over. */
+  expire(batch: Batch, contact: Contact): boolean {
+    const over = contact.writer?.expired(this.#ports.clock.now()) ?? []
+    for (const record of over) {
+      this.#retire(batch, contact, record)
+      if (record.message !== undefined) this.#move(batch, contact, record.message, 'expired')
+    }
+    return over.length > 0
+  }
+
+  /** What no box has carried goes; a number that the reader may wait for becomes a tombstone. */
+  #retire(batch: Batch, contact: Contact, record: OutRecord): void {
+    const { clock, ledger } = this.#ports
+    const { writer } = contact
+    if (writer === undefined) return
+    if (record.message !== undefined) contact.outboxBytes -= record.bytes.length
+    if (writer.cancel(record)) ledger.dropRecord(batch, contact, record)
+    else if (record.kind === 'tombstone') {
+      writer.drop(record)
+      ledger.dropRecord(batch, contact, record)
+    } else {
+      const expiresAt = clock.now() + this.#options.ttlDays * DAY_MS
+      ledger.saveRecord(batch, contact, writer.bury(record, expiresAt))
+    }
+  }
+
+  /** Takes a message back. @throws HearsayError `message-too-late` when a box may carry it already. */
+  cancel(batch: Batch, message: Message): void {
+    const contact = this.#ports.ledger.contacts.get(toHex(message.contactId))
+    const record = contact?.writer?.queue.find((r) => r.message === message.number)
+    if (contact === undefined || record === undefined) {
+      throw new HearsayError('message-too-late', 'the message has left already', {
+        alreadySent: true,
+      })
+    }
+    this.#retire(batch, contact, record)
+    this.#move(batch, contact, message.number, 'cancelled')
+  }
+
+  /** Every message under way to this contact ends as failed. */
+  fail(batch: Batch, contact: Contact, reason: string): void {
+    for (const message of this.#live.values()) {
+      if (toHex(message.contactId) === contact.key) {
+        this.#move(batch, contact, message.number, 'failed', reason)
+      }
+    }
+  }
+
+  forget(contact: Contact): void {
+    for (const [number, message] of this.#live) {
+      if (toHex(message.contactId) === contact.key) this.#live.delete(number)
+    }
+  }
+
+  #move(
+    batch: Batch,
+    contact: Contact,
+    number: number,
+    state: MessageState,
+    reason?: string,
+  ): void {
+    const message = this.#live.get(number)
+    if (message === undefined) return
+    const why = reason === undefined ? {} : { reason }
+    if (!advance(message, { state, at: this.#ports.clock.now(), ...why })) return
+    this.#ports.history.put(batch, message)
+    messageEvent(batch, contact, message, `message.${state}`, why)
+    if (state !== 'sent' && state !== 'stored') this.#live.delete(number)
+  }
+
+  /** Messages and the age of the oldest, for the status. */
+  depth(): { queued: number; oldestAt: number | undefined } {
+    let oldestAt: number | undefined
+    for (const message of this.#live.values()) {
+      if (oldestAt === undefined || message.sentAt < oldestAt) oldestAt = message.sentAt
+    }
+    return { queued: this.#live.size, oldestAt }
+  }
+}

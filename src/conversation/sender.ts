@@ -1,0 +1,216 @@
+import { type Address, type BoxBytes, toHex } from '../base/index.ts'
+import { signKeyPairFromSeed, wipe } from '../crypto/index.ts'
+import type { Batch } from '../store/index.ts'
+import {
+  BOX_PAYLOAD_BYTES,
+  BOX_SALT_BYTES,
+  type BoxKeys,
+  parseBox,
+  SALTED_PAYLOAD_BYTES,
+  sealBox,
+  sealSaltedBox,
+  wipeBoxKeys,
+} from '../stream/index.ts'
+import { ANNOUNCEMENTS_MAX } from './constants.ts'
+import { type Contact, hasEnded } from './contact.ts'
+import type { Ledger } from './ledger.ts'
+import { drawOffers } from './offers.ts'
+import type { Outbox } from './outbox.ts'
+import { type ConversationOptions, type ConversationPorts, dayOf } from './ports.ts'
+import { encodeRecord } from './records.ts'
+import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
+import type { Draft } from './writer.ts'
+
+export interface SenderPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'linked'> {
+  readonly ledger: Ledger
+  readonly outbox: Outbox
+  /** A box of ours left; `messages` end in it. It may be audited at its keepers. */
+  readonly onLeft: (address: Address, day: number, messages: readonly number[]) => void
+}
+
+/** A box that was given out and whose fate is not known yet. */
+type Flight =
+  | {
+      readonly kind: 'stream'
+      readonly contact: Contact
+      readonly draft: Draft
+      readonly hasAck: boolean
+    }
+  | { readonly kind: 'announcement' | 'verdict'; readonly contact: Contact }
+
+interface Sealing {
+  readonly flight: Flight
+  readonly keys: BoxKeys
+  readonly rootSeed: Uint8Array
+  readonly payload: Uint8Array
+  readonly salted?: true
+}
+
+/**
+ * Seals boxes, one per call, as late as the slot allows. Once published, the writer treats its box like any
+ * other node. The stream index is on disk before a box is sealed, so no crash uses an address twice; a box
+ * that is lost in a crash is made up for by fresh ones.
+ */
+export class Sender {
+  readonly #ports: SenderPorts
+  readonly #options: ConversationOptions
+  readonly #flights = new Map<string, Flight>()
+  #turn = 0
+
+  constructor(ports: SenderPorts, options: ConversationOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  /** The next box, contact after contact, or undefined when nothing waits. One call at a time. */
+  async nextBox(): Promise<BoxBytes | undefined> {
+    if (!this.#ports.linked()) return undefined
+    const contacts = [...this.#ports.ledger.contacts.values()]
+    for (let i = 0; i < contacts.length; i++) {
+      const contact = contacts[(this.#turn + i) % contacts.length]
+      if (contact === undefined || hasEnded(contact)) continue
+      const sealing = await this.#next(contact)
+      // While the disk worked the contact may have ended, and its keys with it.
+      if (sealing === undefined || hasEnded(contact)) continue
+      this.#turn = (this.#turn + i + 1) % contacts.length
+      return this.#seal(sealing)
+    }
+    return undefined
+  }
+
+  #next(contact: Contact): Promise<Sealing | undefined> {
+    if (contact.verdictDue) return this.#verdict(contact)
+    if (this.#announcementDue(contact)) return this.#announcement(contact)
+    return this.#streamBox(contact)
+  }
+
+  async #streamBox(contact: Contact): Promise<Sealing | undefined> {
+    const { clock, store, ledger } = this.#ports
+    const { writer, reader } = contact
+    if (writer === undefined) return undefined
+    const now = clock.now()
+    const isReady = contact.card.phase === 'ready'
+    // Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box.
+    const ackDue =
+      isReady && contact.unconfirmed.size === 0 && now >= (contact.ackDueAt ?? Infinity)
+    const ack = ackDue && reader ? encodeRecord({ kind: 'ack', ...reader.ackState() }) : undefined
+    if (ack === undefined && !writer.wants(now, isReady)) return undefined
+    const draft = writer.draft(now, isReady, ack)
+    if (draft === undefined) return undefined
+    const batch = store.batch()
+    ledger.saveWriter(batch, contact)
+    for (const record of draft.bound) ledger.saveRecord(batch, contact, record)
+    if (ack !== undefined) {
+      contact.ackDueAt = undefined
+      ledger.saveReader(batch, contact)
+    }
+    if (!isReady) {
+      contact.card.boxesDone++
+      ledger.saveCard(batch, contact)
+    }
+    await batch.commit()
+    const { keys, rootSeed, payload } = draft
+    const hasAck = ack !== undefined
+    return { flight: { kind: 'stream', contact, draft, hasAck }, keys, rootSeed, payload }
+  }
+
+  #announcementDue(contact: Contact): boolean {
+    const { card, keys } = contact
+    if (card.role !== 'claimer' || card.phase !== 'waiting' || keys.keyPackages.length === 0) {
+      return false
+    }
+    return keys.announcements < ANNOUNCEMENTS_MAX && this.#ports.clock.now() >= contact.announceAt
+  }
+
+  /** Says R_C under the next claim address; each claimer uses each of them once. */
+  async #announcement(contact: Contact): Promise<Sealing | undefined> {
+    const { clock, rng, store, ledger } = this.#ports
+    const { keys, card } = contact
+    if (keys.inviteSecret === undefined || keys.rendezvousSeed === undefined) return undefined
+    const place = claimPlace(this.#options.networkId, keys.inviteSecret)
+    const boxKeys = keysAt(place, keys.announcements)
+    const payload = new Uint8Array(SALTED_PAYLOAD_BYTES)
+    payload.set(signKeyPairFromSeed(keys.rendezvousSeed).publicKey)
+    const wait = drawOffers(rng, this.#options)[keys.announcements] ?? Infinity
+    contact.announceAt = clock.now() + wait
+    keys.announcements++
+    card.boxesDone++
+    const batch = store.batch()
+    ledger.saveKeys(batch, contact)
+    ledger.saveCard(batch, contact)
+    await batch.commit()
+    const flight: Flight = { kind: 'announcement', contact }
+    return { flight, keys: boxKeys, rootSeed: place.rootSeed, payload, salted: true }
+  }
+
+  /** Tells later claimers whose claim won, under the next verdict address. */
+  async #verdict(contact: Contact): Promise<Sealing | undefined> {
+    const { store, ledger } = this.#ports
+    const { keys } = contact
+    const { inviteSecret, inviterRoot, rendezvousSeed, wonBy } = keys
+    contact.verdictDue = false
+    if (inviteSecret === undefined || rendezvousSeed === undefined || wonBy === undefined) {
+      return undefined
+    }
+    if (keys.verdicts >= ANNOUNCEMENTS_MAX) return undefined
+    const place = verdictPlace(this.#options.networkId, inviteSecret, inviterRoot)
+    const boxKeys = keysAt(place, keys.verdicts)
+    const payload = new Uint8Array(BOX_PAYLOAD_BYTES)
+    payload.set(wonBy)
+    const rootSeed = rendezvousSeed.slice()
+    keys.verdicts++
+    const batch = store.batch()
+    ledger.saveKeys(batch, contact)
+    await batch.commit()
+    return { flight: { kind: 'verdict', contact }, keys: boxKeys, rootSeed, payload }
+  }
+
+  #seal({ flight, keys, rootSeed, payload, salted }: Sealing): BoxBytes {
+    const { clock, rng } = this.#ports
+    const { networkId, ttlDays } = this.#options
+    const expiryDay = dayOf(clock.now()) + ttlDays
+    const input = { networkId, expiryDay, rootSeed, keys, payload }
+    const box = salted
+      ? sealSaltedBox({ ...input, salt: rng.bytes(BOX_SALT_BYTES) })
+      : sealBox(input)
+    this.#flights.set(toHex(parseBox(box).address), flight)
+    wipeBoxKeys(keys)
+    wipe(payload)
+    if (flight.kind !== 'stream') wipe(rootSeed)
+    return box
+  }
+
+  /** What became of a box: with no peer it has not left, and what it carried is due again in a fresh one. */
+  async published(box: BoxBytes, peers: number): Promise<void> {
+    const { address } = parseBox(box)
+    const key = toHex(address)
+    const flight = this.#flights.get(key)
+    this.#flights.delete(key)
+    if (flight === undefined || hasEnded(flight.contact)) return
+    const { store, outbox, clock, onLeft } = this.#ports
+    const batch = store.batch()
+    if (peers === 0) this.#unsend(batch, flight)
+    else if (flight.kind === 'stream' && flight.draft.finished.length > 0) {
+      const messages = outbox.left(batch, flight.contact, flight.draft.finished)
+      onLeft(address.slice() as Address, dayOf(clock.now()), messages)
+    } else return
+    await batch.commit()
+  }
+
+  #unsend(batch: Batch, flight: Flight): void {
+    const { clock, ledger } = this.#ports
+    const { contact } = flight
+    if (flight.kind === 'stream') {
+      contact.writer?.lost(flight.draft.touched)
+      if (flight.hasAck) contact.ackDueAt ??= clock.now()
+      ledger.saveReader(batch, contact)
+      return
+    }
+    if (flight.kind === 'announcement') {
+      // A claim address may carry several boxes; there are too few of them to give one up.
+      contact.keys.announcements--
+      contact.announceAt = clock.now()
+    } else contact.verdictDue = true
+    ledger.saveKeys(batch, contact)
+  }
+}
