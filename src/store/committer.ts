@@ -19,6 +19,11 @@ interface Pending {
   readonly reject: (error: HearsayError) => void
 }
 
+function refuse({ work, reject }: Pending, error: HearsayError): void {
+  for (const change of work.changes.values()) if (change.type === 'secret') wipe(change.value)
+  reject(error)
+}
+
 export interface CommitterPorts {
   readonly clock: Clock
   readonly rng: Rng
@@ -71,15 +76,16 @@ export class Committer {
 
   submit(work: Work): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
+      const pending = { work, resolve, reject }
       if (this.#closed) {
-        reject(new HearsayError('not-running', 'the store is closed'))
+        refuse(pending, new HearsayError('not-running', 'the store is closed'))
       } else if (this.#poison !== undefined) {
-        reject(this.#poisoned())
+        refuse(pending, this.#poisoned())
       } else if (this.#queuedBytes > MAX_QUEUED_BYTES) {
-        reject(new HearsayError('overloaded', 'too much waits for the disk'))
+        refuse(pending, new HearsayError('overloaded', 'too much waits for the disk'))
       } else {
         this.#queuedBytes += work.bytes
-        this.#queue.push({ work, resolve, reject })
+        this.#queue.push(pending)
         this.#running ??= this.#run()
       }
     })
@@ -174,7 +180,7 @@ export class Committer {
         if (change.type === 'secret' && !secrets.has(change.key)) wanted++
       }
       if (wanted > room) {
-        pending.reject(new HearsayError('storage-full', 'the secret shelf is full'))
+        refuse(pending, new HearsayError('storage-full', 'the secret shelf is full'))
         continue
       }
       room -= wanted
@@ -191,11 +197,11 @@ export class Committer {
   #fail(group: readonly Pending[], error: HearsayError): void {
     this.#poison = error
     this.#ports.log.error('the store refuses further writes', { code: error.code })
-    for (const pending of group) pending.reject(error)
+    for (const pending of group) refuse(pending, error)
     const waiting = this.#queue
     this.#queue = []
     this.#queuedBytes = 0
-    for (const pending of waiting) pending.reject(this.#poisoned())
+    for (const pending of waiting) refuse(pending, this.#poisoned())
     this.#notify(this.#poisonListeners, error)
   }
 

@@ -16,6 +16,10 @@ export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
 export const TRIM_STEP = 512
 /** Records that one call of `events` decodes at most, matching or not. */
 export const MAX_SCAN = 1024
+/** Records that one call of `retain` dates at most; the rest goes at the next. */
+export const MAX_DATED = 16_384
+/** Data of one page of events, after which it ends early: a thousand of the largest would be 2 GiB. */
+export const MAX_PAGE_BYTES = 4 * 1024 * 1024
 /** Marks of the last group commits. More than a log of LevelDB holds (4 MiB of at least 250 bytes each). */
 export const MARK_RING = 16384
 /** Written at init and given up to open on a full disk. */

@@ -1,4 +1,4 @@
-import { type Rng, u64be } from '../base/index.ts'
+import { isHearsayError, type Rng, u64be } from '../base/index.ts'
 import type { CommitResult } from './batch-api.ts'
 import type { Work } from './batch.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
@@ -76,7 +76,10 @@ export function stageTrim(
   return { oldest, operations }
 }
 
-/** The records of redacted events without their bodies. Numbers that are not kept are passed over. */
+/**
+ * The records of redacted events without their bodies. Numbers that are not kept are passed over; an entry that
+ * is damaged goes whole, because most of its text may still be there, and it was not readable before.
+ */
 export async function stageRedactions(
   engine: Engine,
   vault: Vault,
@@ -91,10 +94,19 @@ export async function stageRedactions(
     const key = eventKey(seq)
     const stored = await engine.get(key)
     if (stored === undefined) continue
-    const record = decodeRecord(seq, vault.open(key, stored))
-    operations.push(recordOperation(vault, seq, { ...record, body: undefined }))
+    operations.push(redaction(vault, seq, key, stored))
   }
   return operations
+}
+
+function redaction(vault: Vault, seq: number, key: Uint8Array, stored: Uint8Array): Operation {
+  try {
+    const record = decodeRecord(seq, vault.open(key, stored))
+    return recordOperation(vault, seq, { ...record, body: undefined })
+  } catch (error) {
+    if (isHearsayError(error, 'storage-corrupt')) return { type: 'del', key }
+    throw error
+  }
 }
 
 export function headOperation(vault: Vault, head: Head): Operation {

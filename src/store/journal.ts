@@ -1,8 +1,8 @@
-import { equalBytes, HearsayError, toBase64Url, u64be } from '../base/index.ts'
+import { equalBytes, HearsayError, isHearsayError, toBase64Url, u64be } from '../base/index.ts'
 import type { JournalEvent } from './batch-api.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import type { Committer } from './committer.ts'
-import { MAX_SCAN } from './constants.ts'
+import { MAX_DATED, MAX_PAGE_BYTES, MAX_SCAN } from './constants.ts'
 import type { Engine } from './engine.ts'
 import { chainValue, dataOf, decodeRecord, type EventRecord, idText } from './event-record.ts'
 import { typeFilter } from './event-types.ts'
@@ -65,7 +65,8 @@ export class Journal {
 
   /**
    * At most `limit` events after number `after`, in order, without a gap; of the given types only, if any
-   * (`message.received`, or `message.*`). Looks at a bounded number of entries: go on at `scannedTo`.
+   * (`message.received`, or `message.*`). Looks at a bounded number of entries and gives a bounded number of
+   * bytes (at least one event if it finds one): go on at `scannedTo`.
    * @throws as `checkCursor`; HearsayError `storage-corrupt` for a gap or a broken chain.
    */
   async events(after: number, limit: number, types?: readonly string[]): Promise<EventPage> {
@@ -75,6 +76,7 @@ export class Journal {
     const events: JournalEvent[] = []
     const last = Math.min(head, after + MAX_SCAN)
     let scannedTo = after
+    let bytes = 0
     // The entry before the first is read too: it vouches for the first one's `prev`.
     const from = Math.max(oldest, after)
     let chain: Uint8Array | undefined
@@ -93,8 +95,11 @@ export class Journal {
         expected = seq + 1
         if (seq <= after) continue
         scannedTo = seq
-        if (matches(record.type)) events.push(this.#toEvent(seq, record))
-        if (events.length >= limit) return { events, scannedTo, head }
+        if (matches(record.type)) {
+          events.push(this.#toEvent(seq, record))
+          bytes += record.body?.json.length ?? 0
+        }
+        if (events.length >= limit || bytes >= MAX_PAGE_BYTES) return { events, scannedTo, head }
       }
       if (scannedTo !== last) {
         this.checkCursor(after)
@@ -118,12 +123,36 @@ export class Journal {
     return committer.head.oldest
   }
 
+  /**
+   * The first kept event that is not known to be older than `cutoff`, at most `limit`, as far as one call
+   * looks. A damaged entry has no date: it counts as old once a later one is, or it would stop retention for
+   * ever.
+   */
+  async firstSince(cutoff: number, limit: number): Promise<number> {
+    const { oldest } = this.#ports.committer.head
+    let first = oldest
+    for await (const { seq, open } of this.#sealed(oldest, oldest + MAX_DATED - 1)) {
+      const time = timeOf(open)
+      if (time === undefined) continue
+      if (time >= cutoff) break
+      first = seq + 1
+    }
+    return Math.min(first, limit)
+  }
+
   async *#records(from: number, to: number): AsyncGenerator<{ seq: number; record: EventRecord }> {
+    for await (const { seq, open } of this.#sealed(from, to)) yield { seq, record: open() }
+  }
+
+  async *#sealed(
+    from: number,
+    to: number,
+  ): AsyncGenerator<{ seq: number; open: () => EventRecord }> {
     const { engine, vault } = this.#ports
     const range = physicalRange(SYSTEM_BUCKETS.journal, { gte: u64be(from), lte: u64be(to) })
     for await (const [key, value] of engine.iterate(range)) {
       const seq = seqOfKey(key)
-      yield { seq, record: decodeRecord(seq, vault.open(key, value)) }
+      yield { seq, open: () => decodeRecord(seq, vault.open(key, value)) }
     }
   }
 
@@ -138,6 +167,15 @@ export class Journal {
       prev: toBase64Url(record.prev),
       ...(record.body ? {} : { redacted: true as const }),
     }
+  }
+}
+
+function timeOf(open: () => EventRecord): number | undefined {
+  try {
+    return open().time
+  } catch (error) {
+    if (isHearsayError(error, 'storage-corrupt')) return undefined
+    throw error
   }
 }
 

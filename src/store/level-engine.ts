@@ -2,7 +2,7 @@ import { Level } from 'level'
 import { HearsayError } from '../base/index.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import type { Engine } from './engine.ts'
-import { isFullDisk } from './storage-error.ts'
+import { corrupt, isFullDisk } from './storage-error.ts'
 
 // `level` types what Node and browsers share; these two exist in Node only.
 interface LevelOfNode {
@@ -30,6 +30,20 @@ function openingError(cause: unknown): HearsayError {
   return new HearsayError('storage-failed', 'the database cannot be opened', {}, inner)
 }
 
+/** Reads fail when the store closes under them, and when the disk does. */
+async function reading<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    const { code } = cause as { code?: string }
+    if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
+      throw new HearsayError('not-running', 'the store is closed', {}, cause)
+    }
+    if (code === 'LEVEL_CORRUPTION') throw corrupt('the database is damaged', {}, cause)
+    throw new HearsayError('storage-failed', 'the database cannot be read', {}, cause)
+  }
+}
+
 /**
  * LevelDB in `path`, created when missing. Every write is synced.
  * @throws HearsayError `storage-locked`, `storage-full`, `storage-corrupt`, `storage-failed`.
@@ -48,12 +62,12 @@ export async function openLevelEngine(path: string): Promise<Engine> {
   }
   const node = level as typeof level & LevelOfNode
   return {
-    get: (key) => level.get(key),
+    get: (key) => reading(() => level.get(key)),
     async *iterate(range) {
-      const iterator = level.iterator({ ...range })
+      const iterator = await reading(async () => level.iterator({ ...range }))
       try {
         for (;;) {
-          const entries = await iterator.nextv(READ_AHEAD)
+          const entries = await reading(() => iterator.nextv(READ_AHEAD))
           if (entries.length === 0) return
           yield* entries
         }
@@ -62,10 +76,10 @@ export async function openLevelEngine(path: string): Promise<Engine> {
       }
     },
     async *keys(range) {
-      const iterator = level.keys({ ...range })
+      const iterator = await reading(async () => level.keys({ ...range }))
       try {
         for (;;) {
-          const keys = await iterator.nextv(READ_AHEAD)
+          const keys = await reading(() => iterator.nextv(READ_AHEAD))
           if (keys.length === 0) return
           yield* keys
         }
@@ -88,7 +102,7 @@ export async function openLevelEngine(path: string): Promise<Engine> {
       await level.batch(sentinels, { sync: true })
       await node.compactRange(LOWEST, BEYOND)
     },
-    approximateBytes: (gte, lt) => node.approximateSize(gte, lt),
+    approximateBytes: (gte, lt) => reading(() => node.approximateSize(gte, lt)),
     close: () => level.close(),
   }
 }

@@ -93,8 +93,18 @@ async function findVaultKey(
   const { files } = ports
   const isNew = (await files.status(`${paths.database}/CURRENT`)) === undefined
   // A new key beside an old database would only hide that the old one is lost.
-  if (isNew && (await files.status(path)) === undefined) await createVaultKey(ports, path)
+  if (isNew) await makeVaultKey(ports, path)
   return readVaultKey(files, path)
+}
+
+async function makeVaultKey(
+  ports: StorePorts & { readonly files: FilePort },
+  path: string,
+): Promise<void> {
+  const found = await ports.files.status(path)
+  // Empty: the machine stopped while it was being created. Nothing can have been sealed under it.
+  if (found?.bytes === 0) await ports.files.remove(path)
+  if (found === undefined || found.bytes === 0) await createVaultKey(ports, path)
 }
 
 export function checkedCopy(vaultKey: Uint8Array): Uint8Array {

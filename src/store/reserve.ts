@@ -43,7 +43,7 @@ export class Reserve {
       return true
     } catch {
       log.warn('the reserve file cannot be written')
-      await files.remove(this.#path)
+      await files.remove(this.#path).catch(() => undefined)
       return false
     }
   }

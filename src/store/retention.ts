@@ -1,7 +1,6 @@
 import type { Clock } from '../base/index.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import {
-  MAX_SCAN,
   RETENTION_KEEP_ACKED_MS,
   RETENTION_MAX_AGE_MS,
   RETENTION_MAX_BYTES,
@@ -37,7 +36,6 @@ export interface RetentionPorts {
 }
 
 const SAMPLE = 64
-const MAX_PAGES = 16
 
 /** Removes what the policy no longer keeps; bounded work per call, the rest goes at the next. */
 export async function applyRetention(
@@ -52,26 +50,14 @@ export async function applyRetention(
   const bytesFit = Math.floor((policy.maxBytes ?? RETENTION_MAX_BYTES) / (await meanBytes(ports)))
   const fit = Math.min(policy.maxEvents ?? RETENTION_MAX_EVENTS, bytesFit)
   const byCount = before + Math.max(0, count - fit)
-  const byAge = await firstSince(journal, now - (policy.maxAgeMs ?? RETENTION_MAX_AGE_MS), head + 1)
+  const byAge = await journal.firstSince(now - (policy.maxAgeMs ?? RETENTION_MAX_AGE_MS), head + 1)
   const acked = (consumers.lowestCursor() ?? head) + 1
   const keepAcked = policy.keepAckedMs ?? RETENTION_KEEP_ACKED_MS
-  const byAck = keepAcked === 0 ? acked : await firstSince(journal, now - keepAcked, acked)
+  const byAck = keepAcked === 0 ? acked : await journal.firstSince(now - keepAcked, acked)
 
   const oldestSeq = await journal.trim(Math.max(byCount, byAge, byAck))
   const overrun = consumers.list().filter(({ cursor }) => cursor < oldestSeq - 1)
   return { removed: oldestSeq - before, oldestSeq, overrun: overrun.map(({ name }) => name) }
-}
-
-/** The first kept event that is not older than `cutoff`, at most `limit`, as far as this call looks. */
-async function firstSince(journal: Journal, cutoff: number, limit: number): Promise<number> {
-  let after = journal.oldestSeq() - 1
-  for (let page = 0; page < MAX_PAGES && after + 1 < limit; page++) {
-    const { events, scannedTo } = await journal.events(after, MAX_SCAN)
-    const young = events.find(({ time }) => time >= cutoff)
-    if (young !== undefined) return Math.min(young.seq, limit)
-    after = scannedTo
-  }
-  return Math.min(after + 1, limit)
 }
 
 async function meanBytes({ engine }: RetentionPorts): Promise<number> {

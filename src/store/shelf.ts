@@ -77,10 +77,10 @@ export class Shelf {
    */
   async recover(index: ReadonlyMap<number, Uint8Array>): Promise<Set<number>> {
     const size = Math.floor((await this.#file.size()) / SHELF_SLOT_BYTES) - 1
-    this.#slots = this.#slotsOnDisk = Math.min(size, SHELF_MAX_SLOTS)
+    this.#slotsOnDisk = Math.min(size, SHELF_MAX_SLOTS)
     const lost = new Set(index.keys())
-    for (let first = 0; first < this.#slots; first += READ_SLOTS) {
-      const count = Math.min(READ_SLOTS, this.#slots - first)
+    for (let first = 0; first < this.#slotsOnDisk; first += READ_SLOTS) {
+      const count = Math.min(READ_SLOTS, this.#slotsOnDisk - first)
       const bytes = await this.#file.read(halfOffset(first, 0), count * SHELF_SLOT_BYTES)
       for (let slot = first; slot < first + count; slot++) {
         const at = (slot - first) * SHELF_SLOT_BYTES
@@ -93,6 +93,12 @@ export class Shelf {
         if (this.#live.has(slot)) lost.delete(slot)
         else if (!index.has(slot)) this.#free.push(slot)
       }
+    }
+    // Slots that a cut-off file has lost still belong to their secrets: never two in one slot.
+    this.#slots = this.#slotsOnDisk
+    for (const slot of index.keys()) this.#slots = Math.max(this.#slots, slot + 1)
+    for (let slot = this.#slotsOnDisk; slot < this.#slots; slot++) {
+      if (!index.has(slot)) this.#free.push(slot)
     }
     this.#free.reverse()
     // Always: an earlier recovery may have erased and been killed before its sync.

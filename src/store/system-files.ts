@@ -15,6 +15,17 @@ async function unlessMissing<T>(action: () => Promise<T>): Promise<T | undefined
   }
 }
 
+/** A key file may be read-only (mode 0400, or on a read-only mount); writes to it then fail. */
+async function openExisting(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r+')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (['EACCES', 'EPERM', 'EROFS'].includes(code)) return open(path, 'r')
+    throw error
+  }
+}
+
 function wrap(handle: FileHandle): OpenFile {
   return {
     async read(offset, length) {
@@ -44,7 +55,7 @@ function wrap(handle: FileHandle): OpenFile {
 export const systemFiles: FilePort = {
   // The mode is given to open(2), so there is no moment with a wider one; the umask can only narrow it.
   create: async (path) => wrap(await open(path, 'wx+', 0o600)),
-  open: (path) => unlessMissing(async () => wrap(await open(path, 'r+'))),
+  open: (path) => unlessMissing(async () => wrap(await openExisting(path))),
   status: (path) =>
     unlessMissing(async () => {
       const found = await stat(path)

@@ -161,6 +161,22 @@ describe('a damaged home', () => {
     expect((await inspect(dir)).refused).toBe('storage-corrupt')
   })
 
+  it('never puts two secrets into one slot when the shelf was cut short', async () => {
+    const dir = await damaged((copy) => truncate(join(copy, 'secrets.shelf'), 128))
+    const store = await openStore(storePorts, { dir, reserveBytes: 0 })
+    expect((await store.stats()).damagedSecrets).toBe(1)
+    await store.batch().putSecret(bucket, utf8('other'), utf8('other')).commit()
+    await store.batch().putSecret(bucket, utf8('secret'), utf8('new')).commit()
+    expect(await store.get(bucket, utf8('other'))).toEqual(utf8('other'))
+    expect(await store.get(bucket, utf8('secret'))).toEqual(utf8('new'))
+    await store.close()
+    const again = await openStore(storePorts, { dir, reserveBytes: 0 })
+    expect(await again.get(bucket, utf8('other'))).toEqual(utf8('other'))
+    expect(await again.get(bucket, utf8('secret'))).toEqual(utf8('new'))
+    expect((await again.stats()).damagedSecrets).toBe(0)
+    await again.close()
+  })
+
   it('reports lost keys of secrets and takes new values for them', async () => {
     const dir = await damaged(async (copy) => {
       const path = join(copy, 'secrets.shelf')

@@ -143,6 +143,49 @@ describe('the journal', () => {
     expect((await store.check()).journalBrokenAt).toBeUndefined()
   })
 
+  /** As bit rot would. */
+  const damage = async (seq: number) => {
+    const value = ((await disk.engine.get(eventKey(seq))) as Uint8Array).slice()
+    value[40] = (value[40] as number) ^ 1
+    await disk.engine.write([{ type: 'put', key: eventKey(seq), value }])
+  }
+
+  it('redacts a damaged event by taking it away, and goes on', async () => {
+    await append(4)
+    await damage(2)
+    await store.batch().redact(2).redact(3).commit()
+    expect(store.state()).toBe('ok')
+    expect(await disk.engine.get(eventKey(2))).toBeUndefined()
+    expect(numbers((await store.journal.events(3, 9)).events)).toEqual([4])
+    expect((await store.check()).journalBrokenAt).toBe(2)
+  })
+
+  it('is trimmed by age past a damaged event, and not before a later one is old', async () => {
+    const day = 24 * 60 * 60 * 1000
+    await append(2)
+    now += 40 * day
+    await append(3)
+    await damage(2)
+    await damage(4)
+    expect((await store.retain()).oldestSeq).toBe(2)
+    now += 40 * day
+    await append(1)
+    expect((await store.retain()).oldestSeq).toBe(6)
+    expect(numbers((await store.journal.events(5, 9)).events)).toEqual([6])
+  })
+
+  it('ends a page early when its events are large', async () => {
+    const text = 'x'.repeat(1_900_000)
+    for (let i = 0; i < 4; i++) {
+      await store.batch().append({ type: 'a.large', data: { text } }).commit()
+    }
+    const page = await store.journal.events(0, 9)
+    expect(numbers(page.events)).toEqual([1, 2, 3])
+    expect(page).toMatchObject({ scannedTo: 3, head: 4 })
+    expect(numbers((await store.journal.events(3, 9)).events)).toEqual([4])
+    expect(numbers((await store.journal.events(0, 9, ['b.*'])).events)).toEqual([])
+  })
+
   it('does not bring back a trimmed event by redacting it in the same group', async () => {
     await append(3)
     await Promise.all([store.journal.trim(3), store.batch().redact(1).redact(2).commit()])

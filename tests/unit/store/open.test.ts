@@ -76,6 +76,43 @@ describe('opening a home', () => {
     await expect(open()).rejects.toMatchObject({ code: 'not-found' })
   })
 
+  it('goes on after a stop that left an empty key file, but never beside a database', async () => {
+    await mkdir(dir)
+    await writeFile(join(dir, 'vault.key'), '', { mode: 0o600 })
+    await (await open()).close()
+    expect(await readVaultKey(systemFiles, join(dir, 'vault.key'))).toHaveLength(32)
+    await writeFile(join(dir, 'vault.key'), '')
+    await expect(open()).rejects.toMatchObject({ code: 'bad-encoding' })
+  })
+
+  it('closes in good order when there is no room for the mark that says so', async () => {
+    const full = async (path: string) => {
+      if (!path.endsWith('clean')) return systemFiles.create(path)
+      throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+    }
+    const store = await open({ ports: { files: { ...systemFiles, create: full } } })
+    await store.batch().put(bucket, utf8('a'), utf8('b')).commit()
+    await store.close()
+    const again = await open()
+    expect(await again.get(bucket, utf8('a'))).toEqual(utf8('b'))
+    await again.close()
+  })
+
+  it('says so by name when it is read after it was closed, also in the middle', async () => {
+    const store = await open()
+    const batch = store.batch()
+    for (let i = 0; i < 300; i++) batch.put(bucket, u32be(i), utf8('x'))
+    await batch.commit()
+    const closed = { code: 'not-running' }
+    const midway = async () => {
+      for await (const [key] of store.iterate(bucket)) if (key[3] === 5) await store.close()
+    }
+    await expect(midway()).rejects.toMatchObject(closed)
+    await expect(store.get(bucket, utf8('a'))).rejects.toMatchObject(closed)
+    await expect(store.iterate(bucket)[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
+    await expect(store.journal.events(0, 1)).resolves.toMatchObject({ events: [] })
+  })
+
   it('opens on a full disk by giving up its reserve', async () => {
     await (await open()).close()
     let full = true
