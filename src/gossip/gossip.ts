@@ -148,6 +148,7 @@ export class Gossip {
     }
     if ('publication' in outcome) this.#handOver(received(bytes, outcome), courier)
     const peers = await this.#ports.pubsub.publish(this.#topic, bytes)
+    await this.#prepareCounters()
     return { peers }
   }
 
@@ -181,6 +182,18 @@ export class Gossip {
       if (this.#ports.couriers.isCourier(nodeId, epoch) !== 'no') return epoch
     }
     throw new HearsayError('not-courier', 'this node publishes in no current epoch')
+  }
+
+  /** For the next publication, also when it falls into the next epoch. */
+  async #prepareCounters(): Promise<void> {
+    for (const epoch of new Set(this.#window.epochs)) {
+      if (epoch < Math.max(this.#window.epoch, this.#options.firstEpoch ?? 0)) continue
+      try {
+        await this.#counters.prepare(epoch)
+      } catch {
+        // The publication that needs the counter will say so.
+      }
+    }
   }
 
   #handOver(publication: ReceivedPublication, from: NodeId): void {

@@ -69,10 +69,14 @@ export class SlotClock {
     await this.#tasks.stop()
   }
 
-  /** Begins a rejoin hold: for a random time only cover is published, else coming back names the sender. */
+  /**
+   * Begins a rejoin hold: for a random time only cover is published, else coming back names the sender. It never
+   * shortens one that is under way.
+   */
   hold(): void {
     const { clock, rng } = this.#ports
-    this.#heldUntil = clock.monotonic() + uniform(rng) * this.#options.rejoinHoldMs
+    const until = clock.monotonic() + uniform(rng) * this.#options.rejoinHoldMs
+    this.#heldUntil = Math.max(this.#heldUntil, until)
   }
 
   /** Ends the hold at the user's word (`send --now`). */

@@ -181,7 +181,7 @@ export class Session {
         2 * (2 * publishEvery(2, parameters) * parameters.slotMs + GOSSIP_TRIP_MS),
     }
     this.conversations = new Conversations(
-      { clock, rng, log, store, jobs, boxes: mailbox, linked: () => gossip.meshPeers() > 0 },
+      { clock, rng, log, store, jobs, boxes: mailbox, linked: () => this.#mayLeave() },
       conversationOptions,
     )
     const { conversations } = this
@@ -227,7 +227,6 @@ export class Session {
       await this.net.start()
       this.directory.updateSelf(this.#ownPlace())
       await this.directory.start()
-      this.slots.hold()
       this.slots.start()
       this.#tasks.spawn('link', (signal) => this.#watchLink(signal))
     } catch (error) {
@@ -299,6 +298,11 @@ export class Session {
     return coverBox({ networkId: network.id, expiryDay, rng })
   }
 
+  /** Real boxes wait until the link was noticed, and with it the hold that an absence asks for. */
+  #mayLeave(): boolean {
+    return this.#linkedAt !== undefined && this.gossip.meshPeers() > 0
+  }
+
   /** After every absence: what was missed is reconciled, looked for and, for a while, not answered. */
   async #watchLink(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
@@ -306,9 +310,11 @@ export class Session {
       const linked = this.link === 'linked'
       const now = clock.monotonic()
       if (linked && this.#linkedAt === undefined) {
-        this.#linkedAt = clock.now()
         const away = this.#lostAt === undefined ? Number.POSITIVE_INFINITY : now - this.#lostAt
-        if (away > ABSENCE_MS) await this.#rejoined(signal)
+        // Before `#linkedAt`: until then nothing real leaves.
+        if (away > ABSENCE_MS) this.slots.hold()
+        this.#linkedAt = clock.now()
+        if (away > ABSENCE_MS) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))
       } else if (!linked && this.#linkedAt !== undefined) {
         this.#linkedAt = undefined
         this.#lostAt = now
@@ -318,7 +324,6 @@ export class Session {
   }
 
   async #rejoined(signal: AbortSignal): Promise<void> {
-    if (this.#lostAt !== undefined) this.slots.hold()
     try {
       await this.mailbox.catchUp(signal)
     } catch (error) {

@@ -12,8 +12,6 @@ export interface Sighting {
 
 export interface CadenceRules extends SlotGrid {
   readonly publishEvery: number
-  /** How much later than its moment a publication may be seen, milliseconds. */
-  readonly delayMs: number
 }
 
 /** A stretch of time of one node, measured. */
@@ -30,10 +28,7 @@ export interface Cadence {
   readonly inSlot: readonly number[]
 }
 
-/**
- * Measures the whole cycles in `[from, to)`. A sighting counts for the cycle in which it lies after `delayMs`
- * were taken off: with a delay that is an upper bound, one near a boundary may count for a neighbouring cycle.
- */
+/** Measures the whole cycles in `[from, to)`. */
 export function measureCadence(
   sightings: readonly Sighting[],
   rules: CadenceRules,

@@ -1,6 +1,7 @@
-import type { BoxBytes } from '../../src/base/index.ts'
-import { equalBytes, toHex } from '../../src/base/index.ts'
-import { decodePublication, publicationId } from '../../src/gossip/index.ts'
+import { type BoxBytes, equalBytes, toHex } from '../../src/base/index.ts'
+import { publicationId } from '../../src/gossip/index.ts'
+import { PUBLICATION_HEADER_BYTES } from '../../src/gossip/constants.ts'
+import { BOX_BYTES } from '../../src/stream/index.ts'
 import type { Sighting } from './cadence.ts'
 import type { World, WorldNode } from './world.ts'
 
@@ -9,6 +10,9 @@ export interface Captured extends Sighting {
   /** Whether it carried something; what no observer can see. */
   real: boolean
 }
+
+// version 1 | network id 32 | epoch 4 | courier: read by offset, because a planted leak may not decode.
+const COURIER_AT = 37
 
 /**
  * Everything that a node itself publishes, at the moment it hands it to its first neighbour, with the size on
@@ -48,15 +52,24 @@ export class Capture {
     return this.#world.network.createdAt + this.#world.clock.monotonic()
   }
 
+  /** Moments within the slot, 0 to 1, of what was real and of what was cover. */
+  momentsInSlot(): { real: number[]; cover: number[] } {
+    const { slotMs } = this.#world.network.parameters
+    const moments = (real: boolean) =>
+      this.sightings
+        .filter((sighting) => sighting.real === real)
+        .map(({ at }) => ((at - this.#world.network.createdAt) % slotMs) / slotMs)
+    return { real: moments(true), cover: moments(false) }
+  }
+
   #note(bytes: Uint8Array, at: number): void {
-    const publication = decodePublication(bytes)
-    if (!equalBytes(publication.courier, this.#node.nodeId)) return
+    if (!equalBytes(bytes.subarray(COURIER_AT, COURIER_AT + 32), this.#node.nodeId)) return
     const id = toHex(publicationId(bytes))
     if (this.#seen.has(id)) return
     const sighting: Captured = {
       at: this.#world.network.createdAt + at,
       size: bytes.length,
-      box: publication.box.slice() as BoxBytes,
+      box: bytes.slice(PUBLICATION_HEADER_BYTES, PUBLICATION_HEADER_BYTES + BOX_BYTES) as BoxBytes,
       real: false,
     }
     this.#seen.set(id, sighting)

@@ -202,6 +202,8 @@ export class WorldNode {
   store!: Store
   session!: Session
   up = false
+  /** How often each kind of public-key work ran. */
+  readonly jobs: Partial<Record<JobName, number>> = {}
   #starts = 0
 
   constructor(world: World, name: string) {
@@ -228,7 +230,7 @@ export class WorldNode {
         rng,
         log,
         store: this.store,
-        jobs: this.#jobs(clock, rng),
+        jobs: this.#runner(clock, rng),
         net: memoryNet(world.air),
       },
       {
@@ -255,7 +257,7 @@ export class WorldNode {
   }
 
   /** A job runner whose work takes no virtual time. */
-  #jobs(clock: Clock, rng: Rng): JobRunner {
+  #runner(clock: Clock, rng: Rng): JobRunner {
     const jobs = new ConversationJobs({ mls: new MlsAdapter({ rng, clock }), rng })
     const names: readonly JobName[] = [
       'introduce',
@@ -266,8 +268,10 @@ export class WorldNode {
       'followCommit',
       'followWelcome',
     ]
-    const run = (name: JobName) => (input: never) =>
-      this.world.job<unknown>(() => jobs[name](input) as Promise<unknown>)
+    const run = (name: JobName) => (input: never) => {
+      this.jobs[name] = (this.jobs[name] ?? 0) + 1
+      return this.world.job<unknown>(() => jobs[name](input) as Promise<unknown>)
+    }
     return Object.fromEntries(names.map((name) => [name, run(name)])) as unknown as JobRunner
   }
 
