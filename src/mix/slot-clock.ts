@@ -51,6 +51,8 @@ export class SlotClock {
   /** Publications whose preparation has begun and whose moment has not come. */
   #due = 0
   #preparing = 0
+  /** The source is asked for one box at a time. */
+  #lastPrepared: Promise<unknown> = Promise.resolve()
   #working = false
   #fetching = 0
   #heldUntil = 0
@@ -178,9 +180,12 @@ export class SlotClock {
   #prepare(): void {
     if (this.#ready.length + this.#preparing >= this.#due || this.holdLeftMs() > 0) return
     this.#preparing++
+    const previous = this.#lastPrepared
     this.#tasks.spawn('prepare', async () => {
+      const turn = previous.then(() => this.#ports.source.nextBox())
+      this.#lastPrepared = turn.catch(() => undefined)
       try {
-        const box = await this.#ports.source.nextBox()
+        const box = await turn
         if (box !== undefined) this.#ready.push(box)
       } finally {
         this.#preparing--
