@@ -19,11 +19,6 @@ export function uniformInt(rng: Rng, limit: number): number {
   }
 }
 
-/** Exponential with the given mean. */
-export function exponential(rng: Rng, mean: number): number {
-  return -Math.log(1 - uniform(rng)) * mean
-}
-
 /** A fresh array in uniformly random order (Fisher-Yates). */
 export function shuffled<T>(rng: Rng, items: readonly T[]): T[] {
   const out = [...items]

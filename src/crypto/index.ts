@@ -12,18 +12,13 @@ export type { Blind } from './blinding.ts'
 export {
   AEAD_NONCE_BYTES,
   AEAD_TAG_BYTES,
-  KDF_BLOCK_BYTES,
   KDF_MAX_BYTES,
   KEY_BYTES,
   PUBLIC_KEY_BYTES,
   SCALAR_BYTES,
-  SEALED_OVERHEAD_BYTES,
-  SECRET_KEY_BYTES,
   SEED_BYTES,
   SIGNATURE_BYTES,
   WIDE_SCALAR_BYTES,
-  X25519_BYTES,
-  XAEAD_NONCE_BYTES,
 } from './constants.ts'
 export { hash, kdf, keyedHash, rawBlake2b, sha256, sha512 } from './hash.ts'
 export { LABELS } from './labels.ts'

@@ -4,7 +4,7 @@
  * Called by node; never touches the network or a key itself. See SPEC.md.
  */
 export type { FetchJob, FetchPort, FetchResult, PublishPort, SlotWork } from './ports.ts'
-export { cycleOf, drawPublishSlot, slotAt, slotStart } from './schedule.ts'
+export { cycleOf, slotAt, slotStart } from './schedule.ts'
 export type { Cycle, SlotGrid } from './schedule.ts'
 export { SlotClock } from './slot-clock.ts'
 export type { SlotClockOptions, SlotClockPorts } from './slot-clock.ts'
