@@ -3,6 +3,7 @@ import { RpcServer, type TcpOptions } from '../rpc/index.ts'
 import { systemClock, systemRng } from '../src/base/index.ts'
 import { createNode } from '../src/node/index.ts'
 import { type Config, LiveConfig, type LogLevel } from './config/index.ts'
+import { refuseTaken } from './free-port.ts'
 import type { Home } from './home.ts'
 import type { DaemonLog } from './logging.ts'
 import { packageVersion } from './version.ts'
@@ -45,7 +46,14 @@ export async function compose(log: DaemonLog, options: ComposeOptions): Promise<
     },
   )
   const stopRequested = new Promise<void>((resolve) => node.onStopRequested(() => resolve()))
-  await node.start()
+  try {
+    // After the database: a second daemon on this home should hear of the first one, not of its port.
+    await refuseTaken(config.get('listen'))
+    await node.start()
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
   const rpc = new RpcServer(
     {
       node: node.api,

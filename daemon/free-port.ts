@@ -16,6 +16,22 @@ export function canBind(port: number, host: string): Promise<boolean> {
   })
 }
 
+/**
+ * Fails early when another program has one of these multiaddrs: the node itself listens only once it has
+ * joined a network, and a person should not learn of it then. @throws ExitError 69.
+ */
+export async function refuseTaken(listen: readonly string[]): Promise<void> {
+  for (const address of listen) {
+    const [, , host, , port] = address.split('/')
+    if (host === undefined || port === '0' || (await canBind(Number(port), host))) continue
+    throw new ExitError(
+      DAEMON_EXIT.unavailable,
+      `cannot listen on ${address}: the port is in use, or the address is not this machine's`,
+      'stop the other program, or choose another port: hearsay config set listen /ip4/0.0.0.0/tcp/<port>',
+    )
+  }
+}
+
 /** A port that is free on every one of `hosts`, drawn at random. @throws ExitError 69. */
 export async function freePort(hosts: readonly string[] = ['0.0.0.0']): Promise<number> {
   for (let i = 0; i < TRIES; i++) {

@@ -20,8 +20,10 @@ export async function prepareHome(home: Home): Promise<{ created: boolean }> {
     if (code === 'EEXIST') return { created: false }
     throw new ExitError(
       code === 'EACCES' ? DAEMON_EXIT.permission : DAEMON_EXIT.ioError,
-      `cannot write ${home.configFile}: ${code ?? reasonOf(error)}`,
-      code === 'ENOSPC' ? 'free some disk space' : undefined,
+      code === 'ENOSPC'
+        ? `the disk under ${home.root} is full`
+        : `cannot write ${home.configFile}: ${code ?? reasonOf(error)}`,
+      code === 'ENOSPC' ? 'free some space and start again' : undefined,
       error,
     )
   }

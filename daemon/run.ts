@@ -61,6 +61,7 @@ export async function runDaemon(
     ...(options.stopWithStdin ? [stdinEnd(io)] : []),
   ])
   log.info('stopping', { reason: end.reason })
+  if (options.stopWithStdin) io.stdin.close()
   const clean = await stopInTime(daemon, io, log)
   rmSync(home.pidFile, { force: true })
   log.info('stopped')
@@ -97,8 +98,12 @@ function failedEnd(error: Error, options: RunOptions, listen: readonly string[])
 }
 
 async function stdinEnd(io: Io): Promise<End> {
-  for await (const _ of io.stdin) {
-    // Its content means nothing.
+  try {
+    for await (const _ of io.stdin) {
+      // Its content means nothing.
+    }
+  } catch {
+    // Closed by us, or broken: an end like any other.
   }
   return { reason: 'stdin ended', exitCode: DAEMON_EXIT.ok }
 }

@@ -30,7 +30,9 @@ export function explainStart(error: unknown, home: Home, listen: readonly string
   const system = rootSystemCode(error)
   if (isHearsayError(error)) {
     const code = EXIT_OF_CODE[error.code] ?? EXIT_OF_SYSTEM[system ?? ''] ?? DAEMON_EXIT.bug
-    return new ExitError(code, ...sentence(error.code, error.message, home, listen), error)
+    // A full disk has many symptoms: whatever could not be written, the cause below it is what helps.
+    const cause = system === 'ENOSPC' || system === 'EDQUOT' ? 'storage-full' : error.code
+    return new ExitError(code, ...sentence(cause, error.message, home, listen), error)
   }
   if (system !== undefined && EXIT_OF_SYSTEM[system] !== undefined) {
     const code = SENTENCE_OF_SYSTEM[system] ?? 'storage-failed'

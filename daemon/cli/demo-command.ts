@@ -71,7 +71,7 @@ The network stays up until Ctrl-C. In another terminal:
   ./hearsay testnet exec 0 send node-1 "hello" --wait
   ./hearsay testnet exec 1 listen
   ./hearsay testnet exec 0 status
-  ./hearsay testnet kill 3 -9   and   ./hearsay testnet report
+  ./hearsay testnet kill ${nodes.length - 1} -9   and   ./hearsay testnet report
 
   HEARSAY_HOME=${second?.home ?? ''} ./hearsay history
   curl --unix-socket ${first?.rpc ?? ''} -H 'Content-Type: application/json' \\

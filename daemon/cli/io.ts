@@ -9,6 +9,8 @@ export interface Sink {
 
 export interface Source extends AsyncIterable<Uint8Array> {
   readonly isTTY: boolean
+  /** Stops reading: an open pipe would keep the process alive. */
+  close(): void
 }
 
 /** Everything the command line takes from its surroundings, so that a test can give it others. */
@@ -55,6 +57,9 @@ export function processIo(): Io {
     stdin: {
       get isTTY() {
         return process.stdin.isTTY === true
+      },
+      close: () => {
+        process.stdin.destroy()
       },
       [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
     },

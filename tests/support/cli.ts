@@ -40,6 +40,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
   const io: Io = {
     stdin: {
       isTTY: options.tty === true && options.stdin === undefined,
+      close: () => {},
       async *[Symbol.asyncIterator]() {
         if (options.stdin !== undefined) yield Buffer.from(options.stdin)
       },

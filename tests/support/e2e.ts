@@ -58,15 +58,17 @@ export class Running {
 
   /** Resolves when stdout or stderr holds `text`. Rejects when the program ends before. */
   async says(text: string, timeoutMs = 30_000): Promise<void> {
-    await eventually(`"${text}"`, timeoutMs, async () => {
-      if ((this.stdout + this.stderr).includes(text)) return true
-      if (this.child.exitCode !== null) {
-        throw new Error(
-          `ended with ${this.child.exitCode} before it said "${text}": ${this.stderr}`,
-        )
+    const said = () => this.stdout + this.stderr
+    const deadline = performance.now() + timeoutMs
+    while (!said().includes(text)) {
+      const { exitCode } = this.child
+      if (exitCode !== null) throw new Error(`ended with ${exitCode} before "${text}": ${said()}`)
+      if (performance.now() > deadline) {
+        this.child.kill('SIGKILL')
+        throw new Error(`did not say "${text}" within ${timeoutMs} ms: ${said()}`)
       }
-      return undefined
-    })
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -83,10 +83,24 @@ describe('the daemon ends with', () => {
       expect(
         spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', home]).status,
       ).toBe(0)
-      try {
+      const filler = join(home, 'filler')
+      const full = async () => {
+        // dd stops at the first byte that does not fit.
+        spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1k'])
         const { code, stderr } = await hearsay(['run', '--home', home])
+        expect(stderr).toContain(`the disk under ${home} is full`)
         expect(code).toBe(74)
-        expect(stderr).toContain('full')
+        rmSync(filler)
+      }
+      try {
+        await full()
+        expect((await hearsay(['init', '--home', home])).code).toBe(0)
+        await full()
+        const daemon = new Running(LAUNCHER, ['run', '--home', home])
+        await daemon.says('ready', SHORT_START_MS)
+        daemon.child.kill('SIGTERM')
+        expect((await daemon.result).code).toBe(0)
+        await full()
       } finally {
         spawnSync('umount', ['-l', home])
       }
