@@ -12,7 +12,13 @@ import {
 } from '../testnet/index.ts'
 import type { Context } from './context.ts'
 import { SIGNAL_EXIT } from './io.ts'
-import { newRunId, saveSmoke, smokeExit, testnetPorts } from './testnet-support.ts'
+import {
+  DEFAULT_TESTNET_DIR,
+  newRunId,
+  saveSmoke,
+  smokeExit,
+  testnetPorts,
+} from './testnet-support.ts'
 
 const START_TIMEOUT_MS = 120_000
 const CONTACTS_TIMEOUT_MS = 180_000
@@ -48,7 +54,7 @@ export async function runDemo(context: Context, options: DemoFlags): Promise<num
           saveSmoke(dir, result)
           present(context, reports, result)
           if (options.once === true) return
-          out.note(howToTalk(reports))
+          out.note(howToTalk(reports, options.dir))
           await aborted(signal)
         },
       },
@@ -63,15 +69,16 @@ function present(context: Context, nodes: NodeReport[], smoke: SmokeReport): voi
   context.out.data({ nodes, smoke }, `\n${reportTable(nodes, smoke)}`)
 }
 
-function howToTalk(nodes: readonly NodeReport[]): string {
+function howToTalk(nodes: readonly NodeReport[], dir: string): string {
   const [first, second] = nodes
+  const at = dir === DEFAULT_TESTNET_DIR ? '' : ` --dir ${dir}`
   return `
 The network stays up until Ctrl-C. In another terminal:
 
-  ./hearsay testnet exec 0 send node-1 "hello" --wait
-  ./hearsay testnet exec 1 listen
-  ./hearsay testnet exec 0 status
-  ./hearsay testnet kill ${nodes.length - 1} -9   and   ./hearsay testnet report
+  ./hearsay testnet exec${at} 0 send node-1 "hello" --wait
+  ./hearsay testnet exec${at} 1 listen
+  ./hearsay testnet exec${at} 0 status
+  ./hearsay testnet kill ${nodes.length - 1} -9${at}   and   ./hearsay testnet report${at}
 
   HEARSAY_HOME=${second?.home ?? ''} ./hearsay history
   curl --unix-socket ${first?.rpc ?? ''} -H 'Content-Type: application/json' \\

@@ -5,6 +5,9 @@ import { EXIT } from '../exit-codes.ts'
 import type { SmokeReport, TestnetPorts } from '../testnet/index.ts'
 import type { Context } from './context.ts'
 
+/** Where a testnet is when `--dir` does not say. */
+export const DEFAULT_TESTNET_DIR = '.hearsay-testnet'
+
 const RUN_ID_BYTES = 6
 
 /** The ports of a testnet on top of a command's surroundings. */

@@ -32,7 +32,14 @@ import type { Context } from '../context.ts'
 import { runDemo } from '../demo-command.ts'
 import { parseDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
-import { newRunId, saveSmoke, smokeExit, smokeFile, testnetPorts } from '../testnet-support.ts'
+import {
+  DEFAULT_TESTNET_DIR,
+  newRunId,
+  saveSmoke,
+  smokeExit,
+  smokeFile,
+  testnetPorts,
+} from '../testnet-support.ts'
 
 const UP_TIMEOUT_MS = 120_000
 const SMOKE_TIMEOUT_MS = 180_000
@@ -40,7 +47,7 @@ const STATUS_TIMEOUT_MS = 3_000
 const KILL_TIMEOUT_MS = 15_000
 
 const directory = () =>
-  new Option('--dir <dir>', 'where the testnet keeps everything').default('.hearsay-testnet')
+  new Option('--dir <dir>', 'where the testnet keeps everything').default(DEFAULT_TESTNET_DIR)
 
 export function register(program: Command, registry: Registry): void {
   const testnet = program

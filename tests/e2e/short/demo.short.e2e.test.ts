@@ -56,17 +56,8 @@ describe('hearsay testnet demo', () => {
       const demo = new Running(LAUNCHER, ['testnet', 'demo', '--nodes', '2', '--dir', dir])
       await demo.says('stays up until Ctrl-C', 120_000)
       expect(living(dir)).toHaveLength(2)
-      const sent = await hearsay([
-        'testnet',
-        'exec',
-        '0',
-        'send',
-        'node-1',
-        'hello',
-        '--wait',
-        '--dir',
-        dir,
-      ])
+      const words = ['testnet', 'exec', '--dir', dir, '0', 'send', 'node-1', 'hello', '--wait']
+      const sent = await hearsay(words)
       expect(sent.code).toBe(0)
       const second = await hearsay(['testnet', 'up', '--dir', dir])
       expect(second.code).toBe(8)
