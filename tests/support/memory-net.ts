@@ -19,6 +19,7 @@ import {
   type TopicHandler,
   type Verdict,
 } from '../../src/net/index.ts'
+import { SEEN_TTL_MS } from '../../src/net/constants.ts'
 import { MemoryLinks, MemoryRequests } from './memory-streams.ts'
 
 export interface MemoryNetworkOptions {
@@ -175,7 +176,8 @@ export class MemoryPubSub implements PubSub {
   readonly #network: MemoryNetwork
   readonly #node: MemoryNode
   readonly #handlers = new Map<string, TopicHandler>()
-  readonly #seen = new Set<string>()
+  /** Ids of messages and when they are forgotten, oldest first. */
+  readonly #seen = new Map<string, number>()
   /** Largest message by topic; longer ones are rejected unread. */
   limits: ReadonlyMap<string, number> = new Map()
 
@@ -191,6 +193,11 @@ export class MemoryPubSub implements PubSub {
 
   async publish(topic: string, message: Uint8Array): Promise<number> {
     return this.#spread(topic, message)
+  }
+
+  /** Topics that are listened to. */
+  get topics(): readonly string[] {
+    return [...this.#handlers.keys()]
   }
 
   /** Sends bytes to one neighbour without validating them here: what an attacker does. */
@@ -209,9 +216,9 @@ export class MemoryPubSub implements PubSub {
   receive(topic: string, message: Uint8Array, from: NodeId): void {
     const handler = this.#handlers.get(topic)
     const key = this.#key(topic, message)
-    if (handler === undefined || key === undefined || this.#seen.has(key)) return
+    if (handler === undefined || key === undefined || this.#hasSeen(key)) return
     if (this.#network.options.graylist === true && this.#isGraylisted(from)) return
-    this.#seen.add(key)
+    this.#note(key)
     void this.#judge(handler, topic, message, from).then(
       (verdict) => {
         if (verdict === 'reject') this.#node.peers.rejected(from)
@@ -233,17 +240,30 @@ export class MemoryPubSub implements PubSub {
     return handler.validate(message, from)
   }
 
+  #hasSeen(key: string): boolean {
+    return (this.#seen.get(key) ?? 0) > this.#network.clock.monotonic()
+  }
+
+  #note(key: string): void {
+    const now = this.#network.clock.monotonic()
+    for (const [oldest, until] of this.#seen) {
+      if (until > now) break
+      this.#seen.delete(oldest)
+    }
+    if (!this.#seen.has(key)) this.#seen.set(key, now + SEEN_TTL_MS)
+  }
+
   #isGraylisted(from: NodeId): boolean {
     return this.#node.peers.score(from) < GRAYLIST_THRESHOLD
   }
 
   #spread(topic: string, message: Uint8Array, from?: NodeId): number {
     const key = this.#key(topic, message)
-    if (key !== undefined) this.#seen.add(key)
+    if (key !== undefined) this.#note(key)
     const origin = from === undefined ? '' : toHex(from)
     // All nodes compute the same id, so a copy that its receiver would drop is not sent.
     const targets = this.#subscribers(topic).filter(
-      (other) => toHex(other.nodeId) !== origin && !other.pubsub.#seen.has(key ?? ''),
+      (other) => toHex(other.nodeId) !== origin && !other.pubsub.#hasSeen(key ?? ''),
     )
     const copy = message.slice()
     for (const target of targets) {

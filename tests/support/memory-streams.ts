@@ -21,6 +21,11 @@ export class MemoryRequests implements Requests {
     this.#node = node
   }
 
+  /** Protocols that are answered, with their limits. */
+  get protocols(): ReadonlyMap<string, RequestHandlerOptions> {
+    return new Map([...this.#handlers].map(([name, { options }]) => [name, options]))
+  }
+
   handle(protocol: string, options: RequestHandlerOptions, handler: RequestHandler): void {
     if (this.#handlers.has(protocol)) throw new HearsayError('bug', 'protocol has a handler')
     this.#handlers.set(protocol, { options, handler, busy: new Map() })
