@@ -63,12 +63,27 @@ export function publicError(error: unknown, rng: Rng): { object: ErrorObject; re
   const name = ERROR_MAP[error.code] ?? 'INTERNAL'
   const kind: RpcErrorKind = RPC_ERRORS[name]
   const details: Record<string, unknown> = { reason: error.code }
+  if (name === 'NETWORK_FILE_INVALID') Object.assign(details, fileFault(error))
   for (const field of kind.details ?? []) {
     if (error.details[field] !== undefined) details[field] = error.details[field]
+  }
+  if (name === 'INVALID_PARAMS') {
+    const { field } = error.details
+    const path = typeof field === 'string' ? field : ''
+    details['issues'] = [{ path, message: speakable(error) ?? kind.message }]
   }
   const logged = name === 'INTERNAL' || error.fault === 'storage' || error.fault === 'bug'
   if (logged) return withRef(name, rng, details)
   return { object: errorObject(name, details, speakable(error)) }
+}
+
+/** What is wrong with a network file: `name` and `reason` mean something else in `data`. */
+function fileFault({ details }: HearsayError): Record<string, unknown> {
+  const { reason, name } = details
+  return {
+    ...(reason === undefined ? {} : { fault: reason }),
+    ...(name === undefined ? {} : { field: name }),
+  }
 }
 
 function withRef(name: RpcErrorName, rng: Rng, details: Record<string, unknown> = {}) {

@@ -66,7 +66,8 @@ export const eventsMethods = [
   }),
   query({
     name: 'events.list',
-    summary: 'Events after a position.',
+    summary:
+      'Events after a position; fewer than `limit` when they are large: go on while `head` is ahead.',
     params: {
       after: seq,
       limit: z.int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
@@ -82,7 +83,7 @@ export const eventsMethods = [
     summary: 'Resolves with at least one event after a position, or with none after `timeoutMs`.',
     params: { after: seq, types: eventTypes, timeoutMs },
     result: found,
-    errors: ['CURSOR_TOO_OLD', 'CURSOR_AHEAD', 'TIMEOUT', 'SHUTTING_DOWN'],
+    errors: ['CURSOR_TOO_OLD', 'CURSOR_AHEAD', 'SHUTTING_DOWN'],
     scope: 'receive',
     example: {
       params: { after: 41, types: ['message.received'], timeoutMs: 10_000 },
@@ -99,7 +100,8 @@ export const eventsMethods = [
   }),
   mutation({
     name: 'events.consumers.create',
-    summary: 'A named cursor that survives restarts. Events that it has not acknowledged are kept.',
+    summary:
+      'A named cursor that survives restarts. Events that it has not acknowledged are kept, for 30 days at most. One that exists with the same types is answered as it is.',
     params: {
       name: consumerName,
       from: z.union([z.enum(['now', 'start']), seq]).default('now'),

@@ -31,13 +31,14 @@ export const messagesMethods = [
     summary: 'One message with the history of its states.',
     params: { messageId: id },
     result: messageView,
-    errors: ['MESSAGE_NOT_FOUND'],
+    errors: ['MESSAGE_NOT_FOUND', 'NOT_JOINED', 'NOT_READY'],
     scope: 'receive',
     example: { params: { messageId: MESSAGE }, result: MESSAGE_VIEW },
   }),
   query({
     name: 'messages.list',
-    summary: 'Messages by time, newest first unless `order` says otherwise.',
+    summary:
+      'Messages by time, newest first unless `order` says otherwise. Long ones make a page shorter: go on at `nextCursor`.',
     params: {
       ...page,
       contact: contact.exactOptional(),
@@ -46,7 +47,7 @@ export const messagesMethods = [
       order: z.enum(['asc', 'desc']).exactOptional(),
     },
     result: listing(messageView),
-    errors: ['CONTACT_NOT_FOUND'],
+    errors: ['CONTACT_NOT_FOUND', 'NOT_JOINED', 'NOT_READY'],
     scope: 'receive',
     example: {
       params: { contact: CONTACT, direction: 'out', limit: 1 },
@@ -58,7 +59,7 @@ export const messagesMethods = [
     summary: 'Resolves when the message has reached or passed `state`, or its state is final.',
     params: { messageId: id, state: messageState, timeoutMs },
     result: z.object({ messageId: id, state: messageState }),
-    errors: ['MESSAGE_NOT_FOUND', 'TIMEOUT', 'SHUTTING_DOWN'],
+    errors: ['MESSAGE_NOT_FOUND', 'NOT_JOINED', 'NOT_READY', 'TIMEOUT', 'SHUTTING_DOWN'],
     scope: 'send',
     example: {
       params: { messageId: MESSAGE, state: 'delivered', timeoutMs: 30_000 },
@@ -70,7 +71,7 @@ export const messagesMethods = [
     summary: 'Takes back a message that is still queued.',
     params: { messageId: id },
     result: { messageId: id },
-    errors: ['MESSAGE_NOT_FOUND', 'TOO_LATE'],
+    errors: ['MESSAGE_NOT_FOUND', 'NOT_JOINED', 'TOO_LATE'],
     scope: 'send',
     example: { params: { messageId: MESSAGE }, result: { messageId: MESSAGE } },
   }),
@@ -79,7 +80,7 @@ export const messagesMethods = [
     summary: 'Marks received messages as read.',
     params: { messageIds: z.array(id).min(1).max(500) },
     result: { messageIds: z.array(id) },
-    errors: ['MESSAGE_NOT_FOUND'],
+    errors: ['MESSAGE_NOT_FOUND', 'NOT_JOINED'],
     scope: 'receive',
     example: { params: { messageIds: [MESSAGE] }, result: { messageIds: [MESSAGE] } },
   }),

@@ -13,7 +13,7 @@ export const networkMethods = [
       'Makes a network whose operator is this home; its file or URI is all that others need.',
     params: {
       name: label.max(64),
-      preset: z.enum(['swift', 'lab', 'balanced', 'strong', 'custom']).exactOptional(),
+      preset: z.enum(['swift', 'lab', 'balanced', 'strong']).exactOptional(),
       parameters: jsonObject.exactOptional().describe('overrides of the preset'),
       admission: z.enum(['open', 'operator']).exactOptional(),
       announce: z
@@ -22,10 +22,10 @@ export const networkMethods = [
         .max(16)
         .exactOptional()
         .describe('addresses under which this node is the first bootstrap'),
-      join: z.boolean().exactOptional().describe('also join it'),
+      join: z.boolean().exactOptional().describe('false: do not join it; it is joined by default'),
     },
     result: { networkId: z.string(), words: z.string(), file: z.string(), uri: z.string() },
-    errors: ['NETWORK_FILE_INVALID', 'ALREADY_JOINED'],
+    errors: ['ALREADY_JOINED', 'ADDRESS_IN_USE', 'LISTEN_FAILED'],
     scope: 'network',
     example: {
       params: { name: 'lab', preset: 'lab', join: true },
@@ -52,8 +52,10 @@ export const networkMethods = [
       'NETWORK_FILE_INVALID',
       'NETWORK_MISMATCH',
       'ALREADY_JOINED',
-      'NO_PEERS',
-      'CLOCK_SKEW',
+      'NOT_ADMITTED',
+      'INVITE_EXPIRED',
+      'ADDRESS_IN_USE',
+      'LISTEN_FAILED',
     ],
     scope: 'network',
     example: {
@@ -73,7 +75,8 @@ export const networkMethods = [
   }),
   mutation({
     name: 'network.leave',
-    summary: 'Leaves the network; `wipe` also deletes its contacts, messages and keys.',
+    summary:
+      'Leaves the network; `wipe` also deletes its contacts, messages, events and keys, even if it was left before.',
     params: { wipe: z.boolean().exactOptional() },
     result: { networkId: z.string() },
     errors: ['NOT_JOINED'],

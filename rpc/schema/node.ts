@@ -33,7 +33,7 @@ export const nodeMethods = [
   }),
   query({
     name: 'node.doctor',
-    summary: 'Runs checks of disk, clock, network and configuration; each failure says its fix.',
+    summary: 'Runs checks of disk and network; each failure says its fix.',
     params: {
       checks: z
         .array(
@@ -59,8 +59,8 @@ export const nodeMethods = [
     }),
     scope: 'read',
     example: {
-      params: { checks: ['clock'] },
-      result: { checks: [{ name: 'clock', ok: true, detail: 'within 1 s of the peers' }] },
+      params: { checks: ['storage'] },
+      result: { checks: [{ name: 'storage', ok: true, detail: 'writes are synced' }] },
     },
   }),
 ] as const

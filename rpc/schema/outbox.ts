@@ -9,6 +9,7 @@ export const outboxMethods = [
     summary: 'Messages that wait to leave or for a receipt, oldest first.',
     params: page,
     result: listing(messageView),
+    errors: ['NOT_JOINED', 'NOT_READY'],
     scope: 'receive',
     example: { params: {}, result: { items: [MESSAGE_VIEW], nextCursor: null, asOfSeq: 42 } },
   }),

@@ -23,7 +23,8 @@ export const peersMethods = [
   }),
   mutation({
     name: 'peers.ban',
-    summary: 'Hangs up on a peer and refuses it, for `ttl` or for good.',
+    summary:
+      'Hangs up on a peer and refuses it, for `ttl` or for good. A later ban replaces it: `ttl: "1s"` lifts it.',
     params: { peerId, ttl: duration.exactOptional() },
     result: { peerId },
     scope: 'network',

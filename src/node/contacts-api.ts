@@ -1,4 +1,4 @@
-import { isHearsayError, toBase64Url } from '../base/index.ts'
+import { HearsayError, isHearsayError, toBase64Url } from '../base/index.ts'
 import { type Conversations, INVITE_TTL_MS_DEFAULT } from '../conversation/index.ts'
 import type { JsonObject, Store } from '../store/index.ts'
 import type { NodeApi } from './api.ts'
@@ -32,7 +32,12 @@ export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
 
     inviteCancel: ({ inviteId }, ctx) =>
       idempotency.run(ctx, () => (batch) => {
-        ports.conversations().cancelInvite(batch, inviteId)
+        try {
+          ports.conversations().cancelInvite(batch, inviteId)
+        } catch (error) {
+          if (!isHearsayError(error, 'message-too-late')) throw error
+          throw new HearsayError('invite-used', 'the invitation has been used or has ended')
+        }
         return () => ({ inviteId })
       }),
 
@@ -65,44 +70,76 @@ export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
 
     verify: ({ contact, safetyNumber }, ctx) =>
       idempotency.run(ctx, () => (batch) => {
-        const contactId = toBase64Url(ports.conversations().contact(contact).id)
+        const { id, safetyNumber: own } = ports.conversations().contact(contact)
+        const contactId = toBase64Url(id)
+        // A digit that was left out must not look like somebody in between.
+        if (own !== undefined && digitsOf(own) !== digitsOf(safetyNumber)) {
+          throw new HearsayError('bad-value', 'a safety number has 60 digits: read it again', {
+            field: 'safetyNumber',
+          })
+        }
         ports.conversations().verify(batch, contact, safetyNumber)
         return () => ({ contactId, verified: true })
       }),
 
-    async remove({ contact }, ctx) {
-      let removed: string | undefined
-      const done = await idempotency.run(ctx, async () => {
-        const conversations = ports.conversations()
-        const contactId = toBase64Url(conversations.contact(contact).id)
-        removed = contactId
-        const events = await eventsOf(store, contactId)
-        const erase = await conversations.toRemove(contact)
-        return (batch) => {
-          erase(batch)
-          for (const seq of events) batch.redact(seq)
-          return () => ({ contactId })
-        }
-      })
-      // What was overwritten lies in the tables until they are rewritten.
-      if (removed !== undefined) await store.compact()
-      return done
-    },
+    remove: ({ contact }, ctx) =>
+      idempotency.run(
+        ctx,
+        async () => {
+          const conversations = ports.conversations()
+          const contactId = toBase64Url(conversations.contact(contact).id)
+          const events = await eventsOf(store, contactId)
+          const erase = await conversations.toRemove(contactId)
+          return (batch) => {
+            // Somebody else may have removed it while this call was reading.
+            conversations.contact(contactId)
+            erase(batch)
+            for (const seq of events) batch.redact(seq)
+            return () => ({ contactId })
+          }
+        },
+        async ({ contactId }) => {
+          await forgetEvents(store, contactId)
+          await idempotency.forget(contactId, ctx)
+          // What was overwritten lies in the tables until they are rewritten.
+          await store.compact()
+          return { contactId }
+        },
+      ),
   }
+}
+
+function digitsOf(text: string): number {
+  return text.replaceAll(/\D/g, '').length
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+/** Events that came while the contact was being removed; that it was removed stays known, by its id alone. */
+async function forgetEvents(store: Store, contactId: string): Promise<void> {
+  const batch = store.batch()
+  for (const seq of await eventsOf(store, contactId, (type) => type !== 'contact.removed')) {
+    batch.redact(seq)
+  }
+  await batch.commit()
+}
+
 /** Numbers of the events that mention a contact. */
-async function eventsOf(store: Store, contactId: string): Promise<number[]> {
+async function eventsOf(
+  store: Store,
+  contactId: string,
+  counts: (type: string) => boolean = () => true,
+): Promise<number[]> {
   const found: number[] = []
   let after = store.journal.oldestSeq() - 1
   while (after < store.headSeq()) {
     try {
       const page = await store.journal.events(after, 500)
-      for (const { seq, data } of page.events) if (mentions(data, contactId)) found.push(seq)
+      for (const { seq, type, data } of page.events) {
+        if (counts(type) && mentions(data, contactId)) found.push(seq)
+      }
       after = page.scannedTo
     } catch (error) {
       // Retention moved on meanwhile.

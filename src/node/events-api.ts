@@ -1,6 +1,6 @@
-import type { Clock } from '../base/index.ts'
-import type { Consumer, ConsumerFeed, Store } from '../store/index.ts'
-import type { ConsumerView, EventFeed, NodeApi } from './api.ts'
+import { type Clock, isHearsayError } from '../base/index.ts'
+import type { Consumer, ConsumerFeed, JournalEvent, Store } from '../store/index.ts'
+import type { ConsumerView, EventFeed, EventView, NodeApi } from './api.ts'
 import type { Idempotency } from './idempotency.ts'
 import { appended } from './messages-api.ts'
 import { eventView } from './views.ts'
@@ -11,21 +11,45 @@ export interface EventsPorts {
   readonly idempotency: Idempotency
 }
 
+// One answer stays far below what a client accepts, whatever the messages are.
+const PAGE_BYTES = 4 * 1024 * 1024
+const WAIT_EVENTS = 500
+
 /** events.* over the journal: pull feeds, so that a slow reader costs nothing. */
 export function eventsApi(ports: EventsPorts): NodeApi['events'] {
   const { store, clock, idempotency } = ports
 
+  /** Up to `limit` events, fewer if they are large; nothing of interest lies between them and `scannedTo`. */
   async function page(after: number, limit: number, types: readonly string[] | undefined) {
-    const items = []
-    let at = after
+    const items: EventView[] = []
+    let bytes = 0
+    let scannedTo = after
     let head = store.headSeq()
     do {
-      const read = await store.journal.events(at, limit - items.length, types)
-      items.push(...read.events.map(eventView))
-      at = read.scannedTo
+      const read = await store.journal.events(scannedTo, limit - items.length, types)
       head = read.head
-    } while (items.length < limit && at < head)
-    return { items, head }
+      for (const event of read.events) {
+        bytes += weight(event)
+        if (items.length > 0 && bytes > PAGE_BYTES) return { items, head, scannedTo }
+        items.push(eventView(event))
+        scannedTo = event.seq
+      }
+      scannedTo = read.scannedTo
+    } while (items.length < limit && scannedTo < head)
+    return { items, head, scannedTo }
+  }
+
+  /** A consumer that is there already with the same types is the one that was asked for. */
+  async function create(name: string, from: 'now' | 'start' | number, types?: readonly string[]) {
+    try {
+      return await store.consumers.create(name, types === undefined ? { from } : { from, types })
+    } catch (error) {
+      if (!isHearsayError(error, 'consumer-exists')) throw error
+      const found = store.consumers.get(name)
+      const same = JSON.stringify(found.types?.toSorted()) === JSON.stringify(types?.toSorted())
+      if (!same) throw error
+      return found
+    }
   }
 
   function view(consumer: Consumer): ConsumerView {
@@ -51,15 +75,21 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
       return feedView(feed)
     },
 
-    list: ({ after, limit, types }) => page(after, limit, types),
+    async list({ after, limit, types }) {
+      const { items, head } = await page(after, limit, types)
+      return { items, head }
+    },
 
     async wait({ after, types, timeoutMs }, signal) {
       const deadline = clock.monotonic() + timeoutMs
+      // What was looked at once is not looked at again: a rare type would cost the whole journal per event.
+      let from = after
       for (;;) {
-        const found = await page(after, 500, types)
+        const { items, head, scannedTo } = await page(from, WAIT_EVENTS, types)
         const left = deadline - clock.monotonic()
-        if (found.items.length > 0 || left <= 0) return found
-        await appended(store, clock, found.head, left, signal)
+        if (items.length > 0 || left <= 0) return { items, head }
+        from = scannedTo
+        await appended(store, clock, head, left, signal)
       }
     },
 
@@ -68,10 +98,7 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
     consumers: {
       list: async () => ({ items: store.consumers.list().map(view) }),
       create: ({ name, from, types }, ctx) =>
-        idempotency.remember(ctx, async () => {
-          const options = types === undefined ? { from } : { from, types }
-          return { ...view(await store.consumers.create(name, options)) }
-        }),
+        idempotency.remember(ctx, async () => ({ ...view(await create(name, from, types)) })),
       delete: ({ name }, ctx) =>
         idempotency.remember(ctx, async () => {
           await store.consumers.delete(name)
@@ -79,6 +106,11 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
         }),
     },
   }
+}
+
+/** Roughly the bytes of an event in an answer. */
+function weight({ data }: JournalEvent): number {
+  return 256 + JSON.stringify(data).length
 }
 
 function feedView(feed: ConsumerFeed): EventFeed {

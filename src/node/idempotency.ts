@@ -1,11 +1,44 @@
-import { concat, equalBytes, fromUtf8, HearsayError, toHex, utf8 } from '../base/index.ts'
+import {
+  type Clock,
+  concat,
+  equalBytes,
+  fromUtf8,
+  HearsayError,
+  readU64be,
+  toHex,
+  u64be,
+  utf8,
+} from '../base/index.ts'
 import { type Batch, BUCKETS, type JsonObject, type Store } from '../store/index.ts'
-import type { CallContext, Mutated } from './api.ts'
-
-const HASH_BYTES = 32
+import type { CallContext, Idempotency as Key, Mutated } from './api.ts'
 
 /** Fills a batch and returns what the call answers, given the numbers of its events once they are known. */
 export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) => T
+
+/**
+ * What is left to do after the commit, and the answer then. A replay after a crash runs it again, perhaps much
+ * later: it must end well however often it ran. `since` is a journal position before the effect.
+ */
+export type Complete<T> = (result: T, since: number) => Promise<T>
+
+/** Records are kept at least this long. */
+export const IDEMPOTENCY_KEPT_MS = 7 * 86_400_000
+// Batches under way at once. Beyond it mutations wait in line: a batch that the store refused when its effect
+// was in force in memory already would be a message that was denied and leaves all the same.
+const MUTATIONS_MAX = 128
+const HASH_BYTES = 32
+/** hash 32 | made at 8 | journal position 8 | stage 1 | JSON of the answer. */
+const HEADER_BYTES = HASH_BYTES + 17
+const STAGE_OF_COMMIT = 1
+const STAGE_FINAL = 2
+
+interface RecordOf<T> {
+  readonly requestHash: Uint8Array
+  readonly at: number
+  readonly since: number
+  readonly stage: number
+  readonly result: T
+}
 
 /**
  * Runs mutations once. The record of a key lands in the batch of its effect, so a crash leaves both or
@@ -13,83 +46,163 @@ export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) =
  */
 export class Idempotency {
   readonly #store: Store
+  readonly #clock: Clock
   readonly #running = new Map<string, Promise<unknown>>()
+  readonly #line: (() => void)[] = []
+  #underWay = 0
 
-  constructor(ports: { store: Store }) {
+  constructor(ports: { store: Store; clock: Clock }) {
     this.#store = ports.store
+    this.#clock = ports.clock
   }
 
   /**
-   * `prepare` runs only when the key is new; it may wait, the effect that it returns must not. What the
-   * commit adds to the answer (the number of an event) reaches the record in a second batch.
+   * `prepare` runs only when the key is new; it may wait, the effect that it returns must not.
    * @throws HearsayError `idempotency-conflict` for the same key with another request.
    */
   async run<T extends object>(
     ctx: CallContext,
     prepare: () => Effect<T> | Promise<Effect<T>>,
+    complete?: Complete<T>,
   ): Promise<Mutated<T>> {
     const { idempotency } = ctx
-    if (idempotency === undefined) return this.#apply(await prepare())
-    const { scope, key: name, requestHash } = idempotency
-    const key = this.#store.keyFor(BUCKETS.idempotency, utf8(scope), utf8(name))
+    if (idempotency === undefined) {
+      const since = this.#store.headSeq()
+      const result = await this.#apply(prepare)
+      return complete === undefined ? result : complete(result, since)
+    }
+    const key = this.#keyOf(idempotency)
     const lane = toHex(key)
     // Two calls with one key at the same time: the second waits for the record of the first.
     while (this.#running.has(lane)) await Promise.allSettled([this.#running.get(lane)])
-    const running = this.#once(key, requestHash, prepare)
+    const early = Promise.withResolvers<Mutated<T>>()
+    const running = this.#once(key, idempotency, prepare, complete, early.resolve)
     this.#running.set(lane, running)
-    try {
-      return await running
-    } finally {
-      this.#running.delete(lane)
-    }
+    const forget = () => void this.#running.delete(lane)
+    running.then(forget, forget)
+    // Whoever answers first: the final record of an answer that a replay could make again is not waited for.
+    return Promise.race([early.promise, running])
   }
 
-  async #once<T extends object>(
-    key: Uint8Array,
-    requestHash: Uint8Array,
-    prepare: () => Effect<T> | Promise<Effect<T>>,
-  ): Promise<Mutated<T>> {
-    const record = await this.#store.get(BUCKETS.idempotency, key)
-    if (record !== undefined) {
-      if (!equalBytes(record.subarray(0, HASH_BYTES), requestHash)) {
-        throw new HearsayError('idempotency-conflict', 'this key was used for another request')
-      }
-      return { ...(JSON.parse(fromUtf8(record.subarray(HASH_BYTES))) as T), replayed: true }
-    }
-    const first: { text?: string } = {}
-    const attach = (batch: Batch, result: T) => {
-      const text = JSON.stringify(result)
-      if (text === first.text) return
-      first.text = text
-      batch.put(BUCKETS.idempotency, key, concat(requestHash, utf8(text)))
-    }
-    const result = await this.#apply(await prepare(), attach)
-    const before = first.text
-    const batch = this.#store.batch()
-    attach(batch, result)
-    if (first.text !== before) await batch.commit()
-    return result
-  }
-
-  async #apply<T extends object>(
-    effect: Effect<T>,
-    attach?: (batch: Batch, result: T) => void,
-  ): Promise<Mutated<T>> {
-    const batch = this.#store.batch()
-    const finish = effect(batch)
-    attach?.(batch, finish([]))
-    const { events } = await batch.commit()
-    return finish(events)
-  }
-
-  /** For effects outside the store (configuration): the record follows the effect. */
-  async remember<T extends JsonObject>(
-    ctx: CallContext,
-    effect: () => Promise<T>,
-  ): Promise<Mutated<T>> {
+  /** For effects outside the batch (configuration, consumers): the record follows the effect. */
+  remember<T extends JsonObject>(ctx: CallContext, effect: () => Promise<T>): Promise<Mutated<T>> {
     return this.run<T>(ctx, async () => {
       const result = await effect()
       return () => () => result
     })
+  }
+
+  /** Deletes records that are older than IDEMPOTENCY_KEPT_MS. Resolves with their number. */
+  prune(): Promise<number> {
+    const before = this.#clock.now() - IDEMPOTENCY_KEPT_MS
+    return this.#delete((record) => record.at < before)
+  }
+
+  /** Deletes the records whose answers hold `text`, apart from that of `ctx`. */
+  forget(text: string, ctx: CallContext): Promise<number> {
+    const own = ctx.idempotency === undefined ? '' : toHex(this.#keyOf(ctx.idempotency))
+    return this.#delete(
+      (record, key) => toHex(key) !== own && JSON.stringify(record.result).includes(text),
+    )
+  }
+
+  /** Resolves when no record is being written any more. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+  }
+
+  #keyOf({ scope, key }: Key): Uint8Array {
+    return this.#store.keyFor(BUCKETS.idempotency, utf8(scope), utf8(key))
+  }
+
+  async #once<T extends object>(
+    key: Uint8Array,
+    { requestHash }: Key,
+    prepare: () => Effect<T> | Promise<Effect<T>>,
+    complete: Complete<T> | undefined,
+    answer: (result: Mutated<T>) => void,
+  ): Promise<Mutated<T>> {
+    const bytes = await this.#store.get(BUCKETS.idempotency, key)
+    const known = bytes && decodeRecord<T>(bytes)
+    if (known !== undefined && !equalBytes(known.requestHash, requestHash)) {
+      throw new HearsayError('idempotency-conflict', 'this key was used for another request')
+    }
+    if (known?.stage === STAGE_FINAL) return { ...known.result, replayed: true }
+
+    const made = { requestHash, at: this.#clock.now(), since: this.#store.headSeq() }
+    const write = (batch: Batch, record: RecordOf<T>) =>
+      batch.put(BUCKETS.idempotency, key, encodeRecord(record))
+    let first: string | undefined
+    const result =
+      known?.result ??
+      (await this.#apply(prepare, (batch, preview) => {
+        first = JSON.stringify(preview)
+        const stage = complete === undefined ? STAGE_FINAL : STAGE_OF_COMMIT
+        write(batch, { ...made, stage, result: preview })
+      }))
+    const { since } = known ?? made
+    const done = complete === undefined ? result : await complete(result, since)
+    const final: Mutated<T> = known === undefined ? done : { ...done, replayed: true }
+    if (complete === undefined && JSON.stringify(done) === first) return final
+    answer(final)
+    const batch = this.#store.batch()
+    write(batch, { ...(known ?? made), stage: STAGE_FINAL, result: done })
+    await batch.commit()
+    return final
+  }
+
+  async #apply<T extends object>(
+    prepare: () => Effect<T> | Promise<Effect<T>>,
+    attach?: (batch: Batch, result: T) => void,
+  ): Promise<T> {
+    await this.#enter()
+    try {
+      const effect = await prepare()
+      const batch = this.#store.batch()
+      const finish = effect(batch)
+      attach?.(batch, finish([]))
+      const { events } = await batch.commit()
+      return finish(events)
+    } finally {
+      this.#underWay -= 1
+      this.#line.shift()?.()
+    }
+  }
+
+  async #enter(): Promise<void> {
+    while (this.#underWay >= MUTATIONS_MAX) {
+      await new Promise<void>((resolve) => this.#line.push(resolve))
+    }
+    this.#underWay += 1
+  }
+
+  async #delete(over: (record: RecordOf<unknown>, key: Uint8Array) => boolean): Promise<number> {
+    let count = 0
+    let batch = this.#store.batch()
+    for await (const [key, bytes] of this.#store.iterate(BUCKETS.idempotency)) {
+      if (!over(decodeRecord(bytes), key)) continue
+      batch.del(BUCKETS.idempotency, key)
+      if (++count % 256 !== 0) continue
+      await batch.commit()
+      batch = this.#store.batch()
+    }
+    if (count % 256 !== 0) await batch.commit()
+    return count
+  }
+}
+
+function encodeRecord<T>(record: RecordOf<T>): Uint8Array {
+  const { requestHash, at, since, stage, result } = record
+  const header = concat(requestHash, u64be(at), u64be(since), Uint8Array.of(stage))
+  return concat(header, utf8(JSON.stringify(result)))
+}
+
+function decodeRecord<T>(bytes: Uint8Array): RecordOf<T> {
+  return {
+    requestHash: bytes.subarray(0, HASH_BYTES),
+    at: readU64be(bytes, HASH_BYTES),
+    since: readU64be(bytes, HASH_BYTES + 8),
+    stage: bytes[HEADER_BYTES - 1] ?? 0,
+    result: JSON.parse(fromUtf8(bytes.subarray(HEADER_BYTES))) as T,
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, HearsayError, toBase64Url } from '../base/index.ts'
+import { type Clock, HearsayError, toBase64Url, toHex } from '../base/index.ts'
 import { type Conversations, hasReached, isFinal, type Message } from '../conversation/index.ts'
 import type { Store } from '../store/index.ts'
 import type { MessageState, NodeApi } from './api.ts'
@@ -17,6 +17,10 @@ export interface MessagesPorts {
   readonly releaseHold: () => void
 }
 
+// Text of one page, UTF-16 code units: a page of long messages is cut, and `nextCursor` goes on behind it.
+const PAGE_CHARS = 2 * 1024 * 1024
+const MESSAGE_CHARS = 512
+
 /** messages.* and outbox.* over the conversations. */
 export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'outbox'> {
   const { store, clock, idempotency } = ports
@@ -29,21 +33,27 @@ export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'o
   return {
     messages: {
       send: (params, ctx) =>
-        idempotency.run(ctx, () => (batch) => {
-          ports.needSpace()
-          if (params.now === true) ports.releaseHold()
-          const message = ports.conversations().send(batch, {
-            to: params.to,
-            text: params.body.text,
-            expiresInMs: params.expiresInMs,
-          })
-          return (events) => ({
-            messageId: toBase64Url(message.id),
-            state: 'queued' as const,
-            seq: events[0]?.seq ?? 0,
-            acceptedAt: timeText(message.sentAt),
-          })
-        }),
+        idempotency.run<Accepted>(
+          ctx,
+          () => (batch) => {
+            ports.needSpace()
+            const message = ports.conversations().send(batch, {
+              to: params.to,
+              text: params.body.text,
+              expiresInMs: params.expiresInMs,
+            })
+            if (params.now === true) ports.releaseHold()
+            return (events) => ({
+              messageId: toBase64Url(message.id),
+              state: 'queued' as const,
+              seq: events[0]?.seq ?? 0,
+              acceptedAt: timeText(message.sentAt),
+            })
+          },
+          // The record of a commit that a crash followed does not know its event's number: it is looked up.
+          async (result, since) =>
+            result.seq > 0 ? result : { ...result, seq: await seqOfMessage(store, result, since) },
+        ),
 
       get: async ({ messageId }) =>
         messageView(await ports.conversations().message(parseMessageId(messageId))),
@@ -57,7 +67,7 @@ export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'o
           ...(contactId === undefined ? {} : { contactId }),
           ...(params.direction === undefined ? {} : { direction: params.direction }),
           ...(params.state === undefined ? {} : { state: params.state }),
-          reverse: params.order === 'desc',
+          reverse: params.order !== 'asc',
           from: parseCursor(params.cursor),
           limit: params.limit + 1,
         })
@@ -91,7 +101,13 @@ export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'o
           const ids = messageIds.map(parseMessageId)
           const marked = await ports.conversations().toMarkRead(ids)
           return (batch) => {
-            ports.conversations().markRead(batch, marked)
+            const conversations = ports.conversations()
+            // Writing to the message of a contact that was removed meanwhile would bring it back.
+            const left = new Set(conversations.contacts().map(({ id }) => toHex(id)))
+            conversations.markRead(
+              batch,
+              marked.filter(({ contactId }) => left.has(toHex(contactId))),
+            )
             return () => ({ messageIds })
           }
         }),
@@ -109,10 +125,34 @@ export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'o
   }
 }
 
+interface Accepted {
+  readonly messageId: string
+  readonly state: 'queued'
+  readonly seq: number
+  readonly acceptedAt: string
+}
+
+/** Number of the event that says that a message was accepted; `since` when it is kept no longer. */
+async function seqOfMessage(store: Store, accepted: Accepted, since: number): Promise<number> {
+  let after = Math.max(since, store.journal.oldestSeq() - 1)
+  while (after < store.headSeq()) {
+    const { events, scannedTo } = await store.journal.events(after, 500, ['message.queued'])
+    const found = events.find(({ data }) => data['messageId'] === accepted.messageId)
+    if (found !== undefined) return found.seq
+    after = scannedTo
+  }
+  return since
+}
+
 function page(found: readonly Message[], limit: number, asOfSeq: number) {
-  const items = found.slice(0, limit)
+  let chars = 0
+  const fits = found.slice(0, limit).findIndex(({ text, history }) => {
+    chars += text.length + MESSAGE_CHARS + 128 * history.length
+    return chars > PAGE_CHARS
+  })
+  const items = found.slice(0, fits < 0 ? limit : Math.max(1, fits))
   const last = items.at(-1)
-  const more = found.length > limit && last !== undefined
+  const more = found.length > items.length && last !== undefined
   return {
     items: items.map(messageView),
     nextCursor: more ? cursorText(last.number) : null,

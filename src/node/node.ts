@@ -6,14 +6,12 @@ import {
   type Rng,
   TaskGroup,
   toHex,
-  utf8,
-  fromUtf8,
 } from '../base/index.ts'
 import { signKeyPairFromSeed } from '../crypto/index.ts'
-import { dayAt } from '../directory/index.ts'
-import { nodeIdFromText, peerIdText } from '../net/index.ts'
-import { BUCKETS, openStore, type Store } from '../store/index.ts'
-import type { NodeApi, NodeState, PeerView, WaitTarget } from './api.ts'
+import { dayAt, type Network } from '../directory/index.ts'
+import { peerIdText } from '../net/index.ts'
+import { openStore, type Store, type StorePorts } from '../store/index.ts'
+import type { NodeApi, NodeState, WaitTarget } from './api.ts'
 import { contactsApi } from './contacts-api.ts'
 import { diagnose } from './doctor.ts'
 import { eventsApi } from './events-api.ts'
@@ -22,12 +20,17 @@ import { messagesApi } from './messages-api.ts'
 import { networkApi } from './network-api.ts'
 import { Networks } from './networks.ts'
 import { NodeKeys } from './node-keys.ts'
+import { PeerBans } from './peer-bans.ts'
+import { peersApi } from './peers-api.ts'
 import { Session } from './session.ts'
+import { settingsOf } from './settings.ts'
 import { readStatus, type StatusPorts } from './status.ts'
-import { cursorText, parseCursor, timeText } from './views.ts'
+import { Upkeep } from './upkeep.ts'
+import { timeText } from './views.ts'
+import { eraseAll, eraseCaches, hasContacts } from './wipe.ts'
 import { WorkerJobs } from './worker-jobs.ts'
 
-export interface NodePorts {
+export interface NodePorts extends Pick<StorePorts, 'files'> {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -57,10 +60,7 @@ export interface HearsayNode {
 }
 
 const WAIT_POLL_MS = 100
-const UPKEEP_MS = 10_000
-const RETAIN_MS = 600_000
 const SPACE_FOR_SENDING_BYTES = 64 * 1024 * 1024
-const BAN_MS = 24 * 3_600_000
 
 /**
  * Opens the store of a home and assembles a node around it. Nothing runs before `start`.
@@ -68,14 +68,21 @@ const BAN_MS = 24 * 3_600_000
  */
 export async function createNode(ports: NodePorts, options: NodeOptions): Promise<HearsayNode> {
   const log = ports.log.child('node')
+  const { clock, rng } = ports
   const store = await openStore({ ...ports, log }, { dir: options.home })
   try {
-    const keys = new NodeKeys({ store, rng: ports.rng })
-    const networks = new Networks({ store, rng: ports.rng, keys })
+    const keys = new NodeKeys({ store, rng })
+    const networks = new Networks({ store, rng, keys })
     await networks.load()
-    const node = await keys.node(ports.clock.now())
+    if (networks.wiping) await eraseAll(store, (batch) => networks.wiped(batch))
+    const bans = new PeerBans({ store, clock })
+    await bans.load()
+    const node = await keys.node(clock.now())
     const requestSeed = await keys.request()
-    return new LocalNode({ ...ports, log, store, networks }, { ...options, node, requestSeed })
+    return new LocalNode(
+      { clock, rng, log, store, networks, bans },
+      { ...options, node, requestSeed },
+    )
   } catch (error) {
     await store.close()
     throw error
@@ -85,6 +92,7 @@ export async function createNode(ports: NodePorts, options: NodeOptions): Promis
 interface LocalPorts extends NodePorts {
   readonly store: Store
   readonly networks: Networks
+  readonly bans: PeerBans
 }
 
 interface LocalOptions extends NodeOptions {
@@ -98,23 +106,35 @@ class LocalNode implements HearsayNode {
   readonly #ports: LocalPorts
   readonly #options: LocalOptions
   readonly #peerId: string
-  readonly #jobs = new WorkerJobs()
+  readonly #jobs: WorkerJobs
+  readonly #idempotency: Idempotency
+  readonly #upkeep: Upkeep
   readonly #stopListeners: (() => void)[] = []
   readonly #tasks: TaskGroup
   #state: NodeState = 'starting'
-  #freeBytes = Number.POSITIVE_INFINITY
   #session: Session | undefined
-  #entering: Promise<Session> | undefined
+  #lane: Promise<unknown> = Promise.resolve()
+  #stopping: Promise<void> | undefined
 
   constructor(ports: LocalPorts, options: LocalOptions) {
+    const { clock, log, store } = ports
     this.#ports = ports
     this.#options = options
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
-    this.#tasks = new TaskGroup(ports.log)
+    this.#jobs = new WorkerJobs({ log })
+    this.#idempotency = new Idempotency({ store, clock })
+    this.#upkeep = new Upkeep({
+      clock,
+      log,
+      store,
+      retry: () => this.#exclusive(() => this.#enter()),
+      prune: () => this.#idempotency.prune(),
+    })
+    this.#tasks = new TaskGroup(log)
     this.failed = new Promise((resolve) => {
-      ports.store.onPoisoned((cause) => {
+      store.onPoisoned((cause) => {
         // Reading goes on; nothing leaves any more, because nothing that it would change can be kept.
-        ports.log.error('a write failed: the store is read-only until a restart')
+        log.error('a write failed: the store is read-only until a restart')
         this.#tasks.spawn('quiesce', async () => this.#session?.stop())
         if (isHearsayError(cause, 'storage-corrupt')) resolve(cause)
       })
@@ -123,62 +143,67 @@ class LocalNode implements HearsayNode {
   }
 
   async start(): Promise<void> {
-    if (this.#ports.networks.joined !== undefined) await this.#enter()
-    this.#tasks.spawn('upkeep', (signal) => this.#keepUp(signal))
+    try {
+      await this.#exclusive(() => this.#enter())
+    } catch (error) {
+      if (!isHearsayError(error) || (error.fault !== 'peer' && error.fault !== 'trust')) {
+        await this.stop()
+        throw error
+      }
+      // The network does not want this node: its owner has to be able to ask why, and to leave.
+      this.#ports.log.error('the network cannot be entered', { code: error.code })
+    }
+    this.#tasks.spawn('upkeep', (signal) => this.#upkeep.run(signal))
     this.#state = 'running'
   }
 
-  /** Retention of the journal, and an eye on the free space. */
-  async #keepUp(signal: AbortSignal): Promise<void> {
-    const { clock, store } = this.#ports
-    let retainedAt = clock.monotonic()
-    while (!signal.aborted) {
-      await clock.sleep(UPKEEP_MS, signal)
-      if (store.state() === 'poisoned') return
-      this.#freeBytes = (await store.stats()).freeBytes
-      if (clock.monotonic() - retainedAt < RETAIN_MS) continue
-      retainedAt = clock.monotonic()
-      await store.retain()
-    }
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
   }
 
-  /** A disk that is nearly full refuses new messages while it can still finish what it has. */
-  #needSpace(): void {
-    if (this.#freeBytes >= SPACE_FOR_SENDING_BYTES) return
-    throw new HearsayError('storage-full', 'the disk is nearly full: free some space', {
-      freeBytes: this.#freeBytes,
-    })
-  }
-
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return
+  async #stop(): Promise<void> {
     this.#state = 'stopping'
-    await this.#tasks.stop()
-    await this.#session?.stop()
+    const faults: unknown[] = []
+    const steps = [
+      () => this.#tasks.stop(),
+      // Whatever joins or leaves at this moment ends first: what it starts is stopped, not forgotten.
+      () => this.#exclusive(async () => this.#session?.stop()),
+      () => this.#jobs.stop(),
+      () => this.#idempotency.settled(),
+      () => this.#ports.store.close(),
+    ]
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        faults.push(error)
+      }
+    }
     this.#session = undefined
-    await this.#jobs.stop()
-    await this.#ports.store.close()
     this.#state = 'stopped'
+    if (faults.length > 0) throw faults[0]
   }
 
   onStopRequested(listener: () => void): void {
     this.#stopListeners.push(listener)
   }
 
-  /** One session at a time; a second caller waits for the first. */
-  #enter(): Promise<Session> {
-    if (this.#session !== undefined) return Promise.resolve(this.#session)
-    this.#entering ??= this.#openSession().finally(() => {
-      this.#entering = undefined
-    })
-    return this.#entering
+  /** One change of the network at a time. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lane.then(work)
+    this.#lane = done.catch(() => undefined)
+    return done
   }
 
-  async #openSession(): Promise<Session> {
-    const { clock, rng, log, store, networks } = this.#ports
+  /** Starts a session in the joined network unless there is one. Only in `exclusive`. */
+  async #enter(): Promise<void> {
+    if (this.#session !== undefined || this.#ports.networks.joined === undefined) return
+    if (this.#state === 'stopping') throw new HearsayError('not-running', 'the node is stopping')
+    const { clock, rng, log, store, networks, bans } = this.#ports
     const { node, requestSeed, listen, announce, reachable } = this.#options
     const session = new Session(
-      { clock, rng, log, store, jobs: this.#jobs },
+      { clock, rng, log, store, jobs: this.#jobs, isBanned: (nodeId) => bans.has(nodeId) },
       {
         network: networks.current,
         nodeSeed: node.seed,
@@ -191,47 +216,77 @@ class LocalNode implements HearsayNode {
     )
     await session.start()
     this.#session = session
-    return session
   }
 
-  async #leave(wipe: boolean): Promise<void> {
+  /** Ends the session; finishes a wipe that was decided. */
+  async #leave(): Promise<void> {
+    const { store, networks, bans } = this.#ports
     const session = this.#session
     this.#session = undefined
     await session?.stop()
-    if (!wipe) return
-    for (const bucket of WIPED) await eraseBucket(this.#ports.store, bucket)
-    await this.#ports.store.compact()
+    if (!networks.wiping) return
+    bans.clear()
+    await eraseAll(store, (batch) => networks.wiped(batch))
+  }
+
+  /** Contacts of one network must never write into another; its boxes and nodes mean nothing there. */
+  async #makeRoom(network: Network): Promise<void> {
+    const { store, networks } = this.#ports
+    const { held } = networks
+    if (held === undefined || toHex(held) === toHex(network.id)) return
+    if (await hasContacts(store)) {
+      throw new HearsayError(
+        'network-already-joined',
+        'this home still has the contacts of the network that it left: leave it again with wipe, or use another home',
+      )
+    }
+    await eraseCaches(store)
   }
 
   #current(): Session {
-    if (this.#session === undefined) {
-      if (this.#ports.networks.joined === undefined) {
-        throw new HearsayError(
-          'network-not-joined',
-          'join a network first: hearsay network join <file or URI>',
-        )
-      }
-      throw new HearsayError('not-running', 'the node is still starting')
+    if (this.#session !== undefined) return this.#session
+    if (this.#ports.networks.joined === undefined) {
+      throw new HearsayError(
+        'network-not-joined',
+        'join a network first: hearsay network join <file or URI>',
+      )
     }
-    return this.#session
+    if (this.#state === 'running') {
+      throw new HearsayError('not-running', 'the network could not be entered: see node.status')
+    }
+    throw new HearsayError('not-running', 'the node is starting or stopping')
+  }
+
+  /** A disk that is nearly full refuses new messages while it can still finish what it has. */
+  #needSpace(): void {
+    const { freeBytes } = this.#upkeep
+    if (freeBytes >= SPACE_FOR_SENDING_BYTES) return
+    throw new HearsayError('storage-full', 'the disk is nearly full: free some space', {
+      freeBytes,
+    })
+  }
+
+  /** What the node shows as its state: a store that refuses writes outranks everything that runs. */
+  #shownState(): NodeState {
+    const running = this.#state === 'running' && this.#ports.store.state() === 'poisoned'
+    return running ? 'readonly' : this.#state
   }
 
   #buildApi(): NodeApi {
-    const { clock, store, networks } = this.#ports
-    const idempotency = new Idempotency({ store })
+    const { clock, store, networks, bans } = this.#ports
+    const idempotency = this.#idempotency
     const session = () => this.#session
     const conversations = () => this.#current().conversations
     const shared = { store, clock, idempotency, conversations }
-    const since = clock.now()
     const status: StatusPorts = {
       clock,
       store,
       networks,
       session,
-      state: () => this.#state,
+      state: () => this.#shownState(),
       peerId: this.#peerId,
       version: this.#options.version,
-      since,
+      since: clock.now(),
     }
     return {
       ...messagesApi({
@@ -246,8 +301,10 @@ class LocalNode implements HearsayNode {
         idempotency,
         networks,
         session,
+        exclusive: (work) => this.#exclusive(work),
+        prepare: (network) => this.#makeRoom(network),
         enter: () => this.#enter(),
-        leave: (wipe) => this.#leave(wipe),
+        leave: () => this.#leave(),
         announced: this.#options.announce ?? [],
         withPeerId: (addresses) =>
           addresses.map((address) =>
@@ -257,9 +314,7 @@ class LocalNode implements HearsayNode {
       node: {
         status: () => readStatus(status),
         wait: (params, signal) => this.#wait(status, params, signal),
-        stop: async () => {
-          for (const listener of this.#stopListeners) listener()
-        },
+        stop: ({ drainMs }) => this.#requestStop(drainMs ?? 0),
         doctor: async ({ checks }) => ({ checks: diagnose(await readStatus(status), checks) }),
       },
       identity: {
@@ -269,16 +324,7 @@ class LocalNode implements HearsayNode {
           createdAt: timeText(this.#options.node.createdAt),
         }),
       },
-      peers: {
-        list: async (page) => this.#listPeers(page),
-        ban: ({ peerId, ttlMs }, ctx) =>
-          idempotency.remember(ctx, async () => {
-            const nodeId = nodeIdFromText(peerId)
-            if (nodeId === undefined) throw new HearsayError('bad-value', 'not a peer id')
-            await this.#current().ban(nodeId, clock.now() + (ttlMs ?? BAN_MS))
-            return { peerId }
-          }),
-      },
+      peers: peersApi({ store, clock, idempotency, bans, session, peerId: this.#peerId }),
       db: {
         stats: async () => {
           const stats = await store.stats()
@@ -297,35 +343,16 @@ class LocalNode implements HearsayNode {
     }
   }
 
-  #listPeers(page: { limit: number; cursor?: string }) {
-    const session = this.#session
-    const connected = new Set((session?.net.peers.connected() ?? []).map(toHex))
-    const known = new Map<string, PeerView>()
-    for (const { nodeId, addresses } of session?.directory.dialTargets() ?? []) {
-      known.set(toHex(nodeId), {
-        peerId: peerIdText(nodeId),
-        addresses,
-        connected: connected.has(toHex(nodeId)),
-        banned: session?.isBanned(nodeId) ?? false,
-      })
+  /** Asks for the stop once nothing waits in the outbox any more, after `drainMs` at the latest. */
+  async #requestStop(drainMs: number): Promise<void> {
+    const { clock } = this.#ports
+    const deadline = clock.monotonic() + drainMs
+    const queued = () =>
+      this.#session?.conversations.outbox().some(({ state }) => state === 'queued') ?? false
+    while (this.#state === 'running' && queued() && clock.monotonic() < deadline) {
+      await clock.sleep(Math.min(WAIT_POLL_MS, drainMs), this.#tasks.signal)
     }
-    for (const nodeId of session?.net.peers.connected() ?? []) {
-      if (known.has(toHex(nodeId))) continue
-      known.set(toHex(nodeId), {
-        peerId: peerIdText(nodeId),
-        addresses: [],
-        connected: true,
-        banned: false,
-      })
-    }
-    const all = [...known.values()].toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
-    const from = parseCursor(page.cursor) ?? 0
-    const to = from + page.limit
-    return {
-      items: all.slice(from, to),
-      nextCursor: to < all.length ? cursorText(to) : null,
-      asOfSeq: this.#ports.store.headSeq(),
-    }
+    for (const listener of this.#stopListeners) listener()
   }
 
   async #wait(
@@ -337,66 +364,30 @@ class LocalNode implements HearsayNode {
     const deadline = clock.monotonic() + params.timeoutMs
     while (!this.#reached(params.for)) {
       const left = deadline - clock.monotonic()
-      if (left <= 0) throw new HearsayError('timeout', 'the node has not got that far yet')
+      if (left <= 0) throw new HearsayError('timeout', this.#obstacle(params.for))
       await clock.sleep(Math.min(left, WAIT_POLL_MS), signal)
     }
     return readStatus(status)
   }
 
   #reached(target: WaitTarget): boolean {
-    if (this.#state !== 'running') return false
+    if (this.#shownState() !== 'running') return false
     if (target === 'ready') return true
     if (target === 'linked') return this.#session?.link === 'linked'
     const peers = this.#session?.net.peers.connected().length ?? 0
     return peers >= Number(target.slice('peers='.length))
   }
-}
 
-const WIPED = [
-  BUCKETS.contacts,
-  BUCKETS.conversations,
-  BUCKETS.sendGroups,
-  BUCKETS.streams,
-  BUCKETS.readWindows,
-  BUCKETS.outbox,
-  BUCKETS.messages,
-  BUCKETS.messageIndex,
-  BUCKETS.boxes,
-  BUCKETS.boxExpiry,
-  BUCKETS.descriptors,
-  BUCKETS.frozenSets,
-  BUCKETS.admissions,
-  BUCKETS.courierCounters,
-] as const
-
-async function eraseBucket(store: Store, bucket: (typeof WIPED)[number]): Promise<void> {
-  let batch = store.batch()
-  let count = 0
-  for await (const [key] of store.iterate(bucket)) {
-    batch.del(bucket, key)
-    if (++count % 256 !== 0) continue
-    await batch.commit()
-    batch = store.batch()
-  }
-  await batch.commit()
-}
-
-function settingsOf(store: Store): NodeApi['settings'] {
-  return {
-    get: (key) => store.get(BUCKETS.settings, utf8(key)),
-    put: async (key, value) => {
-      await store.batch().put(BUCKETS.settings, utf8(key), value).commit()
-    },
-    list: async (prefix) => {
-      const found: [string, Uint8Array][] = []
-      for await (const [key, value] of store.iterate(BUCKETS.settings)) {
-        const name = fromUtf8(key)
-        if (name.startsWith(prefix)) found.push([name, value])
-      }
-      return found
-    },
-    delete: async (key) => {
-      await store.batch().del(BUCKETS.settings, utf8(key)).commit()
-    },
+  /** Why a wait was in vain. */
+  #obstacle(target: WaitTarget): string {
+    const state = this.#shownState()
+    if (state === 'readonly') return 'the store accepts no writes until a restart'
+    if (state !== 'running') return 'the node has not got that far yet'
+    if (target === 'ready') return 'the node has not got that far yet'
+    if (this.#ports.networks.joined === undefined) {
+      return 'no network is joined: hearsay network join <file or URI>'
+    }
+    const peers = this.#session?.net.peers.connected().length ?? 0
+    return `peers connected: ${peers}; hearsay doctor says what is missing`
   }
 }

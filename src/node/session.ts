@@ -39,6 +39,8 @@ export interface SessionPorts {
   readonly log: Logger
   readonly store: Store
   readonly jobs: JobRunner
+  /** Nodes that are refused, whatever they say. None by default. */
+  readonly isBanned?: (nodeId: NodeId) => boolean
   /** Makes the net; libp2p by default. Simulations give one in memory. */
   readonly net?: (ports: NetPorts, options: NetOptions) => Net
 }
@@ -93,7 +95,8 @@ export class Session {
         rng,
         log,
         dialTargets: () => this.directory.dialTargets(),
-        allowPeer: (nodeId) => !this.directory.isExcluded(nodeId) && !this.#banned(nodeId),
+        allowPeer: (nodeId) =>
+          !this.directory.isExcluded(nodeId) && ports.isBanned?.(nodeId) !== true,
       },
       {
         privateKeySeed: options.nodeSeed,
@@ -143,7 +146,7 @@ export class Session {
         peers,
         placement: directory.placement(),
         publications: storedPublications(networkId),
-        verifyBox: boxes.verify,
+        verifyBox: (box) => boxes.verify(box),
       },
       { networkId, nodeId, parameters },
     )
@@ -265,26 +268,6 @@ export class Session {
     return this.#linkedAt
   }
 
-  readonly #bans = new Map<string, number>()
-
-  /** Refuses a node until `until` (milliseconds) and closes what connects to it. */
-  async ban(nodeId: NodeId, until: number): Promise<void> {
-    this.#bans.set(toHex(nodeId), until)
-    await this.net.peers.disconnect(nodeId)
-  }
-
-  isBanned(nodeId: NodeId): boolean {
-    return this.#banned(nodeId)
-  }
-
-  #banned(nodeId: NodeId): boolean {
-    const until = this.#bans.get(toHex(nodeId))
-    if (until === undefined) return false
-    if (until > this.#ports.clock.now()) return true
-    this.#bans.delete(toHex(nodeId))
-    return false
-  }
-
   #ownPlace(): { addresses: string[]; reachable: boolean } {
     const addresses = this.net.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
     const dialable = this.#options.reachable && addresses.length > 0
@@ -327,8 +310,10 @@ export class Session {
     try {
       await this.mailbox.catchUp(signal)
     } catch (error) {
-      if (signal.aborted || !isHearsayError(error)) throw error
-      this.#ports.log.debug('catching up was cut short', { code: error.code })
+      if (signal.aborted) throw error
+      // Whatever it was: the watch goes on, or the next absence would never be made up for.
+      const code = isHearsayError(error) ? error.code : 'bug'
+      this.#ports.log.debug('catching up was cut short', { code })
     }
     this.conversations.catchUp()
   }

@@ -28,7 +28,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
   const stats = await store.stats()
   const depth = session?.conversations.depth()
   return {
-    state: store.state() === 'poisoned' ? 'readonly' : ports.state(),
+    state: ports.state(),
     link: session?.link ?? (network === undefined ? 'none' : 'joining'),
     since: timeText(ports.since),
     peerId: ports.peerId,
@@ -46,7 +46,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
             nodes: session?.directory.nodes().length ?? 0,
             epoch: session?.directory.epoch ?? 0,
           },
-    mixing: mixing(session, networks),
+    mixing: mixing(store.state() === 'ok' ? session : undefined, networks),
     outbox: {
       queued: depth?.queued ?? 0,
       oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
@@ -112,14 +112,29 @@ function health(
     )
   }
   if (freeBytes < LOW_SPACE_BYTES) {
-    add('warning', 'STORAGE_LOW', 'less than 256 MiB of disk are free', 'free some space')
+    add(
+      'warning',
+      'STORAGE_LOW',
+      'less than 256 MiB of disk are free',
+      'free some space: below 64 MiB no message is accepted',
+    )
   }
   if (session === undefined) {
     const joined = ports.networks.joined !== undefined
-    if (!joined)
+    if (!joined) {
       add('info', 'NO_NETWORK', 'no network joined', 'hearsay network join <file or URI>')
+    } else if (ports.state() === 'running') {
+      add(
+        'error',
+        'NETWORK_NOT_ENTERED',
+        'a network is joined and could not be entered; it is tried again every few seconds',
+        'check the listen addresses; if the network refuses this node, leave it and join with an invitation',
+      )
+    }
     return found
   }
+  // Nothing runs on a store that refuses writes: what follows would only send people elsewhere.
+  if (ports.store.state() === 'poisoned') return found
   const status = session.net.status()
   if (status.networkMismatch) {
     add(

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { type ErrorCode, type ErrorDetails, HearsayError } from '../base/index.ts'
+import { type ErrorCode, type ErrorDetails, HearsayError, type Logger } from '../base/index.ts'
 import type { JobName, JobRunner } from '../conversation/index.ts'
 
 interface Answer {
@@ -22,9 +22,14 @@ const WORKER_HEAP_MIB = 96
  */
 export class WorkerJobs implements JobRunner {
   #worker: Worker | undefined
+  readonly #log: Logger
   readonly #waiting = new Map<number, Waiting>()
   #next = 1
   #closed = false
+
+  constructor(ports: { readonly log: Logger }) {
+    this.#log = ports.log
+  }
 
   readonly introduce: JobRunner['introduce'] = (input) => this.#call('introduce', input)
   readonly acceptClaim: JobRunner['acceptClaim'] = (input) => this.#call('acceptClaim', input)
@@ -54,10 +59,18 @@ export class WorkerJobs implements JobRunner {
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MIB },
     })
     worker.on('message', (answer: Answer) => this.#answer(answer))
-    worker.on('error', (error) => this.#failAll(error))
-    worker.on('exit', () => {
+    // A dead thread is replaced by the next job, and must not take along what the new one has begun.
+    const lost = (cause: Error) => {
+      if (this.#worker !== worker) return
       this.#worker = undefined
-      this.#failAll(new Error('the worker has ended'))
+      if (!this.#closed) this.#log.warn('the worker thread ended and is started again when needed')
+      this.#failAll(cause)
+    }
+    worker.on('error', lost)
+    worker.on('exit', () => lost(new Error('the worker has ended')))
+    worker.on('messageerror', (error) => {
+      lost(error)
+      worker.terminate().catch(lost)
     })
     worker.unref()
     this.#worker = worker
@@ -74,8 +87,8 @@ export class WorkerJobs implements JobRunner {
   #failAll(cause: Error): void {
     const failed = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const { reject } of failed) {
-      reject(new HearsayError('bug', 'a conversation job was lost', {}, cause))
+    for (const waiting of failed) {
+      waiting.reject(new HearsayError('bug', 'a conversation job was lost', {}, cause))
     }
   }
 
