@@ -53,7 +53,6 @@ export function unitText(home: string | undefined): string {
   const { usage, dataCorrupt, permission, config } = DAEMON_EXIT
   return `[Unit]
 Description=hearsay private messaging node
-Documentation=file://${join(dirname(args[0] ?? ''), '..', '..', 'README.md')}
 
 [Service]
 Type=exec

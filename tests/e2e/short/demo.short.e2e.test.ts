@@ -47,6 +47,7 @@ describe('hearsay testnet demo', () => {
         demo.child.kill(signal)
         await demo.result
         await eventually('all nodes to end', 20_000, async () => living(dir).length === 0)
+        expect(living(dir)).toEqual([])
       }),
   )
 
@@ -54,14 +55,17 @@ describe('hearsay testnet demo', () => {
     withFolder(async (folder) => {
       const dir = join(folder, 'net')
       const demo = new Running(LAUNCHER, ['testnet', 'demo', '--nodes', '2', '--dir', dir])
-      await demo.says('stays up until Ctrl-C', 120_000)
-      expect(living(dir)).toHaveLength(2)
-      const words = ['testnet', 'exec', '--dir', dir, '0', 'send', 'node-1', 'hello', '--wait']
-      const sent = await hearsay(words)
-      expect(sent.code).toBe(0)
-      const second = await hearsay(['testnet', 'up', '--dir', dir])
-      expect(second.code).toBe(8)
-      demo.child.kill('SIGINT')
+      try {
+        await demo.says('stays up until Ctrl-C', 120_000)
+        expect(living(dir)).toHaveLength(2)
+        const words = ['testnet', 'exec', '--dir', dir, '0', 'send', 'node-1', 'hello', '--wait']
+        const sent = await hearsay(words)
+        expect(sent.code).toBe(0)
+        const second = await hearsay(['testnet', 'up', '--dir', dir])
+        expect(second.code).toBe(8)
+      } finally {
+        demo.child.kill('SIGINT')
+      }
       expect((await demo.result).code).toBe(130)
       expect(living(dir)).toEqual([])
     }))

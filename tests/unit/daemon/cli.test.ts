@@ -312,7 +312,8 @@ describe('contact', () => {
       asOfSeq: 1,
     }))
     const { stdout } = await cli(['contact', 'list'])
-    expect(stdout).not.toMatch(/[\u001b\u202e]/)
+    expect(stdout).not.toContain('\u001b')
+    expect(stdout).not.toContain('\u202e')
   })
 })
 

@@ -26,7 +26,7 @@ describe('durations', () => {
   it('gives the RPC whole seconds where it can, and never zero', () => {
     expect(rpcDuration('2m')).toBe(120)
     expect(rpcDuration('1500ms')).toBe('1500ms')
-    expect(() => rpcDuration('0')).toThrow()
+    expect(() => rpcDuration('0')).toThrow('not a positive duration')
   })
   it('are short for people', () => {
     expect([850, 2_400, 90_000, 600_000, 7_200_000, 200_000_000].map(formatDuration)).toEqual([
