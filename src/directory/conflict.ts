@@ -1,7 +1,8 @@
 import { compareBytes, concat, equalBytes, HearsayError, type NodeId } from '../base/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import { MAX_DESCRIPTOR_BYTES } from './constants.ts'
-import { decodeDescriptor, type Descriptor } from './descriptor.ts'
+import { admissionFault } from './admission.ts'
+import { type Descriptor, isSignedByNode, readDescriptor } from './descriptor.ts'
 import type { Network } from './network.ts'
 
 /** Two different descriptors of one node under one sequence number: whoever signed both is excluded. */
@@ -21,11 +22,19 @@ export function conflictOf(a: Descriptor, b: Descriptor): DescriptorConflict | u
   return { nodeId: a.nodeId, bytes }
 }
 
-/** @throws HearsayError of the class `peer` or `crypto` for anything that `conflictOf` would not have made. */
-export function decodeConflict(bytes: Uint8Array, network: Network): DescriptorConflict {
+/** A conflict whose form is right and whose signatures have not been looked at. */
+export interface ClaimedConflict extends DescriptorConflict {
+  readonly descriptors: readonly [Descriptor, Descriptor]
+}
+
+/**
+ * Reads without the signatures: cheap, for what decides whether they are worth checking.
+ * @throws HearsayError of the class `peer` for anything that `conflictOf` would not have made.
+ */
+export function readConflict(bytes: Uint8Array, network: Network): ClaimedConflict {
   const reader = new Reader(bytes)
-  const first = decodeDescriptor(reader.vector16(MAX_DESCRIPTOR_BYTES).slice())
-  const second = decodeDescriptor(reader.vector16(MAX_DESCRIPTOR_BYTES).slice())
+  const first = readDescriptor(reader.vector16(MAX_DESCRIPTOR_BYTES).slice())
+  const second = readDescriptor(reader.vector16(MAX_DESCRIPTOR_BYTES).slice())
   reader.end()
   const conflict = conflictOf(first, second)
   if (
@@ -35,5 +44,26 @@ export function decodeConflict(bytes: Uint8Array, network: Network): DescriptorC
   ) {
     throw new HearsayError('bad-value', 'not a proof of conflicting descriptors')
   }
-  return conflict
+  return { ...conflict, descriptors: [first, second] }
+}
+
+/**
+ * The proof, when the node signed both and was admitted: anyone can make keys and convict them, and every
+ * conviction is kept for good.
+ * @throws HearsayError `bad-signature`; `bad-value` without admission.
+ */
+export function proveConflict(claim: ClaimedConflict, network: Network): DescriptorConflict {
+  const { nodeId, bytes, descriptors } = claim
+  if (!descriptors.every(isSignedByNode)) {
+    throw new HearsayError('bad-signature', 'the node did not sign both descriptors')
+  }
+  if (!descriptors.some((each) => admissionFault(each.admission, nodeId, network) === undefined)) {
+    throw new HearsayError('bad-value', 'a conflict of a node that was never admitted')
+  }
+  return { nodeId, bytes }
+}
+
+/** `readConflict` and `proveConflict`. @throws as both. */
+export function decodeConflict(bytes: Uint8Array, network: Network): DescriptorConflict {
+  return proveConflict(readConflict(bytes, network), network)
 }

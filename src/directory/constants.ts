@@ -53,6 +53,21 @@ export const MAX_NODES = 65_536
 /** Descriptors of one node that gossip brings in a row, and the time until one more is let through. */
 export const DESCRIPTOR_BURST = 6
 export const DESCRIPTOR_REFILL_MS = 30_000
+/** Descriptors of nodes that are not known yet, and conflicts of such nodes, that gossip brings in a row. */
+export const STRANGER_BURST = 256
+export const STRANGER_REFILL_MS = 500
+export const CONFLICT_BURST = 16
+export const CONFLICT_REFILL_MS = 60_000
+/** Messages of one neighbour that are no news, in a row; what exceeds it costs a point each. */
+export const STALE_BURST = 600
+export const STALE_REFILL_MS = 100
+/** Reconciliation requests of one peer in a row, and per second after that. */
+export const SYNC_BURST = 512
+export const SYNC_REQUESTS_PER_SECOND = 16
+/** Descriptors that may be looked at for one request's worth of budget. */
+export const ITEMS_PER_TOKEN = 2_048
+/** Longest time until a wall clock that stepped, or a machine that slept, is noticed. */
+export const EPOCH_POLL_MS = 30_000
 /** Nodes whose budget is remembered. */
 export const MAX_BUDGETS = 4_096
 

@@ -1,20 +1,24 @@
 import { type Clock, fromHex, type Logger, type NodeId, type Rng, toHex } from '../base/index.ts'
-import type { Requests } from '../net/index.ts'
+import { PeerBudget, type Requests } from '../net/index.ts'
 import {
   answerRanges,
   ItemIndex,
   MAX_ANSWER_BYTES,
   type ReconcileResult,
   reconcile,
+  shareOf,
 } from '../reconcile/index.ts'
 import {
+  ITEMS_PER_TOKEN,
   MAX_DESCRIPTOR_BYTES,
   MAX_GET_DESCRIPTORS,
   MAX_NOTICE_CONFLICTS,
   MAX_SYNC_ANSWER_BYTES,
+  SYNC_BURST,
   SYNC_MAX_DESCRIPTORS,
   SYNC_MAX_REQUESTS,
   SYNC_PROTOCOL,
+  SYNC_REQUESTS_PER_SECOND,
   SYNC_TIMEOUT_MS,
 } from './constants.ts'
 import type { Descriptor } from './descriptor.ts'
@@ -61,15 +65,22 @@ interface Indexed {
 export class DirectorySync {
   readonly #ports: SyncPorts
   readonly #cache = new WeakMap<readonly Descriptor[], Indexed>()
+  readonly #budget: PeerBudget
 
   constructor(ports: SyncPorts) {
     this.#ports = ports
+    this.#budget = new PeerBudget(ports.clock, {
+      burst: SYNC_BURST,
+      perSecond: SYNC_REQUESTS_PER_SECOND,
+    })
   }
 
   /** Starts to answer. */
   serve(): void {
     const options = { maxRequestBytes: MAX_REQUEST_BYTES, maxConcurrentPerPeer: 2 }
-    this.#ports.requests.handle(SYNC_PROTOCOL, options, (_peer, payload) => this.#answer(payload))
+    this.#ports.requests.handle(SYNC_PROTOCOL, options, (peer, payload) =>
+      this.#answer(peer, payload),
+    )
   }
 
   /**
@@ -128,14 +139,16 @@ export class DirectorySync {
     })
   }
 
-  async #answer(payload: Uint8Array): Promise<Uint8Array> {
+  async #answer(peer: NodeId, payload: Uint8Array): Promise<Uint8Array> {
     const { clock, target } = this.#ports
     const request = decodeSyncRequest(payload)
+    await this.#budget.spend(peer, 1)
     if (request.kind === 'notices') {
       return encodeNotices(target.notices(request.revokedAt, new Set(request.excluded.map(toHex))))
     }
     const { index, byHash } = await this.#indexed(target.descriptors(request.scope))
     if (request.kind === 'ranges') {
+      await this.#budget.spend(peer, (index.size * shareOf(request.ranges)) / ITEMS_PER_TOKEN)
       return answerRanges(request.ranges, index, () => clock.sleep(0))
     }
     const found = request.hashes.map((hash) => byHash.get(toHex(hash))?.bytes)

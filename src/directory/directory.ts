@@ -16,6 +16,7 @@ import {
   BLAME_POINTS,
   CATCH_UP_MS,
   DIRECTORY_TOPIC,
+  EPOCH_POLL_MS,
   FLUSH_MS,
   MAX_NOTICE_CONFLICTS,
   SYNC_FIRST_INTERVAL_MS,
@@ -264,20 +265,42 @@ export class Directory {
     for (const listener of this.#listeners) listener(change)
   }
 
+  /** Looks at the wall clock often: it may step, and timers stand still while the machine sleeps. */
   async #rollEpochs(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
+    let rolled: number | undefined
+    let wasHere = false
     while (!signal.aborted) {
-      const now = clock.now()
       const { epoch } = this
-      for (const gone of this.#table.expire(now)) this.#store.deleteDescriptor(gone)
-      this.#sets.roll(now)
-      for (const descriptor of this.#sets.stored(epoch + 1)) {
-        this.#store.putFrozen(epoch + 1, descriptor)
+      if (epoch !== rolled) {
+        // Sets of epochs that were slept through have to come from others.
+        if (rolled !== undefined && epoch !== rolled + 1) this.#missedEpochs()
+        rolled = epoch
+        await this.#roll(epoch)
       }
-      await this.#store.dropFrozenBefore(epoch - 1)
-      this.#tell({ kind: 'epoch', epoch })
-      await clock.sleep(Math.max(1, epochStart(this.#network, epoch + 1) - clock.now()), signal)
+      const isHere = this.#table.get(this.#nodeId) !== undefined
+      if (wasHere && !isHere) this.#announcer.requestIssue()
+      wasHere = isHere
+      const left = epochStart(this.#network, epoch + 1) - clock.now()
+      await clock.sleep(Math.min(Math.max(1, left), EPOCH_POLL_MS), signal)
     }
+  }
+
+  #missedEpochs(): void {
+    const { clock, peers } = this.#ports
+    this.#intake.openRunningSet(clock.now() + CATCH_UP_MS)
+    for (const nodeId of peers.connected()) this.#waiting.set(toHex(nodeId), nodeId)
+  }
+
+  async #roll(epoch: number): Promise<void> {
+    const now = this.#ports.clock.now()
+    for (const gone of this.#table.expire(now)) this.#store.deleteDescriptor(gone)
+    this.#sets.roll(now)
+    for (const descriptor of this.#sets.stored(epoch + 1)) {
+      this.#store.putFrozen(epoch + 1, descriptor)
+    }
+    await this.#store.dropFrozenBefore(epoch - 1)
+    this.#tell({ kind: 'epoch', epoch })
   }
 
   async #flushForever(signal: AbortSignal): Promise<void> {
@@ -334,8 +357,7 @@ export class Directory {
         if (revocation.length > 0) {
           this.#intake.acceptRevocation(decodeRevocation(revocation, this.#network))
         }
-        for (const bytes of conflicts)
-          this.#intake.acceptConflict(decodeConflict(bytes, this.#network))
+        for (const bytes of conflicts) this.#intake.acceptConflict(bytes)
       },
     }
   }

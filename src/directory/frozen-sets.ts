@@ -16,6 +16,8 @@ export interface FrozenSet {
   readonly version: number
 }
 
+const NONE: readonly Descriptor[] = []
+
 /**
  * The sets of the running epoch, the one before and the next. Set e holds, for every node, the last descriptor
  * issued before the cut-off, the end of epoch e - 2. It closes when epoch e begins: the epoch between is the time
@@ -71,7 +73,10 @@ export class FrozenSets {
   stored(epoch: number): readonly Descriptor[] {
     const cached = this.#stored.get(epoch)
     if (cached !== undefined) return cached
-    const stored = [...(this.#sets.get(epoch)?.values() ?? [])]
+    const set = this.#sets.get(epoch)
+    // Peers name epochs: one that is not held must not leave anything behind.
+    if (set === undefined) return NONE
+    const stored = [...set.values()]
     this.#stored.set(epoch, stored)
     return stored
   }

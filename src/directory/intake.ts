@@ -9,12 +9,29 @@ import {
 } from '../base/index.ts'
 import type { Peers, PubSub, Verdict } from '../net/index.ts'
 import { admissionFault } from './admission.ts'
-import { decodeConflict, type DescriptorConflict } from './conflict.ts'
-import { BLAME_POINTS, DIRECTORY_TOPIC } from './constants.ts'
-import { decodeDescriptor, type Descriptor, readDescriptor } from './descriptor.ts'
+import { type DescriptorConflict, proveConflict, readConflict } from './conflict.ts'
+import {
+  BLAME_POINTS,
+  CONFLICT_BURST,
+  CONFLICT_REFILL_MS,
+  DESCRIPTOR_BURST,
+  DESCRIPTOR_REFILL_MS,
+  DIRECTORY_TOPIC,
+  STALE_BURST,
+  STALE_REFILL_MS,
+  STRANGER_BURST,
+  STRANGER_REFILL_MS,
+} from './constants.ts'
+import { decodeDescriptor, type Descriptor, isSignedByNode, readDescriptor } from './descriptor.ts'
 import type { DirectoryStore } from './directory-store.ts'
 import type { FrozenSets } from './frozen-sets.ts'
-import { decodeMessage, directoryMessageId, encodeMessage, MESSAGE_TYPES } from './messages.ts'
+import {
+  decodeMessage,
+  directoryMessageId,
+  encodeMessage,
+  MESSAGE_TYPES,
+  type MessageType,
+} from './messages.ts'
 import type { Network } from './network.ts'
 import { NodeBudget } from './node-budget.ts'
 import { type DescriptorOutcome, isBlameworthy, type NodeTable } from './node-table.ts'
@@ -44,7 +61,13 @@ export class Intake {
   readonly #ports: IntakePorts
   readonly #network: Network
   readonly #nodeId: NodeId
+  /** By the node that a descriptor is of, once it is known to have signed it. */
   readonly #budget: NodeBudget
+  /** Of all nodes together that are not known yet: fresh keys must not bring fresh budgets. */
+  readonly #strangers: NodeBudget
+  readonly #conflicts: NodeBudget
+  /** By the neighbour that sent what was no news. */
+  readonly #stale: NodeBudget
   #catchUpUntil = 0
   #ownHash: Uint8Array | undefined
 
@@ -52,7 +75,12 @@ export class Intake {
     this.#ports = ports
     this.#network = network
     this.#nodeId = nodeId
-    this.#budget = new NodeBudget(ports.clock)
+    const budget = (burst: number, refillMs: number) =>
+      new NodeBudget(ports.clock, { burst, refillMs })
+    this.#budget = budget(DESCRIPTOR_BURST, DESCRIPTOR_REFILL_MS)
+    this.#strangers = budget(STRANGER_BURST, STRANGER_REFILL_MS)
+    this.#conflicts = budget(CONFLICT_BURST, CONFLICT_REFILL_MS)
+    this.#stale = budget(STALE_BURST, STALE_REFILL_MS)
   }
 
   /** Until then the running epoch's set takes what this node missed. */
@@ -96,9 +124,18 @@ export class Intake {
     this.#freeze(descriptor)
   }
 
-  /** True when it was news: the node is excluded from now on. */
-  acceptConflict(conflict: DescriptorConflict): boolean {
-    if (!this.#ports.table.exclude(conflict)) return false
+  /**
+   * True when it was news: the node is excluded from now on. Those of nodes that are not known come at a bounded
+   * rate, because each is kept for good; reconciliation brings the others once the node is known.
+   * @throws HearsayError of the class `peer` or `crypto` for what proves nothing.
+   */
+  acceptConflict(bytes: Uint8Array): boolean {
+    const { table } = this.#ports
+    const claim = readConflict(bytes, this.#network)
+    if (table.isExcluded(claim.nodeId)) return false
+    if (table.get(claim.nodeId) === undefined && !this.#conflicts.take()) return false
+    const conflict = proveConflict(claim, this.#network)
+    if (!table.exclude(conflict)) return false
     this.#noteConflict(conflict)
     return true
   }
@@ -120,12 +157,9 @@ export class Intake {
   #validate(message: Uint8Array, from: NodeId): Verdict {
     try {
       const { type, payload } = decodeMessage(message)
-      if (type === MESSAGE_TYPES.descriptor) return this.#validateDescriptor(payload)
-      const isNews =
-        type === MESSAGE_TYPES.conflict
-          ? this.acceptConflict(decodeConflict(payload, this.#network))
-          : this.acceptRevocation(decodeRevocation(payload, this.#network))
-      return isNews ? 'accept' : 'ignore'
+      const verdict = this.#verdictOn(type, payload)
+      if (verdict === 'ignore' && !this.#stale.take(from)) this.#ports.peers.penalise(from, 1)
+      return verdict
     } catch (error) {
       if (!isHearsayError(error)) throw error
       this.#ports.peers.penalise(from, BLAME_POINTS)
@@ -133,18 +167,33 @@ export class Intake {
     }
   }
 
-  #validateDescriptor(payload: Uint8Array): Verdict {
+  #verdictOn(type: MessageType, payload: Uint8Array): Verdict {
+    if (type === MESSAGE_TYPES.descriptor) return this.#verdictOnDescriptor(payload)
+    const isNews =
+      type === MESSAGE_TYPES.conflict
+        ? this.acceptConflict(payload)
+        : this.acceptRevocation(decodeRevocation(payload, this.#network))
+    return isNews ? 'accept' : 'ignore'
+  }
+
+  /** Budgets are charged after the signature: forged or old descriptors must not use up a node's own. */
+  #verdictOnDescriptor(payload: Uint8Array): Verdict {
+    const { clock, table } = this.#ports
     const descriptor = readDescriptor(payload)
+    const quick = table.quickFault(descriptor, clock.now())
+    if (quick !== undefined) return isBlameworthy(quick) ? 'reject' : 'ignore'
+    if (!isSignedByNode(descriptor)) return 'reject'
+    if (table.get(descriptor.nodeId) === undefined && !this.#strangers.take()) return 'ignore'
     if (!this.#budget.take(descriptor.nodeId)) return 'ignore'
-    const outcome = this.#consider(descriptor)
+    const outcome = this.#consider(descriptor, true)
     if (outcome.kind === 'new') return 'accept'
     return outcome.kind === 'refused' && isBlameworthy(outcome.reason) ? 'reject' : 'ignore'
   }
 
-  #consider(descriptor: Descriptor): DescriptorOutcome {
+  #consider(descriptor: Descriptor, isSigned = false): DescriptorOutcome {
     const { clock, sets, store, table } = this.#ports
     const before = table.get(descriptor.nodeId)
-    const outcome = table.consider(descriptor, clock.now())
+    const outcome = table.consider(descriptor, clock.now(), isSigned)
     if (outcome.kind === 'conflict') {
       const { conflict } = outcome
       this.#noteConflict(conflict)

@@ -1,27 +1,28 @@
 import { type Clock, type NodeId, toHex } from '../base/index.ts'
-import { DESCRIPTOR_BURST, DESCRIPTOR_REFILL_MS, MAX_BUDGETS } from './constants.ts'
+import { MAX_BUDGETS } from './constants.ts'
 
 /**
- * How many descriptors of one node gossip may bring: a burst, then one per refill time. Memory is bounded; the
- * node that was quiet for longest is forgotten first.
+ * What a node may cause: a burst, then one per refill time. Memory is bounded; the node that was quiet for
+ * longest is forgotten first.
  */
 export class NodeBudget {
   readonly #clock: Clock
+  readonly #burst: number
+  readonly #refillMs: number
   readonly #entries = new Map<string, { tokens: number; at: number }>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, options: { burst: number; refillMs: number }) {
     this.#clock = clock
+    this.#burst = options.burst
+    this.#refillMs = options.refillMs
   }
 
-  /** Takes one from the node's budget; false when it is empty. */
-  take(nodeId: NodeId): boolean {
-    const key = toHex(nodeId)
+  /** Takes one from the node's budget; false when it is empty. Without a node: one budget for all. */
+  take(nodeId?: NodeId): boolean {
+    const key = nodeId === undefined ? '' : toHex(nodeId)
     const now = this.#clock.monotonic()
-    const entry = this.#entries.get(key) ?? { tokens: DESCRIPTOR_BURST, at: now }
-    const tokens = Math.min(
-      DESCRIPTOR_BURST,
-      entry.tokens + (now - entry.at) / DESCRIPTOR_REFILL_MS,
-    )
+    const entry = this.#entries.get(key) ?? { tokens: this.#burst, at: now }
+    const tokens = Math.min(this.#burst, entry.tokens + (now - entry.at) / this.#refillMs)
     this.#entries.delete(key)
     this.#entries.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now })
     if (this.#entries.size > MAX_BUDGETS) {

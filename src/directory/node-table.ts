@@ -77,12 +77,15 @@ export class NodeTable {
     return descriptor.issuedAt + DESCRIPTOR_TTL_EPOCHS * this.#network.parameters.layerEpochMs
   }
 
-  /** Judges a descriptor from anywhere, its signature not checked yet, and takes it if it is new and better. */
-  consider(descriptor: Descriptor, now: number): DescriptorOutcome {
+  /**
+   * Judges a descriptor from anywhere and takes it if it is new and better. `isSigned`: its signature has been
+   * checked.
+   */
+  consider(descriptor: Descriptor, now: number, isSigned = false): DescriptorOutcome {
     const known = this.get(descriptor.nodeId)
     const quick = this.#quickFault(descriptor, known, now)
     if (quick !== undefined) return refused(quick)
-    if (!isSignedByNode(descriptor)) return refused('signature')
+    if (!isSigned && !isSignedByNode(descriptor)) return refused('signature')
     if (known !== undefined && known.sequence === descriptor.sequence) {
       return this.#conflict(known, descriptor)
     }
@@ -90,6 +93,11 @@ export class NodeTable {
       return refused('admission')
     }
     return this.#seat(descriptor, known)
+  }
+
+  /** What can be said against a descriptor without looking at any signature. */
+  quickFault(descriptor: Descriptor, now: number): DescriptorFault | undefined {
+    return this.#quickFault(descriptor, this.get(descriptor.nodeId), now)
   }
 
   /** True for a descriptor that may be in a frozen set: neither excluded nor revoked now. */

@@ -1,5 +1,5 @@
 import { type Clock, HearsayError, type NodeId, type Rng, shuffled } from '../base/index.ts'
-import type { Requests } from '../net/index.ts'
+import { PeerBudget, type Requests } from '../net/index.ts'
 import {
   answerRanges,
   type ItemIndex,
@@ -25,7 +25,6 @@ import {
   RECONCILE_TIMEOUT_MS,
   SETTLE_MS,
 } from './constants.ts'
-import { PeerBudget } from './peer-budget.ts'
 import type { Kept } from './ports.ts'
 import {
   decodeBoxes,

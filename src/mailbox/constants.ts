@@ -64,10 +64,6 @@ export const PEER_BURST = 512
 export const PEER_REQUESTS_PER_SECOND = 64
 /** Items of a set that may be looked at for one request's worth of budget. */
 export const ITEMS_PER_TOKEN = 2_048
-/** Longest wait of a peer whose budget is empty; beyond it the request fails. */
-export const MAX_BUDGET_WAIT_MS = 10_000
-/** Peers whose budget is remembered. */
-export const MAX_BUDGETS = 1_024
 /** Sets of a neighbour and a day that are held for answering, and for how long. */
 export const MAX_SHARED_SETS = 4
 export const SHARED_SET_MS = 300_000

@@ -1,5 +1,5 @@
 import { type Clock, HearsayError, isHearsayError, type NodeId, toHex } from '../base/index.ts'
-import type { Requests } from '../net/index.ts'
+import { PeerBudget, type Requests } from '../net/index.ts'
 import type { BoxEntry } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import {
@@ -12,7 +12,6 @@ import {
   RECONCILE_TIMEOUT_MS,
 } from './constants.ts'
 import type { Confirmations } from './confirmations.ts'
-import { PeerBudget } from './peer-budget.ts'
 import type { Kept, PlacementPort } from './ports.ts'
 import { decodeBoxes, encodeBoxes } from './reconcile-codec.ts'
 

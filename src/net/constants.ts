@@ -47,6 +47,10 @@ export const MAX_FRAME_BYTES = 4_194_304
 export const MAX_REQUESTS_PER_PEER = 16
 /** Outgoing requests in flight in total. */
 export const MAX_REQUESTS = 128
+/** Longest wait of a peer whose budget of requests is empty; beyond it the request fails. */
+export const MAX_BUDGET_WAIT_MS = 10_000
+/** Peers whose budget of requests is remembered. */
+export const MAX_BUDGETED_PEERS = 1_024
 /** Incoming requests being answered in total. */
 export const MAX_ANSWERS = 128
 /** An incoming request must be complete, answered and taken within this time. */

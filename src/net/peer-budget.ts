@@ -1,5 +1,5 @@
 import { type Clock, HearsayError, type NodeId, toHex } from '../base/index.ts'
-import { MAX_BUDGET_WAIT_MS, MAX_BUDGETS } from './constants.ts'
+import { MAX_BUDGET_WAIT_MS, MAX_BUDGETED_PEERS } from './constants.ts'
 
 /**
  * What each peer may ask of this node: a burst, then so many units per second. Who asks for more waits, and is
@@ -36,7 +36,7 @@ export class PeerBudget {
     this.#entries.delete(key)
     this.#entries.set(key, { units: left, at: now })
     for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= MAX_BUDGETS) break
+      if (this.#entries.size <= MAX_BUDGETED_PEERS) break
       this.#entries.delete(oldest)
     }
     return waitMs
