@@ -133,7 +133,7 @@ export class Exchange {
     contact.verdictDue = contact.claims.size > 1
     watch.removeEntries(reader.watched())
     contact.claims.delete(claimer)
-    for (const loser of [...contact.claims.keys()]) this.dropClaim(contact, loser)
+    for (const loser of contact.claims.keys()) this.dropClaim(contact, loser)
     contact.reader = reader
     reader.applied(1)
     watch.addStream(contact, reader.watched())

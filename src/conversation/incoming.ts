@@ -148,6 +148,7 @@ export class Incoming {
     }
     card.lastHeardAt = clock.now()
     card.heardDay = Math.max(card.heardDay, day)
+    if (card.phase === 'waiting') card.phase = 'exchanging'
     if (card.phase !== 'ready' && ++card.boxesDone <= EXCHANGE_BOXES) {
       contactEvent(batch, contact, `contact.${card.phase}`)
     }

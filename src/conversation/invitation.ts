@@ -8,7 +8,7 @@ import {
   toBase64Url,
   u32be,
 } from '../base/index.ts'
-import { hash, LABELS } from '../crypto/index.ts'
+import { hash, isValidPoint, LABELS } from '../crypto/index.ts'
 import { Reader } from '../wire/index.ts'
 import {
   INVITATION_BYTES,
@@ -45,7 +45,7 @@ export function encodeInvitation(networkId: NetworkId, invitation: Invitation): 
 
 /**
  * Reads an invitation and names its fault: `invite-invalid` (reason: prefix, encoding, length, checksum,
- * version), `network-mismatch` when it is for another network, `invite-expired`.
+ * version, root), `network-mismatch` when it is for another network, `invite-expired`.
  */
 export function decodeInvitation(uri: string, networkId: NetworkId, now: number): Invitation {
   const text = uri.trim()
@@ -68,6 +68,7 @@ export function decodeInvitation(uri: string, networkId: NetworkId, now: number)
   if (!equalBytes(tag, networkId.subarray(0, INVITATION_NETWORK_TAG_BYTES))) {
     throw new HearsayError('network-mismatch', 'the invitation is for another network')
   }
+  if (!isValidPoint(inviterRoot)) throw invalid('root', 'the invitation names no key')
   if (expiresAt <= now) {
     throw new HearsayError('invite-expired', 'the invitation has expired; ask for a new one')
   }

@@ -40,7 +40,7 @@ export class JobQueue {
 
   /** Runs all jobs that are due, one contact after another. */
   async run(signal: AbortSignal): Promise<void> {
-    for (const contact of [...this.#ports.ledger.contacts.values()]) {
+    for (const contact of this.#ports.ledger.contacts.values()) {
       while (!signal.aborted && (await this.#runNext(contact)));
     }
   }

@@ -186,7 +186,7 @@ export class Lifecycle {
     }
     // A claimer whose finish is under way waits for the answer as long as its box may live.
     const rest = this.#options.ttlDays * DAY_MS
-    const answerable = card.role === 'claimer' && card.phase === 'exchanging'
+    const answerable = card.role === 'claimer' && keys.ownGroup !== undefined
     if (answerable && now < card.inviteExpiresAt + rest) return false
     this.fail(batch, contact, 'expired')
     return true

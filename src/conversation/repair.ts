@@ -153,7 +153,7 @@ export class Repair {
   /** One contact after another, so that a long absence of one does not hold up the rest. */
   #probeJob(): RepairJob | undefined {
     const now = this.#ports.clock.now()
-    for (const probing of [...this.#probing.values()]) {
+    for (const probing of this.#probing.values()) {
       const { contact } = probing
       if (!hasEnded(contact) && probing.notBefore > now) continue
       const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)

@@ -12,6 +12,7 @@ import {
   Conversations,
   decodeInvitation,
   type JobRunner,
+  type Message,
   MlsAdapter,
 } from '../../src/conversation/index.ts'
 import { addressesOf, claimPlace } from '../../src/conversation/rendezvous.ts'
@@ -34,7 +35,7 @@ export const SLOT_MS = 250
 export const OPTIONS: ConversationOptions = {
   networkId: NETWORK_ID,
   ttlDays: 2,
-  windowSize: 16,
+  windowSize: 8,
   ackSettleMs: 0,
   ackJitterMs: 0,
   ackRoundTripMs: 2000,
@@ -137,7 +138,7 @@ export class Device {
   peers = 1
   store!: Store
   conversations!: Conversations
-  /** Crash at this step from now on; a step is a side of a commit or of a publication. */
+  /** Crash right after this step: a commit or a publication. Nothing else changes what a crash leaves. */
   crashAt: number | undefined
   steps = 0
   #starts = 0
@@ -239,15 +240,10 @@ export class Device {
       return Object.assign(batch, {
         commit: async () => {
           filled = false
-          // Submitted in this turn, as it would be without the watch.
-          if (this.up && this.steps + 1 !== this.crashAt) {
-            this.steps++
-            const result = await commit()
-            await this.#step()
-            return result
-          }
+          if (!this.up) await NEVER
+          const result = await commit()
           await this.#step()
-          return commit()
+          return result
         },
       })
     }
@@ -279,8 +275,7 @@ export class Device {
 
   async #publishBox(): Promise<void> {
     const box = await this.conversations.nextBox()
-    if (box === undefined) return
-    await this.#step()
+    if (box === undefined || !this.up) return
     if (this.peers > 0) this.air.emit(this.name, box)
     await this.#step()
     await this.conversations.published(box, this.peers)
@@ -326,6 +321,12 @@ export class Device {
   async received(): Promise<string[]> {
     const all = { direction: 'in' as const, reverse: false, from: undefined, limit: 10_000 }
     return (await this.conversations.messages(all)).map((message) => message.text)
+  }
+
+  /** Outgoing messages, oldest first. */
+  async sentMessages(): Promise<Message[]> {
+    const all = { direction: 'out' as const, reverse: false, from: undefined, limit: 10_000 }
+    return this.conversations.messages(all)
   }
 
   async journal(...types: string[]): Promise<JournalEvent[]> {

@@ -79,7 +79,10 @@ export function fakeJobs(rng: Rng): JobRunner {
       if (claim.keyPackage.length !== 2732) refuse('malformed')
       const { publicKey: accountKey } = signKeyPairFromSeed(self.accountSeed)
       const keyPackage = await jobs.introduce({
-        ...{ self, context: inviterRoot, mailboxRoot: inviterRoot, now },
+        self,
+        context: inviterRoot,
+        mailboxRoot: inviterRoot,
+        now,
       })
       const conversation = conversationId({
         networkId: self.networkId,

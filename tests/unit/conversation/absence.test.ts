@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest'
+import { Air, Device, pair } from '../../support/devices.ts'
+
+const DAY_MS = 86_400_000
+
+/** From now on this device has heard nothing and keeps nothing: only keepers can help it. */
+async function leave(device: Device): Promise<void> {
+  await device.crash()
+  device.keeps = false
+}
+
+describe('a device that was away', () => {
+  it('gets what was sent meanwhile from the keepers, also when the sender is gone', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    const texts = Array.from({ length: 25 }, (_, i) => `${i} ${'a'.repeat(700)}`)
+    for (const text of texts) await alice.send(text)
+    await air.slots(30)
+    await alice.crash()
+    await bob.restart()
+    await air.until(async () => (await bob.received()).length === texts.length, 120)
+    expect(await bob.received()).toEqual(texts)
+  })
+
+  it('gets what was sent on every one of the days', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    const texts: string[] = []
+    for (let i = 0; i < 4; i++) {
+      texts.push(`part ${i}`)
+      await alice.send(`part ${i}`)
+      await air.slot(DAY_MS / 3)
+      await air.slots(7)
+    }
+    await alice.crash()
+    await bob.restart()
+    await air.until(async () => (await bob.received()).length === texts.length, 200)
+    expect(await bob.received()).toEqual(texts)
+  })
+
+  it('gets the boxes of a long gap when a later one was heard live', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    for (let i = 0; i < 3; i++) {
+      await alice.send(`part ${i}`)
+      await air.slot(DAY_MS / 4)
+    }
+    air.keepers = false
+    await bob.restart()
+    await air.slots(2)
+    await alice.send('live')
+    await air.slots(2)
+    await alice.crash()
+    air.keepers = true
+    await air.until(async () => (await bob.received()).length === 4, 200, 1000)
+    expect(await bob.received()).toEqual(['part 0', 'part 1', 'part 2', 'live'])
+  })
+
+  it('asks again when no keeper could be reached, at a slow pace', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    await alice.send('kept')
+    await air.slots(3)
+    await alice.crash()
+    air.keepers = false
+    await bob.restart()
+    const before = air.lookUps
+    await air.slots(40)
+    expect(air.lookUps - before).toBeLessThan(10)
+    expect(bob.conversations.depth().toFetch).toBe(1)
+    air.keepers = true
+    await air.until(async () => (await bob.received()).length === 1, 60)
+  })
+
+  it('stops asking when it is up to date', async () => {
+    const { air, bob } = await pair()
+    await leave(bob)
+    await bob.restart()
+    await air.until(() => bob.conversations.depth().toFetch === 0, 100)
+    const before = air.lookUps
+    await air.slots(40)
+    expect(air.lookUps).toBe(before)
+  })
+
+  it('finds what came before it watched, in its own store', async () => {
+    const { air, alice, bob } = await pair()
+    await bob.crash()
+    air.keepers = false
+    await alice.send('heard by the mailbox')
+    await air.slots(3)
+    await alice.crash()
+    await bob.restart()
+    await air.slots(2)
+    expect(await bob.received()).toEqual(['heard by the mailbox'])
+  })
+})
+
+describe('a key exchange whose sides are never up together', () => {
+  it('gets done through the keepers alone', async () => {
+    const air = new Air()
+    const alice = await Device.create(air, 'alice')
+    const bob = await Device.create(air, 'bob')
+    alice.keeps = false
+    bob.keeps = false
+    await bob.add(await alice.invite('friend', DAY_MS))
+    await alice.crash()
+    for (let turn = 0; turn < 4; turn++) {
+      const [off, on] = turn % 2 === 0 ? [bob, alice] : [alice, bob]
+      await air.slots(40)
+      await off.crash()
+      await on.restart()
+      await air.slots(40)
+    }
+    if (!alice.up) await alice.restart()
+    if (!bob.up) await bob.restart()
+    await air.slots(40)
+    expect([alice.phase(), bob.phase()]).toEqual(['ready', 'ready'])
+  })
+
+  it('survives a restart of the inviter between two announcements', async () => {
+    const air = new Air()
+    const alice = await Device.create(air, 'alice')
+    const bob = await Device.create(air, 'bob')
+    alice.keeps = false
+    await bob.add(await alice.invite())
+    await air.slots(2)
+    expect(alice.phase()).toBe('exchanging')
+    await alice.crash()
+    await alice.restart()
+    await air.until(() => alice.phase() === 'ready' && bob.phase() === 'ready', 100)
+  })
+})

@@ -1,0 +1,209 @@
+import { describe, expect, it } from 'vitest'
+import type { BoxBytes } from '../../../src/base/index.ts'
+import { ACK_RANGES_MAX, LATE_RANGES_MAX } from '../../../src/conversation/constants.ts'
+import { SeqRanges } from '../../../src/conversation/ranges.ts'
+import { StreamReader } from '../../../src/conversation/reader.ts'
+import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
+import {
+  advanceChain,
+  BOX_PAYLOAD_BYTES,
+  firstChain,
+  sealBox,
+  Segmenter,
+} from '../../../src/stream/index.ts'
+import { NETWORK_ID, OPTIONS } from '../../support/devices.ts'
+
+const ROOT_SEED = new Uint8Array(32).fill(3)
+const { publicKey: ROOT } = signKeyPairFromSeed(ROOT_SEED)
+const SECRET = new Uint8Array(32).fill(4)
+
+/** A writer of anything at all, in one epoch. */
+function hostileWriter() {
+  let chain = firstChain(SECRET)
+  let index = 0
+  const seal = (payload: Uint8Array): { index: number; box: BoxBytes } => {
+    const { next, keys } = advanceChain(chain)
+    chain = next
+    const box = sealBox({ networkId: NETWORK_ID, expiryDay: 9, rootSeed: ROOT_SEED, keys, payload })
+    return { index: index++, box }
+  }
+  const records = (...seqs: number[]) => {
+    const segmenter = new Segmenter()
+    for (const seq of seqs) segmenter.push({ seq, bytes: Uint8Array.of(seq & 255) })
+    return seal(segmenter.fill().payload)
+  }
+  return { seal, records }
+}
+
+function make() {
+  const reader = new StreamReader(OPTIONS)
+  reader.open('0.1', ROOT, firstChain(SECRET))
+  const writer = hostileWriter()
+  const take = (...seqs: number[]) => {
+    const { index, box } = writer.records(...seqs)
+    return reader.accept('0.1', index, box)
+  }
+  const applyAll = () => {
+    const seqs: number[] = []
+    for (let next = reader.next(); next !== undefined; next = reader.next()) {
+      seqs.push(next.seq)
+      reader.applied(next.seq)
+    }
+    return seqs
+  }
+  return { reader, writer, take, applyAll }
+}
+
+describe('the reader of a stream', () => {
+  it('gives records out in order, whatever the order of the boxes', () => {
+    const { take, applyAll } = make()
+    take(3, 2)
+    expect(applyAll()).toEqual([])
+    take(1)
+    expect(applyAll()).toEqual([1, 2, 3])
+    expect(take(2).sequenced).toBe(true)
+    expect(applyAll()).toEqual([])
+  })
+
+  it('says nothing but the truth in its acks', () => {
+    const { reader, take, applyAll } = make()
+    take(1)
+    applyAll()
+    take(3)
+    take(6)
+    expect(reader.ackState()).toEqual({
+      upTo: 6,
+      missing: [
+        [2, 2],
+        [4, 5],
+      ],
+    })
+    for (let seq = 8; seq < 80; seq += 2) take(seq)
+    const { upTo, missing } = reader.ackState()
+    expect(missing).toHaveLength(ACK_RANGES_MAX)
+    expect(upTo).toBe(34)
+    expect(missing.at(-1)).toEqual([33, 33])
+  })
+
+  it('takes a jump of 2^50 numbers in its stride', () => {
+    const { reader, take, applyAll } = make()
+    take(2 ** 50)
+    expect(reader.giveUpGap(0, 10)).toBe(0)
+    expect(reader.giveUpGap(10, 10)).toBe(2 ** 50 - 1)
+    expect(applyAll()).toEqual([2 ** 50])
+    expect(reader.ackState()).toEqual({ upTo: 2 ** 50, missing: [[1, 2 ** 50 - 1]] })
+    take(7)
+    expect(applyAll()).toEqual([7])
+    expect(reader.ackState().missing).toEqual([
+      [1, 6],
+      [8, 2 ** 50 - 1],
+    ])
+  })
+
+  it('remembers a bounded number of holes', () => {
+    const { reader, take, applyAll } = make()
+    for (let i = 1; i <= 3 * LATE_RANGES_MAX; i++) {
+      take(2 * i)
+      reader.giveUpGap(i * 20, 0)
+      applyAll()
+    }
+    expect(reader.ackState().missing).toHaveLength(ACK_RANGES_MAX)
+    expect(JSON.stringify(reader.encode()).length).toBeLessThan(10_000)
+  })
+
+  it('holds a bounded number of records and bytes, and the one that is due beyond that', () => {
+    const { reader, take, writer, applyAll } = make()
+    for (let seq = 2; seq < 1400; seq += 20) take(...Array.from({ length: 20 }, (_, i) => seq + i))
+    const { upTo } = reader.ackState()
+    expect(upTo).toBe(513)
+    const bytes = new Uint8Array(200_000)
+    for (const seq of [2000, 2001, 1]) {
+      const segmenter = new Segmenter()
+      segmenter.push({ seq, bytes })
+      while (segmenter.pending) {
+        const { index, box } = writer.seal(segmenter.fill().payload)
+        reader.accept('0.1', index, box)
+      }
+    }
+    expect(applyAll()).toHaveLength(513)
+  })
+
+  it('reads a payload of nonsense as an empty box and goes on', () => {
+    const { reader, writer, take, applyAll } = make()
+    for (const payload of [
+      new Uint8Array(BOX_PAYLOAD_BYTES).fill(255),
+      new Uint8Array(BOX_PAYLOAD_BYTES).fill(1),
+      new Uint8Array(BOX_PAYLOAD_BYTES).fill(2),
+    ]) {
+      const { index, box } = writer.seal(payload)
+      const accepted = reader.accept('0.1', index, box)
+      expect(accepted).toMatchObject({ fresh: true, unsequenced: [], sequenced: false })
+      expect(accepted.watched).toHaveLength(1)
+    }
+    take(1)
+    expect(applyAll()).toEqual([1])
+  })
+
+  it('changes nothing for a box that does not open or comes twice', () => {
+    const { reader, writer } = make()
+    const { index, box } = writer.records(1)
+    const bad = box.slice() as BoxBytes
+    bad[100] = (bad[100] ?? 0) ^ 1
+    const before = JSON.stringify(reader.encode())
+    expect(() => reader.accept('0.1', index, bad)).toThrow('authentication failed')
+    expect(JSON.stringify(reader.encode())).toBe(before)
+    expect(reader.accept('0.1', index, box).fresh).toBe(true)
+    const after = JSON.stringify(reader.encode())
+    expect(reader.accept('0.1', index, box).fresh).toBe(false)
+    expect(reader.accept('9.9', index, box).fresh).toBe(false)
+    expect(JSON.stringify(reader.encode())).toBe(after)
+  })
+
+  it('watches three epochs at most, and closes only what comes before a named one', () => {
+    const { reader } = make()
+    const open = (tag: string) => {
+      return reader.open(tag, ROOT, firstChain(new Uint8Array(32).fill(tag.length)))
+    }
+    expect(open('0.1')).toEqual({ watched: [], unwatched: [] })
+    expect(open('0.22').unwatched).toEqual([])
+    expect(open('0.333').unwatched).toEqual([])
+    expect(open('0.4444').unwatched).toHaveLength(OPTIONS.windowSize)
+    expect(reader.closeBefore('0.1')).toEqual([])
+    expect(reader.closeBefore('7.7')).toEqual([])
+    expect(reader.closeBefore('0.333')).toHaveLength(OPTIONS.windowSize)
+    expect(reader.watched()).toHaveLength(2 * OPTIONS.windowSize)
+  })
+
+  it('is the same after it was stored, held records and holes included', () => {
+    const { reader, take, applyAll } = make()
+    take(1)
+    applyAll()
+    take(5)
+    reader.giveUpGap(0, 0)
+    applyAll()
+    take(9, 11)
+    const copy = StreamReader.decode(OPTIONS, reader.encode())
+    expect(copy.ackState()).toEqual(reader.ackState())
+    expect(copy.watched()).toEqual(reader.watched())
+    expect(copy.encode()).toEqual(reader.encode())
+  })
+})
+
+describe('a set of ranges', () => {
+  it('splits, shrinks and forgets its lowest', () => {
+    const ranges = new SeqRanges([[1, 3]])
+    ranges.append(5, 9)
+    for (const seq of [2, 5, 9, 4, 100]) ranges.remove(seq)
+    expect(ranges.list()).toEqual([
+      [1, 1],
+      [3, 3],
+      [6, 8],
+    ])
+    expect([1, 2, 6, 9].map((seq) => ranges.has(seq))).toEqual([true, false, true, false])
+    ranges.trim(2)
+    expect(ranges.list()).toEqual([
+      [3, 3],
+      [6, 8],
+    ])
+  })
+})
