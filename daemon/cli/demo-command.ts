@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { EXIT } from '../exit-codes.ts'
 import {
   defaultPreset,
   demo,
@@ -11,7 +10,6 @@ import {
   withTestnetLock,
 } from '../testnet/index.ts'
 import type { Context } from './context.ts'
-import { SIGNAL_EXIT } from './io.ts'
 import {
   DEFAULT_TESTNET_DIR,
   newRunId,
@@ -61,8 +59,8 @@ export async function runDemo(context: Context, options: DemoFlags): Promise<num
       signal,
     ),
   )
-  if (options.once === true) return smokeExit(report)
-  return context.signal.aborted ? (SIGNAL_EXIT.SIGINT ?? EXIT.ok) : EXIT.ok
+  // Ctrl-C after the result is how the demo ends, not a failure.
+  return smokeExit(report)
 }
 
 function present(context: Context, nodes: NodeReport[], smoke: SmokeReport): void {

@@ -50,7 +50,9 @@ export async function ensureContacts(
       )
     }
     const ready = states.filter((both) => both.every((view) => view?.state === 'ready')).length
-    ports.progress(`exchanging keys, ${ready} of ${pairs.length} pairs ready`)
+    ports.progress(
+      `exchanging keys, ${ready} of ${pairs.length} pairs ready${boxesText(states.flat())}`,
+    )
     if (ready === pairs.length) return
     if (ports.clock.monotonic() > deadline) {
       throw new ExitError(
@@ -61,6 +63,15 @@ export async function ensureContacts(
     }
     await ports.clock.sleep(POLL_MS, signal)
   }
+}
+
+/** How far the exchanges are that run; nothing when none says. */
+function boxesText(views: readonly (ContactView | undefined)[]): string {
+  const running = views.flatMap((view) => (view?.progress === undefined ? [] : [view.progress]))
+  if (running.length === 0) return ''
+  const done = running.reduce((sum, progress) => sum + progress.done, 0)
+  const total = running.reduce((sum, progress) => sum + progress.total, 0)
+  return `, ${done} of ${total} boxes of the others`
 }
 
 async function ensureInvited([a, b]: Pair): Promise<void> {

@@ -120,13 +120,26 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
     ...(types === undefined ? {} : { types }),
   }
   let left = options.count
-  for await (const event of rpc.subscribe(subscription, context.signal)) {
+  const end = endOfTime(context)
+  for await (const event of rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))) {
     context.out.data(event, await options.print(event))
     if (options.ack && consumer !== undefined) {
       await rpc.call('events.ack', { consumer, seq: event.seq })
     }
     if (--left === 0) return
   }
+  context.signal.throwIfAborted()
+  if (end.aborted) throw new ExitError(EXIT.unconfirmed, 'the time of --timeout is over')
+}
+
+/** Aborts after `--timeout`; never without it. */
+function endOfTime(context: Context): AbortSignal {
+  const controller = new AbortController()
+  const ms = context.timeoutMs(Number.POSITIVE_INFINITY)
+  if (ms !== Number.POSITIVE_INFINITY) {
+    context.io.clock.setTimer(ms, () => controller.abort(new Error('late')))
+  }
+  return controller.signal
 }
 
 async function ensureConsumer(rpc: Rpc, name: string, types: string[] | undefined): Promise<void> {

@@ -337,6 +337,11 @@ describe('listen', () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ seq: 3, data: { body: { text: 'two' } } })
   })
 
+  it('exits 6 when nothing comes within --timeout', async () => {
+    const { code, stdout } = await cli(['listen', '--timeout', '20ms'])
+    expect([code, stdout]).toEqual([6, ''])
+  })
+
   it('does not let a message forge a line or move the cursor', async () => {
     rpc.node.append('message.received', message('a\n12:00 bob: forged\u001b[1A'))
     const { stdout } = await cli(['listen', '--count', '1'])
