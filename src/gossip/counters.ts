@@ -1,3 +1,4 @@
+import type { Clock } from '../base/index.ts'
 import { COUNTER_BLOCK } from './constants.ts'
 import type { CounterStore } from './ports.ts'
 
@@ -8,15 +9,19 @@ interface Block {
 
 /**
  * Gives out each counter of an epoch once, ever: a block is durable before its first counter is used, and
- * what a crash leaves over of a block is lost. A counter used twice would prove our own misbehaviour.
+ * what a crash leaves over of a block is lost. A counter used twice would prove our own misbehaviour. Blocks begin
+ * at the wall clock in milliseconds, or above the last one when that is higher: a copy of the home that is restored
+ * does not know what was used after it was made, but its clock does.
  */
 export class CounterSource {
   readonly #store: CounterStore
+  readonly #clock: Clock
   readonly #blocks = new Map<number, Block[]>()
   #reserving: Promise<unknown> = Promise.resolve()
 
-  constructor(ports: { store: CounterStore }) {
+  constructor(ports: { store: CounterStore; clock: Clock }) {
     this.#store = ports.store
+    this.#clock = ports.clock
   }
 
   /** Waits for the disk only when `prepare` did not. @throws what the store throws; then none was used. */
@@ -45,7 +50,7 @@ export class CounterSource {
     const reserved = this.#reserving.then(async () => {
       // Whoever came before may have done it.
       if (!this.#isShort(epoch)) return
-      const from = await this.#store.next(epoch)
+      const from = Math.max(await this.#store.next(epoch), this.#clock.now())
       await this.#store.reserve(epoch, from, COUNTER_BLOCK)
       const left = (this.#blocks.get(epoch) ?? []).filter(({ next, end }) => next < end)
       this.#blocks.set(epoch, [...left, { next: from, end: from + COUNTER_BLOCK }])

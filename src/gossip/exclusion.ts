@@ -48,8 +48,7 @@ export class Exclusion {
       return 'reject'
     }
     if (!equalBytes(proof.networkId, this.#networkId)) return 'reject'
-    const nearness = this.#ports.window.ofEpoch(proof.epoch)
-    if (nearness !== 'in') return nearness === 'near' ? 'ignore' : 'reject'
+    if (this.#ports.window.ofEpoch(proof.epoch) !== 'in') return 'ignore'
     if (this.#ports.ledgers.of(proof.epoch).isExcluded(proof.courier)) return 'ignore'
     // Anyone can make keys and convict them: only couriers that we would listen to are worth a place.
     if (this.#ports.couriers.isCourier(proof.courier, proof.epoch) !== 'yes') return 'ignore'

@@ -3,13 +3,16 @@ import type { Verdict } from '../net/index.ts'
 /**
  * Every outcome of a validation and what gossip does about it. Rejected is only what an honest, up-to-date
  * neighbour cannot have forwarded; where honest views can differ (clock, directory, what is known) it is
- * ignored, because a reject lowers the neighbour's score.
+ * ignored, because a reject lowers the neighbour's score: our own clock may be the wrong one, and a machine that
+ * wakes up finds messages of hours ago in its sockets.
  */
 export const REASONS = {
   accepted: 'accept',
   'accepted-conflict': 'accept',
   'epoch-near': 'ignore',
+  'epoch-far': 'ignore',
   'day-near': 'ignore',
+  'day-far': 'ignore',
   known: 'ignore',
   'third-box': 'ignore',
   'not-courier': 'ignore',
@@ -22,8 +25,6 @@ export const REASONS = {
   'bad-counter': 'reject',
   'wrong-network': 'reject',
   'bad-box-version': 'reject',
-  'epoch-far': 'reject',
-  'day-far': 'reject',
   'bad-courier-signature': 'reject',
   'bad-box-signature': 'reject',
 } as const satisfies Record<string, Verdict>

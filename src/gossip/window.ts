@@ -4,7 +4,7 @@ import type { EpochClock } from './ports.ts'
 
 const DAY_MS = 86_400_000
 
-/** in: now. near: honest nodes can disagree. far: no honest node forwards it. */
+/** in: now. near: honest nodes can disagree. far: one of the two clocks is wrong, or it was long on its way. */
 export type Nearness = 'in' | 'near' | 'far'
 
 /** Decides by the wall clock which epochs and days of publishing are current. */

@@ -108,15 +108,18 @@ describe('publishing a box', () => {
 describe('counters', () => {
   it('are reserved in blocks before the first is used', async () => {
     for (let n = 0; n < 65; n++) await first.gossip.publish(fakeBox(n))
-    expect(first.store.calls).toEqual([`${EPOCH}:0+64`, `${EPOCH}:64+64`])
+    const from = clock.now()
+    expect(first.store.calls).toEqual([`${EPOCH}:${from}+64`, `${EPOCH}:${from + 64}+64`])
     expect(first.heard.map(({ publication: { counter } }) => counter)).toEqual(
-      Array.from({ length: 65 }, (_, n) => n),
+      Array.from({ length: 65 }, (_, n) => from + n),
     )
   })
 
   it('are distinct when boxes are published at once', async () => {
     await Promise.all([1, 2, 3, 4].map((n) => first.gossip.publish(fakeBox(n))))
-    expect(first.heard.map(({ publication: { counter } }) => counter)).toEqual([0, 1, 2, 3])
+    expect(first.heard.map(({ publication: { counter } }) => counter)).toEqual(
+      [0, 1, 2, 3].map((n) => clock.now() + n),
+    )
   })
 
   it('of a block that was begun before a crash are never used again', async () => {
@@ -126,7 +129,19 @@ describe('counters', () => {
     const clone = new MemoryNetwork({ clock, rng: seededRng('after the crash') })
     const after = gossipNode(clone, 10, { ports: { store } })
     await after.gossip.publish(fakeBox(2))
-    expect(after.heard[0]?.publication.counter).toBe(64)
+    expect(after.heard[0]?.publication.counter).toBe(clock.now() + 64)
+  })
+
+  it('of an older copy of the store are not used again', async () => {
+    const copy = new MemoryCounters()
+    const before = gossipNode(network, 10)
+    await before.gossip.publish(fakeBox(1))
+    await clock.advance(500)
+    const other = new MemoryNetwork({ clock, rng: seededRng('restored') })
+    const restored = gossipNode(other, 10, { ports: { store: copy } })
+    await restored.gossip.publish(fakeBox(2))
+    const [used, again] = [before, restored].map(({ heard }) => heard[0]?.publication.counter)
+    expect(again).not.toBe(used)
   })
 
   it('are not used when the store cannot promise them', async () => {
@@ -147,7 +162,7 @@ describe('counters', () => {
     expect(rig.heard).toEqual([])
     broken = false
     await rig.gossip.publish(fakeBox(1))
-    expect(rig.heard[0]?.publication.counter).toBe(0)
+    expect(rig.heard[0]?.publication.counter).toBe(clock.now())
   })
 
   it('of a restored store are not trusted before the next epoch', async () => {
