@@ -94,7 +94,7 @@ const origins = listOf('an origin', ORIGIN, 'http://localhost:3000')
 /** Every key that config.toml may hold, by its dotted name. */
 export const CONFIG_KEYS = {
   listen: listKey(listOf('an address', TCP_LISTEN, '/ip4/0.0.0.0/tcp/7760'), {
-    fallback: [],
+    fallback: ['/ip4/0.0.0.0/tcp/0'],
     doc: 'Where other nodes of the network reach this one: /ip4/…/tcp/<port> or …/tcp/<port>/ws.\nPort 0 takes a free port at every start; bootstraps need a fixed one.',
     example: '["/ip4/0.0.0.0/tcp/7760"]',
   }),

@@ -12,7 +12,7 @@ import {
   writeConfigFile,
 } from '../../config/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
-import { ensureHome } from '../../home.ts'
+import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
 import type { Registry } from '../registry.ts'
 import { table } from '../table.ts'
@@ -58,7 +58,7 @@ async function set(context: Context, name: string, text: string): Promise<void> 
   const value = check(`${key} =`, key, text)
   const applied = (await context.isRunning())
     ? await setInDaemon(context, key, value)
-    : setInFile(context, key, value)
+    : await setInFile(context, key, value)
   out.note(
     applied === 'live'
       ? `${out.ok} set, in force now`
@@ -79,9 +79,13 @@ async function setInDaemon(
   return applied
 }
 
-function setInFile(context: Context, key: ConfigKeyName, value: ConfigValue): string {
+async function setInFile(
+  context: Context,
+  key: ConfigKeyName,
+  value: ConfigValue,
+): Promise<string> {
   const { home } = context
-  ensureHome(home)
+  await prepareHome(home)
   try {
     writeConfigFile(home.configFile, editedText(home.configFile, key, value))
   } catch (error) {

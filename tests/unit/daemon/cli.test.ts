@@ -443,6 +443,8 @@ describe('config', () => {
     const { stdout } = await runCli(['config', 'get', 'log.level', '--home', dir])
     expect(stdout).toBe('debug\n')
     expect(readFileSync(join(dir, 'config.toml'), 'utf8')).toContain('# Where other nodes')
+    const listen = await runCli(['config', 'get', 'listen', '--home', dir])
+    expect(listen.stdout).toMatch(/^\/ip4\/0\.0\.0\.0\/tcp\/[1-9]\d+\n$/)
     const shown = await runCli(['config', 'show', '--origin', '--home', dir])
     expect(shown.stdout).toMatch(/log\.level\s+"debug"\s+file\s+live/)
   })
