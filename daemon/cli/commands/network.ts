@@ -73,21 +73,26 @@ export function register(program: Command, registry: Registry): void {
 async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
   const { out } = context
   const { preset, admission, announce } = options
-  const result = await context.call(
-    'network.create',
-    context.keyed({
-      name,
-      join: true,
-      ...(preset === undefined ? {} : { preset }),
-      ...(admission === undefined ? {} : { admission }),
-      ...(announce === undefined ? {} : { announce: announce.flatMap((a) => a.split(',')) }),
-    }),
-  )
+  const [result, { admission: rule }] = await context.withRpc(async (rpc) => {
+    const created = await rpc.call(
+      'network.create',
+      context.keyed({
+        name,
+        join: true,
+        ...(preset === undefined ? {} : { preset }),
+        ...(admission === undefined ? {} : { admission }),
+        ...(announce === undefined ? {} : { announce: announce.flatMap((a) => a.split(',')) }),
+      }),
+    )
+    return [created, await rpc.call('network.get')]
+  })
   if (options.out !== undefined) writeOut(options.out, result.file)
   out.note(
     `${out.ok} network ${name} made and joined\n` +
       `  words  ${result.words}   (tell them to the people you invite, over another channel)\n` +
-      '  others join with: hearsay network join <this URI>',
+      (rule === 'open'
+        ? '  others join with: hearsay network join <this URI>'
+        : '  others need an invitation: hearsay network invite'),
   )
   out.data(result, result.uri)
 }
