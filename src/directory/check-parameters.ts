@@ -1,3 +1,4 @@
+import { MAX_EPOCH_PUBLICATIONS, MAX_HOT_BOXES } from './constants.ts'
 import { fileFault } from './file-fault.ts'
 import type { NetworkParameters } from './parameters.ts'
 
@@ -79,7 +80,8 @@ function oneOf<T extends string>(names: readonly T[], value: unknown, name: stri
 
 /**
  * Returns the parameters when every one is present, known and within its range, and the set is coherent
- * (`slotMs ≤ 2 · mixDelayMs`, whole key epochs in a layer epoch, the hot window within the lifetime).
+ * (`slotMs ≤ 2 · mixDelayMs`, whole key epochs in a layer epoch, the hot window within the lifetime, no more boxes
+ * and publications than a node can remember).
  * @throws HearsayError `network-file-invalid`, reason `parameter` or `unknown-parameter`, `name` set.
  */
 export function checkParameters(input: Readonly<Record<string, unknown>>): NetworkParameters {
@@ -101,6 +103,9 @@ export function checkParameters(input: Readonly<Record<string, unknown>>): Netwo
   if (parameters.slotMs > 2 * parameters.mixDelayMs) throw bad('slotMs')
   if (parameters.layerEpochMs % parameters.keyEpochMs !== 0) throw bad('layerEpochMs')
   if (parameters.hotHours > parameters.ttlDays * 24) throw bad('hotHours')
+  const { boxRate, copies, hotHours, layerEpochMs } = parameters
+  if ((boxRate * copies * layerEpochMs) / 1_000 > MAX_EPOCH_PUBLICATIONS) throw bad('layerEpochMs')
+  if ((boxRate * hotHours * HOUR) / 1_000 > MAX_HOT_BOXES) throw bad('hotHours')
   return parameters
 }
 

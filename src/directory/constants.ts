@@ -31,6 +31,10 @@ export const MAX_INVITATION_USES = 1_024
 /** Invitations plus nodes in the operator's revocation list. */
 export const MAX_REVOCATIONS = 512
 
+/** Publications that the network may make in an epoch: a node remembers each counter until the epoch ends. */
+export const MAX_EPOCH_PUBLICATIONS = 450_000
+/** Boxes that may be hot at once: every node has them in memory and reconciles them in one session. */
+export const MAX_HOT_BOXES = 250_000
 /** A lower quota would punish a courier for chance. */
 export const MIN_QUOTA = 8
 /** A node may keep and mix from its second epoch on; the frozen set of epoch e is that of the end of e - 2. */

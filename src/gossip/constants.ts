@@ -27,7 +27,7 @@ export const MAX_RECENT_BOXES = 8_192
 /** Different boxes under one address that are passed on. */
 export const MAX_BOXES_PER_ADDRESS = 2
 /** Publications per epoch whose counters are remembered. */
-export const MAX_LOGGED_PUBLICATIONS = 262_144
+export const MAX_LOGGED_PUBLICATIONS = 524_288
 /** Couriers per epoch that can be excluded. */
 export const MAX_EXCLUDED_COURIERS = 4_096
 /** Publications per epoch of all nodes together that the directory does not know (yet). */

@@ -32,7 +32,7 @@ function foreignError(run: () => unknown): unknown {
 const overrides = fc.record(
   {
     layers: fc.integer({ min: 1, max: 10 }),
-    boxRate: fc.integer({ min: 1, max: 1_000_000 }).map((milli) => milli / 1_000),
+    boxRate: fc.integer({ min: 1, max: 5_000 }).map((milli) => milli / 1_000),
     copies: fc.integer({ min: 1, max: 4 }),
     keepers: fc.integer({ min: 1, max: 32 }),
     ttlDays: fc.integer({ min: 1, max: 60 }),

@@ -122,6 +122,9 @@ describe('network file and URI', () => {
     expect(reason(text.replace('layers = 4', 'layers = 4\nwings = 2'))).toBe('unknown-parameter')
     expect(reason(text.replace('layers = 4', 'layers = 0'))).toBe('parameter')
     expect(reason(text.replace('layers = 4', 'layers = 4.5'))).toBe('parameter')
+    // More publications in an epoch, and more hot boxes, than a node remembers.
+    expect(reason(text.replace('boxRate = 20', 'boxRate = 900'))).toBe('parameter')
+    expect(reason(text.replace('hotHours = 1', 'hotHours = 4'))).toBe('parameter')
     expect(reason(text.replace('layers = 4', 'layers = "4"'))).toBe('parameter')
     expect(reason(text.replace(/layers = 4\n/, ''))).toBe('parameter')
     expect(reason(text.replace('__proto__', '').replace('suite', '__proto__'))).not.toBe('none')
