@@ -23,6 +23,7 @@ import {
   memoryDisk,
   openMemoryStore,
   type Store,
+  type StorePorts,
 } from '../../src/store/index.ts'
 import { parseBox, verifyBox } from '../../src/stream/index.ts'
 import { fakeJobs } from './fake-jobs.ts'
@@ -121,6 +122,8 @@ export interface DeviceOptions {
   /** Changes what the jobs answer: a hostile or unlucky device. */
   readonly tamper?: (jobs: JobRunner) => JobRunner
   readonly options?: Partial<ConversationOptions>
+  /** Another store than one in memory. */
+  readonly open?: (ports: StorePorts) => Promise<Store>
 }
 
 const NEVER = new Promise<never>(() => {})
@@ -168,7 +171,9 @@ export class Device {
     this.#died = new Promise((resolve) => {
       this.#die = resolve
     })
-    this.store = this.#watched(await openMemoryStore(ports, { disk: this.disk, ...opening }))
+    const open =
+      this.options.open ?? (() => openMemoryStore(ports, { disk: this.disk, ...opening }))
+    this.store = this.#watched(await open(ports))
     this.conversations = new Conversations(
       {
         ...ports,
