@@ -121,7 +121,7 @@ class LocalNode implements HearsayNode {
     this.#ports = ports
     this.#options = options
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
-    this.#jobs = new WorkerJobs({ log })
+    this.#jobs = new WorkerJobs({ log, clock })
     this.#idempotency = new Idempotency({ store, clock })
     this.#upkeep = new Upkeep({
       clock,

@@ -1,5 +1,12 @@
 import { Worker } from 'node:worker_threads'
-import { type ErrorCode, type ErrorDetails, HearsayError, type Logger } from '../base/index.ts'
+import {
+  type Clock,
+  type ErrorCode,
+  type ErrorDetails,
+  HearsayError,
+  type Logger,
+  type Timer,
+} from '../base/index.ts'
 import type { JobName, JobRunner } from '../conversation/index.ts'
 
 interface Answer {
@@ -15,20 +22,27 @@ interface Waiting {
 
 // Old generation of the worker, MiB: ts-mls with X-Wing needs about 20.
 const WORKER_HEAP_MIB = 96
+const WORKER_YOUNG_MIB = 4
+// An idle thread holds 40 MB, and what the collector has not yet freed of the secrets it was given.
+const IDLE_MS = 15_000
 
 /**
  * Runs conversation jobs in a worker thread, so that 70 ms of post-quantum arithmetic never delay a slot. The
- * thread is started by the first job. Secrets are copied to it and back; it keeps none.
+ * thread is started by the first job and ended when there has been none for a while. Secrets are copied to it and
+ * back; it keeps none.
  */
 export class WorkerJobs implements JobRunner {
   #worker: Worker | undefined
   readonly #log: Logger
+  readonly #clock: Clock
+  #idle: Timer | undefined
   readonly #waiting = new Map<number, Waiting>()
   #next = 1
   #closed = false
 
-  constructor(ports: { readonly log: Logger }) {
+  constructor(ports: { readonly log: Logger; readonly clock: Clock }) {
     this.#log = ports.log
+    this.#clock = ports.clock
   }
 
   readonly introduce: JobRunner['introduce'] = (input) => this.#call('introduce', input)
@@ -45,6 +59,7 @@ export class WorkerJobs implements JobRunner {
   ): Promise<Awaited<ReturnType<JobRunner[Name]>>> {
     if (this.#closed) return Promise.reject(new HearsayError('not-running', 'the node is stopping'))
     const id = this.#next++
+    this.#idle?.cancel()
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
       this.#start().postMessage({ id, job, input })
@@ -56,7 +71,10 @@ export class WorkerJobs implements JobRunner {
     // The file has the extension of this one: .ts from the sources, .js when built.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const worker = new Worker(new URL(`./jobs-worker.${extension}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MIB },
+      resourceLimits: {
+        maxOldGenerationSizeMb: WORKER_HEAP_MIB,
+        maxYoungGenerationSizeMb: WORKER_YOUNG_MIB,
+      },
     })
     worker.on('message', (answer: Answer) => this.#answer(answer))
     // A dead thread is replaced by the next job, and must not take along what the new one has begun.
@@ -82,6 +100,19 @@ export class WorkerJobs implements JobRunner {
     this.#waiting.delete(id)
     if (error === undefined) waiting?.resolve(output)
     else waiting?.reject(new HearsayError(error.code, error.message, error.details))
+    if (this.#waiting.size === 0) this.#idle = this.#clock.setTimer(IDLE_MS, () => this.#rest())
+  }
+
+  /** Ends the idle thread; the next job starts another. */
+  #rest(): void {
+    const worker = this.#worker
+    if (worker === undefined || this.#waiting.size > 0) return
+    this.#worker = undefined
+    worker.terminate().catch((error: unknown) => {
+      this.#log.warn('the worker thread did not end', {
+        reason: error instanceof Error ? error.message : 'unknown',
+      })
+    })
   }
 
   #failAll(cause: Error): void {
@@ -94,6 +125,7 @@ export class WorkerJobs implements JobRunner {
 
   async stop(): Promise<void> {
     this.#closed = true
+    this.#idle?.cancel()
     await this.#worker?.terminate()
   }
 }
