@@ -29,7 +29,7 @@ export class TaskGroup {
         this.#log.error('background task failed', {
           task: name,
           code: error instanceof HearsayError ? error.code : 'bug',
-          reason: error instanceof Error ? error.message : 'unknown',
+          ...describe(error),
         })
       }
     })()
@@ -45,4 +45,12 @@ export class TaskGroup {
     this.#controller.abort(new HearsayError('aborted', 'stopping'))
     while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks)
   }
+}
+
+/** Messages of other errors are not ours and may hold what somebody sent: their name and place must do. */
+function describe(error: unknown): { reason: string; at?: string } {
+  if (error instanceof HearsayError) return { reason: error.message }
+  if (!(error instanceof Error)) return { reason: 'unknown' }
+  const at = error.stack?.match(/[\w-]+\.[cm]?[jt]s:\d+:\d+/)?.[0]
+  return at === undefined ? { reason: error.name } : { reason: error.name, at }
 }

@@ -12,7 +12,7 @@ interface Waiting {
 /**
  * Boxes that only reconciliation brought. A malicious peer can give a box to one node alone and watch for a
  * reaction; one that `CONFIRMATIONS` further peers have too is nothing special. After a restart the one that
- * brought it is forgotten, and the count begins anew.
+ * brought it is forgotten: the count begins anew and needs one peer more, since any of them may be the one.
  */
 export class Confirmations {
   readonly #index = new ItemIndex()
@@ -33,7 +33,7 @@ export class Confirmations {
     const item = itemOf(entry)
     this.#waiting.set(item, {
       entry,
-      peers: new Set(origin === undefined ? [''] : [toHex(origin)]),
+      peers: new Set(origin === undefined ? [] : [toHex(origin)]),
     })
     this.#index.set(item, 0)
     return true
@@ -58,9 +58,8 @@ export class Confirmations {
   /** `peer` has all items of a range of `source`. Returns the entries that needed no more than that. */
   same(prefix: string, source: ItemSource, peer: NodeId): BoxEntry[] {
     if (this.#waiting.size === 0) return []
-    const compared = new Set(source.items(prefix))
     return [...this.#index.items(prefix)]
-      .filter((item) => compared.has(item))
+      .filter((item) => source.includes(item))
       .map((item) => this.listed(item, peer))
       .filter((entry) => entry !== undefined)
   }

@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type BoxBytes, equalBytes, HearsayError, toHex } from '../../../src/base/index.ts'
+import { parseBox } from '../../../src/stream/index.ts'
+import { Capture } from '../../support/capture.ts'
+import { Courier } from '../../support/hostile.ts'
+import { World, type WorldNode } from '../../support/world.ts'
+
+const RECONCILE = 'mailbox/reconcile'
+const FETCH = 'mailbox/fetch'
+
+const running: World[] = []
+
+afterEach(async () => {
+  for (const world of running.splice(0)) await world.stop()
+})
+
+/** Node `of` answers reconciliation of nobody but `only`. */
+function servesOnly(world: World, of: WorldNode, only: readonly WorldNode[]): void {
+  const requests = world.air.find(of.nodeId)?.requests
+  if (requests === undefined) throw new Error('not in the air')
+  const answer = requests.answer.bind(requests)
+  requests.answer = (from, protocol, payload) => {
+    const allowed = protocol !== RECONCILE || only.some((each) => equalBytes(each.nodeId, from))
+    return allowed ? answer(from, protocol, payload) : Promise.reject(refusal())
+  }
+}
+
+const refusal = () => new HearsayError('request-failed', 'refused')
+
+/**
+ * Mallory is a contact of alice and wants to know which node is hers. He keeps his next boxes out of gossip: the
+ * first `lost` of them go nowhere, one lies in his own mailbox, which he shows to nobody but alice.
+ */
+async function trap(seed: string, lost: number) {
+  const world = await World.of(['alice', 'bob', 'carol', 'dave', 'mallory'], {
+    seed,
+    overrides: { boxRate: 2 },
+  })
+  running.push(world)
+  const [alice, bob, carol, dave, mallory] = world.nodes as [
+    WorldNode,
+    WorldNode,
+    WorldNode,
+    WorldNode,
+    WorldNode,
+  ]
+  await world.befriend(mallory, alice)
+  await world.run(10_000)
+  const { conversations, gossip } = mallory.session
+  const real = new Set<string>()
+  const nextBox = conversations.nextBox.bind(conversations)
+  conversations.nextBox = async () => {
+    const box = await nextBox()
+    if (box !== undefined) real.add(toHex(box))
+    return box
+  }
+  const kept: { box: BoxBytes; publication: Uint8Array }[] = []
+  const courier = new Courier(mallory.seed)
+  const publish = gossip.publish.bind(gossip)
+  gossip.publish = async (box) => {
+    if (!real.has(toHex(box))) return publish(box)
+    const publication = courier.publish(world.network, box, world.clock.now())
+    kept.push({ box, publication })
+    if (kept.length === lost + 1) await mallory.session.mailbox.accept(publication, 'gossip')
+    return { peers: 1 }
+  }
+  servesOnly(world, mallory, [alice])
+  const capture = Capture.of(world, alice)
+  const fetched: string[] = []
+  world.air.tap(({ from, kind, name, bytes }) => {
+    if (kind !== 'request' || name !== FETCH || !equalBytes(from, alice.nodeId)) return
+    // version 1 | address 32 | which 1
+    fetched.push(toHex(bytes.subarray(1, 33)))
+  })
+  for (let i = 0; i <= lost; i++) {
+    await mallory.send('alice', `only for you ${i} ${'.'.repeat(1_300)}`)
+    await world.until('the box is made', () => kept.length > i)
+  }
+  const bait = kept[lost]
+  if (bait === undefined) throw new Error('no bait')
+  const { address } = parseBox(bait.box)
+  const has = async (node: WorldNode) => (await node.session.mailbox.lookup(address)).length > 0
+  const reactions = () =>
+    capture.sightings.filter((sighting) => sighting.real).length +
+    fetched.filter((each) => kept.some(({ box }) => toHex(parseBox(box).address) === each)).length
+  const give = (node: WorldNode) => node.session.mailbox.accept(bait.publication, 'gossip')
+  const take = async () => {
+    await world.run(15_000)
+    const { signal } = new AbortController()
+    await world.drive(alice.session.mailbox.reconcileHot(mallory.nodeId, signal))
+    expect(await has(alice)).toBe(true)
+  }
+  return { world, alice, bob, carol, dave, mallory, has, give, take, reactions }
+}
+
+describe('a box that one peer has given to one node alone', () => {
+  it.each([
+    ['in order', 0],
+    ['behind two that nobody has', 2],
+  ])('is answered by nothing until two further peers have it: %s', async (_how, lost) => {
+    const here = await trap(`bait ${lost}`, lost)
+    const { world, alice, bob, carol, dave, mallory, give, take, reactions } = here
+    // Nobody learns it from anybody else either, so that the count is ours.
+    servesOnly(world, alice, [])
+    for (const node of [bob, carol, dave]) servesOnly(world, node, [alice])
+    await take()
+    await world.run(60_000)
+    expect(reactions()).toBe(0)
+    expect((await alice.received()).length).toBe(lost === 0 ? 1 : 0)
+    // A second peer: mallory's friend, or chance.
+    await world.drive(give(carol))
+    await world.run(60_000)
+    expect(reactions()).toBe(0)
+    // Asking mallory or carol again and again changes nothing.
+    const { signal } = new AbortController()
+    for (const peer of [mallory, carol, mallory, carol]) {
+      await world.drive(alice.session.mailbox.reconcileHot(peer.nodeId, signal))
+    }
+    await world.run(10_000)
+    expect(reactions()).toBe(0)
+    await world.drive(give(dave))
+    await world.until('alice reacts', () => reactions() > 0, 240_000)
+    expect(await here.has(bob)).toBe(false)
+  })
+
+  it('may spread from the node that has it, and is answered when two others took it', async () => {
+    const here = await trap('spreading', 0)
+    const { world, bob, carol, dave, take, has, reactions } = here
+    await take()
+    let holders = 0
+    await world.until(
+      'alice reacts',
+      async () => {
+        if (reactions() > 0) return true
+        const others = await Promise.all([bob, carol, dave].map(has))
+        holders = others.filter(Boolean).length
+        return false
+      },
+      900_000,
+    )
+    expect(holders).toBeGreaterThanOrEqual(2)
+  })
+
+  it('stays unanswered over a restart', async () => {
+    const here = await trap('restart', 0)
+    const { world, alice, bob, carol, dave, mallory, take, give } = here
+    servesOnly(world, alice, [])
+    for (const node of [bob, carol, dave]) servesOnly(world, node, [alice])
+    await take()
+    await world.drive(give(carol))
+    await alice.stop()
+    await world.run(5_000)
+    await alice.start()
+    servesOnly(world, alice, [])
+    const capture = Capture.of(world, alice)
+    await world.run(90_000)
+    expect(capture.sightings.length).toBeGreaterThan(20)
+    // What the start itself sends (nothing is owed) aside: no ack.
+    expect(capture.sightings.filter(({ real }) => real).length).toBe(0)
+    expect(mallory.session.conversations.depth().queued).toBe(1)
+  })
+})
