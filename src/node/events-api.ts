@@ -110,7 +110,7 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
 
 /** Roughly the bytes of an event in an answer. */
 function weight({ data }: JournalEvent): number {
-  return 256 + JSON.stringify(data).length
+  return 256 + Buffer.byteLength(JSON.stringify(data))
 }
 
 function feedView(feed: ConsumerFeed): EventFeed {

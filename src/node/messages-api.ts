@@ -1,7 +1,7 @@
 import { type Clock, HearsayError, toBase64Url, toHex } from '../base/index.ts'
 import { type Conversations, hasReached, isFinal, type Message } from '../conversation/index.ts'
 import type { Store } from '../store/index.ts'
-import type { MessageState, NodeApi } from './api.ts'
+import type { MessageState, MessageView, NodeApi } from './api.ts'
 import type { Idempotency } from './idempotency.ts'
 import { cursorText, messageView, parseCursor, parseMessageId, timeText } from './views.ts'
 
@@ -17,9 +17,8 @@ export interface MessagesPorts {
   readonly releaseHold: () => void
 }
 
-// Text of one page, UTF-16 code units: a page of long messages is cut, and `nextCursor` goes on behind it.
-const PAGE_CHARS = 2 * 1024 * 1024
-const MESSAGE_CHARS = 512
+// A page of long messages is cut before it is more than an answer may be; `nextCursor` goes on behind it.
+const PAGE_BYTES = 4 * 1024 * 1024
 
 /** messages.* and outbox.* over the conversations. */
 export function messagesApi(ports: MessagesPorts): Pick<NodeApi, 'messages' | 'outbox'> {
@@ -145,16 +144,18 @@ async function seqOfMessage(store: Store, accepted: Accepted, since: number): Pr
 }
 
 function page(found: readonly Message[], limit: number, asOfSeq: number) {
-  let chars = 0
-  const fits = found.slice(0, limit).findIndex(({ text, history }) => {
-    chars += text.length + MESSAGE_CHARS + 128 * history.length
-    return chars > PAGE_CHARS
-  })
-  const items = found.slice(0, fits < 0 ? limit : Math.max(1, fits))
-  const last = items.at(-1)
+  const items: MessageView[] = []
+  let bytes = 0
+  for (const message of found.slice(0, limit)) {
+    const view = messageView(message)
+    bytes += Buffer.byteLength(JSON.stringify(view))
+    if (items.length > 0 && bytes > PAGE_BYTES) break
+    items.push(view)
+  }
+  const last = found[items.length - 1]
   const more = found.length > items.length && last !== undefined
   return {
-    items: items.map(messageView),
+    items,
     nextCursor: more ? cursorText(last.number) : null,
     asOfSeq,
   }

@@ -25,6 +25,8 @@ const WORKER_HEAP_MIB = 96
 const WORKER_YOUNG_MIB = 4
 // An idle thread holds 40 MB, and what the collector has not yet freed of the secrets it was given.
 const IDLE_MS = 15_000
+// A thousand times what the longest job takes on a slow machine.
+const JOB_DEADLINE_MS = 60_000
 
 /**
  * Runs conversation jobs in a worker thread, so that 70 ms of post-quantum arithmetic never delay a slot. The
@@ -60,10 +62,16 @@ export class WorkerJobs implements JobRunner {
     if (this.#closed) return Promise.reject(new HearsayError('not-running', 'the node is stopping'))
     const id = this.#next++
     this.#idle?.cancel()
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
-      this.#start().postMessage({ id, job, input })
+    const worker = this.#start()
+    const deadline = this.#clock.setTimer(JOB_DEADLINE_MS, () => {
+      // All other contacts wait behind a job that never ends.
+      worker.terminate().catch(() => undefined)
     })
+    const done = new Promise<Awaited<ReturnType<JobRunner[Name]>>>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
+      worker.postMessage({ id, job, input })
+    })
+    return done.finally(() => deadline.cancel())
   }
 
   #start(): Worker {

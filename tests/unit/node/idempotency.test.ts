@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger, utf8 } from '../../../src/base/index.ts'
+import { Idempotency, IDEMPOTENCY_KEPT_MS } from '../../../src/node/idempotency.ts'
+import { eraseAll } from '../../../src/node/wipe.ts'
+import {
+  BUCKETS,
+  memoryDisk,
+  type MemoryDisk,
+  openMemoryStore,
+  type Store,
+} from '../../../src/store/index.ts'
+import { seededRng } from '../../support/seeded-rng.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+
+const hash = (fill: number) => new Uint8Array(32).fill(fill)
+const ctx = (key = 'k', fill = 1) => ({
+  idempotency: { scope: 'owner', key, requestHash: hash(fill) },
+})
+
+let clock: VirtualClock
+let disk: MemoryDisk
+let store: Store
+let idempotency: Idempotency
+
+async function open(): Promise<void> {
+  store = await openMemoryStore(
+    { clock, rng: seededRng('idempotency'), log: silentLogger },
+    { disk },
+  )
+  idempotency = new Idempotency({ store, clock })
+}
+
+beforeEach(async () => {
+  clock = new VirtualClock()
+  disk = memoryDisk()
+  await open()
+})
+
+/** An effect with an event, counted. */
+function counted() {
+  const runs = { prepared: 0, completed: 0 }
+  const effect = () => {
+    runs.prepared += 1
+    return (batch: ReturnType<Store['batch']>) => {
+      batch.append({ type: 'test', data: {} })
+      return (events: readonly { seq: number }[]) => ({ seq: events[0]?.seq ?? 0 })
+    }
+  }
+  return { runs, effect }
+}
+
+describe('idempotency', () => {
+  it('answers with the number of the event and repeats it after a restart', async () => {
+    const { runs, effect } = counted()
+    expect(await idempotency.run(ctx(), effect)).toEqual({ seq: 1 })
+    await idempotency.settled()
+    await store.close()
+    await open()
+    expect(await idempotency.run(ctx(), effect)).toEqual({ seq: 1, replayed: true })
+    expect(runs.prepared).toBe(1)
+  })
+
+  it('finishes what a crash cut off between the commit and the rest, once and not again', async () => {
+    const { runs, effect } = counted()
+    let crash = true
+    const complete = async (result: { seq: number }, since: number) => {
+      runs.completed += 1
+      if (crash) throw new Error('crash')
+      return { seq: result.seq === 0 ? since + 1 : result.seq }
+    }
+    await expect(idempotency.run(ctx(), effect, complete)).rejects.toThrow('crash')
+    await store.close()
+    await open()
+    crash = false
+    expect(await idempotency.run(ctx(), effect, complete)).toEqual({ seq: 1, replayed: true })
+    expect(await idempotency.run(ctx(), effect, complete)).toEqual({ seq: 1, replayed: true })
+    expect(runs).toEqual({ prepared: 1, completed: 2 })
+    expect(store.headSeq()).toBe(1)
+  })
+
+  it('leaves the key free when preparing or the effect fails', async () => {
+    const { effect } = counted()
+    const failing = () => () => {
+      throw new Error('no')
+    }
+    await expect(idempotency.run(ctx(), failing)).rejects.toThrow('no')
+    await expect(idempotency.run(ctx(), () => Promise.reject(new Error('no')))).rejects.toThrow(
+      'no',
+    )
+    expect(await idempotency.run(ctx('k', 2), effect)).toEqual({ seq: 1 })
+    await expect(idempotency.run(ctx('k', 1), effect)).rejects.toMatchObject({
+      code: 'idempotency-conflict',
+    })
+  })
+
+  it('runs one of a hundred at the same time, and keeps keys and callers apart', async () => {
+    const { runs, effect } = counted()
+    const all = await Promise.all(Array.from({ length: 100 }, () => idempotency.run(ctx(), effect)))
+    expect(all.filter((each) => each.replayed !== true)).toHaveLength(1)
+    expect(new Set(all.map(({ seq }) => seq))).toEqual(new Set([1]))
+    await idempotency.run(ctx('other'), effect)
+    const elsewhere = { idempotency: { ...ctx().idempotency, scope: 'somebody' } }
+    await idempotency.run(elsewhere, effect)
+    expect(runs.prepared).toBe(3)
+  })
+
+  it('lets mutations wait in line when very many come at once, and refuses none', async () => {
+    const { effect } = counted()
+    let most = 0
+    let now = 0
+    const prepare = async () => {
+      now += 1
+      most = Math.max(most, now)
+      const batch = effect()
+      return (into: ReturnType<Store['batch']>) => {
+        now -= 1
+        return batch(into)
+      }
+    }
+    const all = await Promise.all(Array.from({ length: 1_000 }, () => idempotency.run({}, prepare)))
+    expect(new Set(all.map(({ seq }) => seq)).size).toBe(1_000)
+    expect(most).toBeLessThanOrEqual(128)
+  })
+
+  it('forgets records after seven days, and those that mention what was removed', async () => {
+    const { effect } = counted()
+    await idempotency.run(ctx('old'), effect)
+    await clock.advance(IDEMPOTENCY_KEPT_MS - 1_000)
+    await idempotency.run(ctx('young'), effect)
+    await idempotency.remember(ctx('secret'), async () => ({ contactId: 'somebody' }))
+    await idempotency.settled()
+    expect(await idempotency.prune()).toBe(0)
+    await clock.advance(2_000)
+    expect(await idempotency.prune()).toBe(1)
+    expect(await idempotency.run(ctx('young'), effect)).toMatchObject({ replayed: true })
+    expect(await idempotency.run(ctx('old', 9), effect)).not.toHaveProperty('replayed')
+    expect(await idempotency.forget('somebody', ctx('secret'))).toBe(0)
+    expect(await idempotency.forget('somebody', ctx('young'))).toBe(1)
+  })
+})
+
+describe('a wipe', () => {
+  it('that is cut off anywhere is finished by the next one', async () => {
+    for (let i = 0; i < 600; i++) {
+      const batch = store.batch().put(BUCKETS.messages, utf8(`m${i}`), utf8('text'))
+      batch
+        .putSecret(BUCKETS.contacts, utf8(`c${i}`), utf8('key'))
+        .append({ type: 'test', data: {} })
+      await batch.put(BUCKETS.settings, utf8('kept'), utf8('yes')).commit()
+    }
+    await store.consumers.create('bot', { from: 'start' })
+    const crash = () => {
+      throw new Error('crash')
+    }
+    await expect(eraseAll(store, crash)).rejects.toThrow('crash')
+    await store.close()
+    await open()
+    await eraseAll(store, () => {})
+    for (const bucket of [BUCKETS.messages, BUCKETS.contacts]) {
+      for await (const entry of store.iterate(bucket)) expect(entry).toBeUndefined()
+    }
+    expect(await store.get(BUCKETS.settings, utf8('kept'))).toBeDefined()
+    expect(store.journal.oldestSeq()).toBe(store.headSeq() + 1)
+    const feed = await store.feed({ consumer: 'bot' })
+    expect(feed.resumedFrom).toBe(600)
+  })
+})
