@@ -1,5 +1,5 @@
 import { decodeRequest, encodeAnswer, type RangeAnswer } from './codec.ts'
-import { FANOUT, LEAF_ITEMS, MAX_DEPTH } from './constants.ts'
+import { FANOUT, LEAF_ITEMS, MAX_DEPTH, SKIPS_PER_TURN } from './constants.ts'
 import { fingerprint, Pacer, type Pause } from './fingerprint.ts'
 import type { ItemSource } from './item-index.ts'
 
@@ -30,6 +30,12 @@ async function answerRange(
   const items: string[] = []
   let more = false
   for (const item of source.items(prefix)) {
+    if (item === undefined) {
+      await pacer.spend(SKIPS_PER_TURN)
+      continue
+    }
+    // The set may have changed in a pause: an item that came twice would look like a lie.
+    if (item <= (items.at(-1) ?? '')) continue
     more = items.length === LEAF_ITEMS
     if (more) break
     items.push(item)

@@ -16,6 +16,10 @@ export const MAX_RANGES = 64
 export const MAX_DEPTH = 16
 /** Items hashed in one step of a fingerprint. */
 export const CHUNK_ITEMS = 1_024
+/** Items passed over between two chances to pause. */
+export const SKIPS_PER_TURN = 256
+/** What beginning a fingerprint costs, in items. */
+export const FINGERPRINT_COST = 16
 /** Requests in one session: a whole sync of 250,000 items fits. */
 export const MAX_SESSION_REQUESTS = 512
 /** Items one session may find missing. */

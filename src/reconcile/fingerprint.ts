@@ -1,5 +1,5 @@
 import { keyedHash, LABELS } from '../crypto/index.ts'
-import { CHUNK_ITEMS, FINGERPRINT_BYTES, ITEM_BYTES } from './constants.ts'
+import { CHUNK_ITEMS, FINGERPRINT_BYTES, FINGERPRINT_COST, SKIPS_PER_TURN } from './constants.ts'
 
 /** Lets other work of the event loop run. */
 export type Pause = () => Promise<void>
@@ -27,23 +27,27 @@ export class Pacer {
  */
 export async function fingerprint(
   key: Uint8Array,
-  items: Iterable<string>,
+  items: Iterable<string | undefined>,
   pacer: Pacer,
 ): Promise<Uint8Array> {
-  const chunk = Buffer.alloc(CHUNK_ITEMS * ITEM_BYTES)
   let chain = keyedHash(LABELS.reconcileRange, key)
-  let filled = 0
-  for (const item of items) {
-    chunk.write(item, filled, 'hex')
-    filled += ITEM_BYTES
-    if (filled === chunk.length) {
-      chain = keyedHash(LABELS.reconcileRange, key, chain, chunk)
-      filled = 0
-      await pacer.spend(CHUNK_ITEMS)
-    }
+  let chunk: string[] = []
+  const flush = () => {
+    const bytes = Buffer.from(chunk.join(''), 'hex')
+    chain = keyedHash(LABELS.reconcileRange, key, chain, bytes)
+    chunk = []
   }
-  if (filled > 0) chain = keyedHash(LABELS.reconcileRange, key, chain, chunk.subarray(0, filled))
-  // One more than the items: an empty range is cheap, but not free.
-  await pacer.spend(1 + filled / ITEM_BYTES)
+  for (const item of items) {
+    if (item === undefined) {
+      await pacer.spend(SKIPS_PER_TURN)
+      continue
+    }
+    if (chunk.push(item) < CHUNK_ITEMS) continue
+    flush()
+    await pacer.spend(CHUNK_ITEMS)
+  }
+  const rest = chunk.length
+  if (rest > 0) flush()
+  await pacer.spend(FINGERPRINT_COST + rest)
   return chain.subarray(0, FINGERPRINT_BYTES)
 }

@@ -1,7 +1,14 @@
+import { SKIPS_PER_TURN } from './constants.ts'
+
 /** Items in lower-case hex (64 digits) whose text begins with a prefix, ascending. */
 export interface ItemSource {
-  /** The items of a range. `''` is all of them. */
-  items(prefix: string): Iterable<string>
+  /**
+   * The items of a range. `''` is all of them. Undefined is no item: SKIPS_PER_TURN others were passed over, and the
+   * reader should give way.
+   */
+  items(prefix: string): Iterable<string | undefined>
+  /** True for an item of the set that is compared. */
+  includes(item: string): boolean
   /** True for items that need not be fetched, in the set that is compared or not. */
   has(item: string): boolean
 }
@@ -23,6 +30,10 @@ export class ItemIndex implements ItemSource {
   }
 
   has(item: string): boolean {
+    return this.#marks.has(item)
+  }
+
+  includes(item: string): boolean {
     return this.#marks.has(item)
   }
 
@@ -67,7 +78,7 @@ export class ItemIndex implements ItemSource {
       return mark >= from && mark <= to
     }
     const items = (prefix: string) => filtered(this.items(prefix), inside)
-    return { items, has: (item) => this.has(item) }
+    return { items, has: (item) => this.has(item), includes: inside }
   }
 
   #bucket(item: string): string[] {
@@ -75,8 +86,16 @@ export class ItemIndex implements ItemSource {
   }
 }
 
-function* filtered(items: Iterable<string>, keep: (item: string) => boolean): Generator<string> {
-  for (const item of items) if (keep(item)) yield item
+function* filtered(
+  items: Iterable<string>,
+  keep: (item: string) => boolean,
+): Generator<string | undefined> {
+  let skipped = 0
+  for (const item of items) {
+    if (keep(item)) yield item
+    // A peer names the window: one that holds nothing must not be searched in one go.
+    else if (++skipped % SKIPS_PER_TURN === 0) yield undefined
+  }
 }
 
 /** Index of the first entry that is not below `item`. */

@@ -259,3 +259,47 @@ describe('reconciliation frames', () => {
     )
   })
 })
+
+describe('the event loop', () => {
+  /** How often the work gave way. */
+  async function pausesOf(work: (pause: () => Promise<void>) => Promise<unknown>) {
+    let pauses = 0
+    await work(async () => {
+      pauses++
+    })
+    return pauses
+  }
+
+  it('gets its turn while a window that holds nothing is searched', async () => {
+    const index = new ItemIndex()
+    for (let i = 0; i < 20_000; i++) index.set(item(), 5)
+    const request = encodeRequest({ key: rng.bytes(32), prefixes: [''] })
+    const pauses = await pausesOf((pause) => answerRanges(request, index.window(6, 7), pause))
+    expect(pauses).toBeGreaterThan(15)
+  })
+
+  it('gets its turn while a lying peer has a thousand empty ranges compared', async () => {
+    const key = rng.bytes(32)
+    const fake = (prefixes: readonly string[]) =>
+      encodeAnswer(
+        prefixes.map((prefix) =>
+          prefix.length < 16
+            ? { kind: 'split', fingerprints: Array.from({ length: 16 }, () => rng.bytes(16)) }
+            : { kind: 'items', items: [] },
+        ),
+      )
+    const pauses = await pausesOf((pause) =>
+      reconcile(
+        {
+          rng: { bytes: () => key },
+          source: new ItemIndex(),
+          pause,
+          ask: async (request) => fake(decodeRequest(request).prefixes),
+        },
+        { maxRequests: 10 },
+      ),
+    )
+    // Ten requests with up to 64 ranges of 16 parts each.
+    expect(pauses).toBeGreaterThan(80)
+  })
+})
