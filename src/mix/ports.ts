@@ -25,6 +25,7 @@ export interface FetchJob {
   readonly address: Address
   /** UTC day of publishing, days since 1970. */
   readonly day: number
+  /** Called once, also when the node stops meanwhile. */
   done(result: FetchResult): void
 }
 
@@ -34,7 +35,7 @@ export interface SlotWork {
   work(signal: AbortSignal): Promise<void>
   /** The next box to publish, bound as late as possible; undefined when there is none. */
   nextBox(): Promise<BoxBytes | undefined>
-  /** What became of a box that `nextBox` gave out. */
+  /** What became of a box that `nextBox` gave out; 0 peers when it has not left. Called once for each. */
   published(box: BoxBytes, peers: number): Promise<void>
   nextFetch(): FetchJob | undefined
 }

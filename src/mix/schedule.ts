@@ -1,4 +1,5 @@
-import { type Rng, uniformInt } from '../base/index.ts'
+import { HearsayError, type Rng, uniformInt } from '../base/index.ts'
+import { PUBLISH_EVERY_MIN } from './constants.ts'
 
 /** Slots count from the creation of the network, so that all nodes agree on their boundaries. */
 export interface SlotGrid {
@@ -18,6 +19,16 @@ export function slotStart(grid: SlotGrid, slot: number): number {
   return grid.originMs + slot * grid.slotMs
 }
 
+/**
+ * The slot after `last`, which was entered up to a slot before its beginning. A clock that lags or leads by a
+ * slot (a late timer, a small correction) skips and repeats none; after a greater step in either direction the
+ * next whole slot of the new time.
+ */
+export function nextSlot(grid: SlotGrid, last: number, now: number): number {
+  const current = slotAt(grid, now)
+  return current >= last - 2 && current <= last + 1 ? last + 1 : current + 1
+}
+
 export interface Cycle {
   /** First slot of the cycle. */
   readonly first: number
@@ -25,8 +36,14 @@ export interface Cycle {
   readonly end: number
 }
 
-/** The cycle of `slot`. Boundaries are global: they follow from the epoch and `publishEvery` alone. */
+/**
+ * The cycle of `slot`. Boundaries are global: they follow from the epoch and `publishEvery` alone.
+ * @throws HearsayError `bug` for less than `PUBLISH_EVERY_MIN` slots per publication.
+ */
 export function cycleOf(grid: SlotGrid, slot: number, publishEvery: number): Cycle {
+  if (!Number.isInteger(publishEvery) || publishEvery < PUBLISH_EVERY_MIN) {
+    throw new HearsayError('bug', 'a cycle has two slots or more', { publishEvery })
+  }
   const slotsPerEpoch = Math.floor(grid.epochMs / grid.slotMs)
   const epochFirst = Math.floor(slot / slotsPerEpoch) * slotsPerEpoch
   const first = epochFirst + Math.floor((slot - epochFirst) / publishEvery) * publishEvery

@@ -1,23 +1,17 @@
 import {
   type BoxBytes,
   type Clock,
-  HearsayError,
+  isHearsayError,
   type Logger,
   type Rng,
   TaskGroup,
   uniform,
 } from '../base/index.ts'
 import { parseBox } from '../stream/index.ts'
-import { PREPARE_LEAD_MS } from './constants.ts'
-import type { FetchPort, PublishPort, SlotWork } from './ports.ts'
-import {
-  type Cycle,
-  cycleOf,
-  drawPublishSlot,
-  type SlotGrid,
-  slotAt,
-  slotStart,
-} from './schedule.ts'
+import { FETCHES_MAX, PREPARE_LEAD_MS } from './constants.ts'
+import { CyclePlan } from './cycle-plan.ts'
+import type { FetchJob, FetchPort, FetchResult, PublishPort, SlotWork } from './ports.ts'
+import { nextSlot, type SlotGrid, slotAt, slotStart } from './schedule.ts'
 
 export interface SlotClockPorts {
   readonly clock: Clock
@@ -40,12 +34,14 @@ export interface SlotClockOptions extends SlotGrid {
 /**
  * The heartbeat of a node. In one privately drawn slot of every cycle it publishes exactly one box at a
  * uniformly random moment: a real one when the source has one ready, else cover, through the same call. What
- * leaves, and when, does not depend on what the user does (design §5).
+ * leaves, and when, does not depend on what the user does (design §5): all times are drawn before it is known
+ * whether a box waits, and a cover box is made for every publication.
  */
 export class SlotClock {
   readonly #ports: SlotClockPorts
   readonly #options: SlotClockOptions
   readonly #tasks: TaskGroup
+  readonly #plan: CyclePlan
   /** Real boxes that are filled and have not left, oldest first. */
   readonly #ready: BoxBytes[] = []
   /** Publications whose preparation has begun and whose moment has not come. */
@@ -61,12 +57,14 @@ export class SlotClock {
     this.#ports = ports
     this.#options = options
     this.#tasks = new TaskGroup(ports.log)
+    this.#plan = new CyclePlan(ports, { grid: options })
   }
 
   start(): void {
     this.#tasks.spawn('slots', (signal) => this.#run(signal))
   }
 
+  /** Resolves when nothing runs any more. A box that was filled and has not left is lost with the process. */
   async stop(): Promise<void> {
     await this.#tasks.stop()
   }
@@ -97,28 +95,18 @@ export class SlotClock {
    */
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, rng } = this.#ports
-    let last = slotAt(this.#options, clock.now())
-    let cycle: Cycle | undefined
-    let publishSlot = 0
+    let slot = slotAt(this.#options, clock.now())
     while (!signal.aborted) {
-      // A wall clock that stepped back must not repeat slots at once, nor one that jumped ahead run after them.
       const now = clock.now()
-      const current = slotAt(this.#options, now)
-      const slot = Math.max(current + 1, Math.min(last + 1, current + 2))
-      last = slot
+      slot = nextSlot(this.#options, slot, now)
+      // From here on monotonic: a step of the wall clock moves nothing that is drawn.
       const wakeAt = clock.monotonic() + slotStart(this.#options, slot) - PREPARE_LEAD_MS - now
-      await clock.sleep(Math.max(0, wakeAt - clock.monotonic()), signal)
-      if (cycle === undefined || slot >= cycle.end || slot < cycle.first) {
-        cycle = cycleOf(this.#options, slot, this.#ports.publishEvery())
-        publishSlot = drawPublishSlot(rng, cycle, slot)
-      }
+      await this.#sleepUntil(wakeAt, signal)
+      const publishes = this.#plan.enter(slot, this.#ports.publishEvery())
       this.#startWork()
       const prepareAt = wakeAt + uniform(rng) * this.#options.slotMs
-      if (slot === publishSlot) {
-        this.#tasks.spawn('publish', (stop) => this.#publishAt(prepareAt, stop))
-      } else {
-        this.#tasks.spawn('fetch', (stop) => this.#fetchAt(prepareAt + PREPARE_LEAD_MS, stop))
-      }
+      if (publishes) this.#tasks.spawn('publish', (stop) => this.#publishAt(prepareAt, stop))
+      else this.#tasks.spawn('fetch', (stop) => this.#fetchAt(prepareAt + PREPARE_LEAD_MS, stop))
     }
   }
 
@@ -169,9 +157,7 @@ export class SlotClock {
     try {
       return (await this.#ports.publish.publish(box)).peers
     } catch (error) {
-      this.#ports.log.debug('box not published', {
-        code: error instanceof HearsayError ? error.code : 'bug',
-      })
+      this.#ports.log.debug('box not published', { code: codeOf(error) })
       return 0
     }
   }
@@ -195,20 +181,27 @@ export class SlotClock {
 
   async #fetchAt(at: number, signal: AbortSignal): Promise<void> {
     await this.#sleepUntil(at, signal)
-    // A slow keeper must not eat all slots, nor may requests pile up.
-    if (this.#fetching >= 4) return
+    if (this.#fetching >= FETCHES_MAX) return
     const job = this.#ports.source.nextFetch()
     if (job === undefined) return
     this.#fetching++
     try {
-      job.done(await this.#ports.fetch.fetch(job.address, job.day, signal))
-    } catch (error) {
-      this.#ports.log.debug('fetch failed', {
-        code: error instanceof HearsayError ? error.code : 'bug',
-      })
-      job.done({ status: 'unreachable' })
+      job.done(await this.#tryFetch(job, signal))
     } finally {
       this.#fetching--
     }
   }
+
+  async #tryFetch(job: FetchJob, signal: AbortSignal): Promise<FetchResult> {
+    try {
+      return await this.#ports.fetch.fetch(job.address, job.day, signal)
+    } catch (error) {
+      this.#ports.log.debug('fetch failed', { code: codeOf(error) })
+      return { status: 'unreachable' }
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return isHearsayError(error) ? error.code : 'bug'
 }
