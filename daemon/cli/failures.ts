@@ -17,6 +17,7 @@ const EXIT_OF_RPC: Readonly<Record<number, number>> = {
   1011: EXIT.unconfirmed,
   1013: EXIT.notFound,
   1014: EXIT.conflict,
+  1015: EXIT.conflict,
   1100: EXIT.notFound,
   1101: EXIT.notReady,
   1102: EXIT.trust,
@@ -36,6 +37,7 @@ const EXIT_OF_RPC: Readonly<Record<number, number>> = {
   1304: EXIT.auth,
   1305: EXIT.network,
   1306: EXIT.network,
+  1307: EXIT.auth,
   1400: EXIT.notFound,
   1401: EXIT.conflict,
   1402: EXIT.conflict,
@@ -57,7 +59,8 @@ export function explain(out: Output, error: unknown): void {
     out.alert(`${name} ${error.message} (${error.code} ${error.kind})`)
     const { issues, hint, ref } = error.data
     if (Array.isArray(issues)) {
-      for (const issue of issues) out.alert(`  ${issueText(issue)}`)
+      const texts = issues.map(issueText).filter((text) => text !== error.message)
+      for (const text of texts) out.alert(`  ${text}`)
     }
     if (typeof hint === 'string') out.alert(`  fix: ${hint}`)
     if (typeof ref === 'string') out.alert(`  the daemon's log has the details under ${ref}`)
