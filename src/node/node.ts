@@ -223,6 +223,7 @@ class LocalNode implements HearsayNode {
     const { store, networks, bans } = this.#ports
     const session = this.#session
     this.#session = undefined
+    await session?.handOver()
     await session?.stop()
     if (!networks.wiping) return
     bans.clear()
@@ -292,7 +293,7 @@ class LocalNode implements HearsayNode {
       ...messagesApi({
         ...shared,
         needSpace: () => this.#needSpace(),
-        releaseHold: () => this.#session?.slots.releaseHold(),
+        releaseHold: () => this.#session?.releaseHold(),
       }),
       contacts: contactsApi(shared),
       events: eventsApi({ store, clock, idempotency }),

@@ -60,6 +60,7 @@ const GOSSIP_TRIP_MS = 1000
 // A link that was gone for longer than this counts as an absence.
 const ABSENCE_MS = 30_000
 const LINK_POLL_MS = 500
+const HAND_OVER_MS = 10_000
 
 /**
  * This node in one network: net, directory, gossip, mailbox, slots and conversations, plugged together here
@@ -77,6 +78,7 @@ export class Session {
   readonly #tasks: TaskGroup
   #linkedAt: number | undefined
   #lostAt: number | undefined
+  #holdWaived = false
 
   constructor(ports: SessionPorts, options: SessionOptions) {
     const { clock, rng, store, jobs } = ports
@@ -238,6 +240,32 @@ export class Session {
     }
   }
 
+  /**
+   * The user wants what waits to leave now (`send --now`), whatever its time tells. Said before the link is there,
+   * it counts for the coming back that is about to happen.
+   */
+  releaseHold(): void {
+    this.slots.releaseHold()
+    this.#holdWaived = this.#linkedAt === undefined
+  }
+
+  /** Before leaving for good: the boxes that this node keeps go to the nodes that keep them next. */
+  async handOver(): Promise<void> {
+    const { clock, log } = this.#ports
+    const late = new AbortController()
+    const timer = clock.setTimer(HAND_OVER_MS, () => late.abort())
+    try {
+      await this.mailbox.handOver(late.signal)
+    } catch (error) {
+      // Neighbours reconcile what was not handed over; leaving must not depend on them.
+      log.debug('handing over was cut short', {
+        code: isHearsayError(error) ? error.code : 'aborted',
+      })
+    } finally {
+      timer.cancel()
+    }
+  }
+
   async stop(): Promise<void> {
     await this.slots.stop()
     await this.#tasks.stop()
@@ -295,7 +323,8 @@ export class Session {
       if (linked && this.#linkedAt === undefined) {
         const away = this.#lostAt === undefined ? Number.POSITIVE_INFINITY : now - this.#lostAt
         // Before `#linkedAt`: until then nothing real leaves.
-        if (away > ABSENCE_MS) this.slots.hold()
+        if (away > ABSENCE_MS && !this.#holdWaived) this.slots.hold()
+        this.#holdWaived = false
         this.#linkedAt = clock.now()
         if (away > ABSENCE_MS) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))
       } else if (!linked && this.#linkedAt !== undefined) {
