@@ -334,7 +334,10 @@ export class Directory {
       await this.#sync.pull(peer, signal)
     } catch (error) {
       if (signal.aborted || !isHearsayError(error)) throw error
-      if (error.fault === 'peer') this.#ports.peers.penalise(peer, BLAME_POINTS)
+      // A refused or broken request is the weather, not a lie: blame for it would cost honest nodes their mesh.
+      if (error.fault === 'peer' && error.code !== 'request-failed') {
+        this.#ports.peers.penalise(peer, BLAME_POINTS)
+      }
       this.#log.debug('reconciliation of the directory failed', { code: error.code })
     }
   }
