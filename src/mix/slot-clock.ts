@@ -8,7 +8,7 @@ import {
   uniform,
 } from '../base/index.ts'
 import { parseBox } from '../stream/index.ts'
-import { FETCHES_MAX, PREPARE_LEAD_MS } from './constants.ts'
+import { CLOCK_STEP_MS, FETCHES_MAX, PREPARE_LEAD_MS } from './constants.ts'
 import { CyclePlan } from './cycle-plan.ts'
 import type { FetchJob, FetchPort, FetchResult, PublishPort, SlotWork } from './ports.ts'
 import { nextSlot, type SlotGrid, slotAt, slotStart } from './schedule.ts'
@@ -104,7 +104,8 @@ export class SlotClock {
       await this.#sleepUntil(wakeAt, signal)
       const publishes = this.#plan.enter(slot, this.#ports.publishEvery())
       this.#startWork()
-      const prepareAt = wakeAt + uniform(rng) * this.#options.slotMs
+      // `now` is whole milliseconds: up to one later than it says, and the moment stays in its slot all the same.
+      const prepareAt = wakeAt + uniform(rng) * (this.#options.slotMs - CLOCK_STEP_MS)
       if (publishes) this.#tasks.spawn('publish', (stop) => this.#publishAt(prepareAt, stop))
       else this.#tasks.spawn('fetch', (stop) => this.#fetchAt(prepareAt + PREPARE_LEAD_MS, stop))
     }
