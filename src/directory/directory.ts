@@ -124,9 +124,12 @@ export class Directory {
       options.self,
     )
     this.#ownPlacement = new OwnPlacement(
-      () => this.#index(),
-      () => this.#table.size,
-      { nodeId: options.nodeId, keepers: options.network.parameters.keepers },
+      {
+        index: () => this.#index(),
+        size: () => this.#table.size,
+        isKnown: (node) => this.#table.get(node) !== undefined,
+      },
+      { nodeId: options.nodeId, network: options.network },
     )
     this.#sync = new DirectorySync({ ...ports, log: this.#log, target: this.#syncTarget() })
   }

@@ -1,4 +1,10 @@
-import { type BoxBytes, equalBytes, isHearsayError, type NetworkId } from '../base/index.ts'
+import {
+  type BoxBytes,
+  equalBytes,
+  isHearsayError,
+  type NetworkId,
+  type NodeId,
+} from '../base/index.ts'
 import { verify } from '../crypto/index.ts'
 import { boxHash } from '../stream/index.ts'
 import { decodePublication, encodeHeader, publicationDigest } from './publication.ts'
@@ -7,6 +13,10 @@ import { decodePublication, encodeHeader, publicationDigest } from './publicatio
 export interface StoredPublications {
   /** The box inside, a view; undefined for anything that is not a publication of this network. */
   boxOf(publication: Uint8Array): BoxBytes | undefined
+  /** Who published it in which epoch, a view, not checked; undefined for anything that is not a publication. */
+  courierOf(
+    publication: Uint8Array,
+  ): { readonly courier: NodeId; readonly epoch: number } | undefined
   /** A courier of this network signed it. Says nothing of time, quota or the box's own validity. */
   isSigned(publication: Uint8Array): boolean
 }
@@ -24,6 +34,7 @@ export function storedPublications(networkId: NetworkId): StoredPublications {
   }
   return {
     boxOf: (bytes) => read(bytes)?.box,
+    courierOf: read,
     isSigned(bytes) {
       const publication = read(bytes)
       if (publication === undefined) return false

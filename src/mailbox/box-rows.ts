@@ -45,9 +45,9 @@ export class BoxRows {
   async all(address: Address): Promise<BoxRecord[]> {
     const records: BoxRecord[] = []
     for (let slot = 0; slot < BOXES_PER_ADDRESS; slot++) {
+      // The first may have been evicted before the second.
       const record = await this.get(address, slot)
-      if (record === undefined) break
-      records.push(record)
+      if (record !== undefined) records.push(record)
     }
     return records
   }

@@ -9,13 +9,22 @@ import {
 import { BOX_VERSION, boxHash, parseBox } from '../stream/index.ts'
 import { type BoxEntry, type BoxRecord, itemOf } from './box-entry.ts'
 import { BoxRows, type NarrowStore } from './box-rows.ts'
-import { BOXES_PER_ADDRESS, EVICT_BATCH, MAX_PENDING, SWEEP_ROWS } from './constants.ts'
+import {
+  BOXES_PER_ADDRESS,
+  CLOCK_TOLERANCE_MS,
+  EVICT_BATCH,
+  MAX_PENDING,
+  STRANGER_SHARE,
+  SWEEP_ROWS,
+} from './constants.ts'
 import { HotWindow } from './hot-window.ts'
+import { ShareBook } from './share-book.ts'
 import type {
   Arrival,
   DropReason,
   PlacementPort,
   PublicationPort,
+  Share,
   Source,
   TakeOutcome,
 } from './ports.ts'
@@ -27,6 +36,8 @@ export interface ShelfPorts {
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   readonly verifyBox: (box: BoxBytes) => boolean
+  /** Called for every box that goes. */
+  readonly onGone: (entry: BoxEntry) => void
 }
 
 export interface ShelfOptions {
@@ -57,12 +68,16 @@ export class BoxShelf {
   readonly #ports: ShelfPorts
   readonly #options: ShelfOptions
   readonly #pending = new Map<string, Promise<unknown>>()
+  readonly #shares: ShareBook
   #count = 0
+  /** Sweeping and evicting take turns: two that remove the same box would count it twice. */
+  #removing: Promise<unknown> = Promise.resolve()
   #evicting: Promise<void> | undefined
 
   constructor(ports: ShelfPorts, options: ShelfOptions) {
     this.#ports = ports
     this.#options = options
+    this.#shares = new ShareBook({ maxStrangers: Math.ceil(options.maxBoxes * STRANGER_SHARE) })
     this.rows = new BoxRows(ports.store, (entry) =>
       ports.placement.distance(entry.address, this.publishedOn(entry)),
     )
@@ -94,13 +109,18 @@ export class BoxShelf {
     const box = this.#ports.publications.boxOf(publication)
     if (box === undefined || box[0] !== BOX_VERSION) return dropped('malformed')
     if (this.#pending.size >= MAX_PENDING) return dropped('overloaded')
-    const key = toHex(parseBox(box).address)
+    return this.#inOrder(parseBox(box).address, () => this.#take(box, publication, origin))
+  }
+
+  /** One thing at a time for an address. */
+  async #inOrder<T>(address: Address, act: () => Promise<T>): Promise<T> {
+    const key = toHex(address)
     const before = this.#pending.get(key)
     const run = (async () => {
       await before
-      return this.#take(box, publication, origin)
+      return act()
     })()
-    // The next box under the address waits; its own failure is its caller's.
+    // The next one waits; a failure is the caller's own.
     const settled = run.then(
       () => undefined,
       () => undefined,
@@ -119,7 +139,11 @@ export class BoxShelf {
   }
 
   /** Notes durably that other peers have the box too. */
-  async confirm(entry: BoxEntry): Promise<void> {
+  confirm(entry: BoxEntry): Promise<void> {
+    return this.#inOrder(entry.address, () => this.#confirm(entry))
+  }
+
+  async #confirm(entry: BoxEntry): Promise<void> {
     const record = await this.rows.get(entry.address, entry.slot)
     if (record === undefined || !equalBytes(record.entry.boxHash, entry.boxHash)) return
     const confirmed = { ...record.entry, confirmed: true }
@@ -130,9 +154,11 @@ export class BoxShelf {
   /** Moves on what is no longer hot and removes what has expired. */
   async sweep(signal: AbortSignal): Promise<void> {
     const now = this.#ports.clock.now()
-    while (!signal.aborted && (await this.#sweepHot(now - this.#options.hotMs))) continue
+    const hotEnd = now - this.#options.hotMs
+    while (!signal.aborted && (await this.#inTurn(() => this.#sweepHot(hotEnd)))) continue
     const today = Math.floor(now / DAY_MS)
-    while (!signal.aborted && (await this.#sweepExpired(today))) continue
+    while (!signal.aborted && (await this.#inTurn(() => this.#sweepExpired(today)))) continue
+    this.#shares.dropBefore(now - (this.#options.ttlDays + 2) * DAY_MS)
   }
 
   async #take(box: BoxBytes, publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
@@ -148,24 +174,41 @@ export class BoxShelf {
     if (known !== undefined) {
       if (origin.source !== 'gossip' || known.entry.confirmed) return dropped('known')
       // Gossip reaches everybody: the box is nothing special any more.
-      await this.confirm(known.entry)
+      await this.#confirm(known.entry)
       return { kind: 'dropped', reason: 'known', confirmed: known.entry }
     }
     if (held.length >= BOXES_PER_ADDRESS) return dropped('third')
-    const heardAt = Math.min(now, origin.heardAt ?? now)
-    const isHot = origin.source !== 'handoff' && heardAt > now - this.#options.hotMs
     const day = expiryDay - this.#options.ttlDays
+    const share = origin.source === 'gossip' ? undefined : this.#shareOf(publication, day)
+    if (share === 'misdated') return dropped('misdated')
+    // The courier signed the epoch: whoever brings the box cannot make it younger than that.
+    const latest = share === undefined ? now : share.until + CLOCK_TOLERANCE_MS
+    const heardAt = Math.min(now, latest, origin.heardAt ?? now)
+    const isHot = origin.source !== 'handoff' && heardAt > now - this.#options.hotMs
     const kept = this.#ports.placement.isKeeper(address, day)
     if (!isHot && !kept) return dropped('not-keeper')
-    if (origin.source !== 'gossip' && !this.#isGenuine(box, publication)) return dropped('forged')
+    if (share !== undefined) {
+      if (!this.#shares.hasRoom(share, share.epoch)) return dropped('quota')
+      if (!this.#isGenuine(box, publication)) return dropped('forged')
+      // After the signatures: what others forge must not use up a courier's share.
+      this.#shares.add(share, share.epoch)
+    }
     if (!(await this.#makeRoom())) return dropped('full')
     const confirmed = origin.source === 'gossip'
-    const slot = held.length
+    const slot = held[0]?.entry.slot === 0 ? 1 : 0
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
     await this.#write({ entry, publication }, { isNew: true, isHot })
     const source = confirmed ? 'gossip' : 'reconcile'
-    const arrival: Arrival = { source, confirmed, conflict: slot > 0 }
+    const arrival: Arrival = { source, confirmed, conflict: held.length > 0 }
     return { kind: 'kept', box, entry, arrival }
+  }
+
+  #shareOf(publication: Uint8Array, day: number): (Share & { epoch: number }) | 'misdated' {
+    const published = this.#ports.publications.courierOf(publication)
+    if (published === undefined) return 'misdated'
+    const { courier, epoch } = published
+    const share = this.#ports.placement.share(courier, epoch, day)
+    return share === undefined ? 'misdated' : { ...share, epoch }
   }
 
   #isGenuine(box: BoxBytes, publication: Uint8Array): boolean {
@@ -209,14 +252,22 @@ export class BoxShelf {
   /** True when there is room for one more box. */
   async #makeRoom(): Promise<boolean> {
     if (this.#count < this.#options.maxBoxes) return true
-    this.#evicting ??= this.#evict().finally(() => {
+    this.#evicting ??= this.#inTurn(() => this.#evict()).finally(() => {
       this.#evicting = undefined
     })
     await this.#evicting
     return this.#count < this.#options.maxBoxes
   }
 
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const run = this.#removing.then(act)
+    this.#removing = run.catch(() => undefined)
+    return run
+  }
+
   async #evict(): Promise<void> {
+    // A sweep may have made room meanwhile.
+    if (this.#count < this.#options.maxBoxes) return
     const today = Math.floor(this.#ports.clock.now() / DAY_MS)
     const victims = await this.rows.expiredBefore(today, EVICT_BATCH)
     if (victims.length === 0) victims.push(...(await this.#farthest(today)))
@@ -257,6 +308,7 @@ export class BoxShelf {
 
   #remove(batch: ReturnType<BoxRows['batch']>, entry: BoxEntry): void {
     this.hot.delete(entry)
+    this.#ports.onGone(entry)
     this.rows.delete(batch, entry)
     this.#count = Math.max(0, this.#count - 1)
   }

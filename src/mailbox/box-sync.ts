@@ -18,6 +18,7 @@ import {
   ITEMS_PER_TOKEN,
   MAX_GET_ANSWER_BYTES,
   MAX_GET_BOXES,
+  MAX_OVER_QUOTA,
   MAX_SESSION_BOXES,
   PEER_BURST,
   PEER_REQUESTS_PER_SECOND,
@@ -148,6 +149,7 @@ export class BoxSync {
   ): Promise<number> {
     let received = 0
     let unkept = 0
+    let surplus = 0
     for (let at = 0; at < items.length; at += MAX_GET_BOXES) {
       const wanted = items.slice(at, at + MAX_GET_BOXES)
       const answer = await this.#ask(
@@ -160,7 +162,11 @@ export class BoxSync {
       unkept += boxes.filter((box) => box === undefined).length
       // Boxes can expire between two answers, but not by the hundred.
       if (unkept > MAX_UNKEPT_PROMISES) throw misbehaved('a peer lists boxes that it does not have')
-      received += await this.#takeAll(peer, scope, boxes, signal)
+      const taken = await this.#takeAll(peer, scope, boxes, signal)
+      received += taken.received
+      surplus += taken.surplus
+      // More than the network can have published: nothing of it is worth the bytes.
+      if (surplus > MAX_OVER_QUOTA) break
     }
     return received
   }
@@ -170,10 +176,11 @@ export class BoxSync {
     scope: ReconcileScope,
     boxes: readonly (PassedBox | undefined)[],
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<{ received: number; surplus: number }> {
     const { clock, shelf } = this.#ports
     const source = scope.kind === 'hot' ? 'reconcile' : 'handoff'
     let received = 0
+    let surplus = 0
     for (let at = 0; at < boxes.length; at += CHECKS_PER_TURN) {
       const outcomes = await Promise.all(
         boxes
@@ -187,13 +194,15 @@ export class BoxSync {
         if (outcome.kind === 'kept') {
           received++
           this.#note(peer, outcome)
+        } else if (outcome.reason === 'quota' || outcome.reason === 'misdated') {
+          surplus++
         } else if (outcome.reason === 'forged' || outcome.reason === 'malformed') {
           throw misbehaved('a peer passed on a box that no honest node keeps')
         }
       }
       await clock.sleep(0, signal)
     }
-    return received
+    return { received, surplus }
   }
 
   #note(peer: NodeId, outcome: Kept): void {
@@ -218,7 +227,8 @@ export class BoxSync {
     const { scope } = request
     // Before anything is read from the disk.
     await this.#budget.spend(peer, 1)
-    const set = scope.kind === 'shared' ? await this.#ports.shared.get(peer, scope.day) : undefined
+    const set =
+      scope.kind === 'shared' ? await this.#ports.shared.answer(peer, scope.day) : undefined
     if (request.op === 'get') return this.#answerGet(request.items, set?.entries)
     const { hot } = this.#ports.shelf
     const index: ItemIndex = set?.index ?? hot.items

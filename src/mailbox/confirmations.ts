@@ -3,6 +3,13 @@ import { type ItemSource, ItemIndex } from '../reconcile/index.ts'
 import { type BoxEntry, itemOf } from './box-entry.ts'
 import { CONFIRMATIONS, MAX_UNCONFIRMED } from './constants.ts'
 
+export interface ConfirmationsPorts {
+  /** Nodes in the network, this one included. */
+  readonly networkSize: () => number
+  /** A node of the directory: keys that anybody can make confirm nothing. */
+  readonly isKnown: (peer: NodeId) => boolean
+}
+
 interface Waiting {
   readonly entry: BoxEntry
   /** Peers that are known to have the box; the first one brought it and does not count. */
@@ -17,10 +24,10 @@ interface Waiting {
 export class Confirmations {
   readonly #index = new ItemIndex()
   readonly #waiting = new Map<string, Waiting>()
-  readonly #networkSize: () => number
+  readonly #ports: ConfirmationsPorts
 
-  constructor(networkSize: () => number) {
-    this.#networkSize = networkSize
+  constructor(ports: ConfirmationsPorts) {
+    this.#ports = ports
   }
 
   get size(): number {
@@ -48,7 +55,7 @@ export class Confirmations {
   /** `peer` has the item. Returns its entry when that was the last confirmation it needed. */
   listed(item: string, peer: NodeId): BoxEntry | undefined {
     const waiting = this.#waiting.get(item)
-    if (waiting === undefined) return undefined
+    if (waiting === undefined || !this.#ports.isKnown(peer)) return undefined
     waiting.peers.add(toHex(peer))
     if (waiting.peers.size - 1 < this.#needed()) return undefined
     this.delete(waiting.entry)
@@ -66,6 +73,6 @@ export class Confirmations {
 
   /** In a network of three there is only one further peer. */
   #needed(): number {
-    return Math.max(0, Math.min(CONFIRMATIONS, this.#networkSize() - 2))
+    return Math.max(0, Math.min(CONFIRMATIONS, this.#ports.networkSize() - 2))
   }
 }

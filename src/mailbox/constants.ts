@@ -68,6 +68,18 @@ export const ITEMS_PER_TOKEN = 2_048
 export const MAX_SHARED_SETS = 4
 export const SHARED_SET_MS = 300_000
 
+/** Couriers and epochs whose boxes are counted. */
+export const MAX_SHARES = 65_536
+/** Share of the mailbox for boxes of couriers that are not known, brought by other ways than gossip. */
+export const STRANGER_SHARE = 0.125
+/** Boxes above a share that one session may bring before it ends. */
+export const MAX_OVER_QUOTA = 256
+/** Shared sets that one peer may have built in a row, and seconds until one more. */
+export const SHARED_SET_BURST = 4
+export const SHARED_SET_REFILL_S = 30
+/** Sessions close together after a box came that has to be confirmed. */
+export const CONFIRM_SESSIONS = 120
+
 /** Boxes in one hand-over. */
 export const MAX_HANDOFF_BOXES = 32
 /** Boxes of one peer that a keeper takes over in a row, and per second after that. */

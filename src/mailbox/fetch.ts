@@ -76,7 +76,8 @@ export class BoxFetch {
    * @throws HearsayError `aborted`.
    */
   async fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult> {
-    const local = await this.#local(address)
+    // One that may have been made for this node alone is no reason not to ask.
+    const local = await this.#local(address, { onlyConfirmed: true })
     if (local.length > 0) return { status: 'found', boxes: local }
     const keepers = this.#ports.placement.keepers(address, day)
     const quorum = notFoundQuorum(keepers.length)
@@ -93,9 +94,10 @@ export class BoxFetch {
     return { status: believed ? 'not-found' : 'unreachable', asked }
   }
 
-  async #local(address: Address): Promise<BoxBytes[]> {
+  async #local(address: Address, o = { onlyConfirmed: false }): Promise<BoxBytes[]> {
     const records = await this.#ports.shelf.all(address)
     return records
+      .filter(({ entry }) => entry.confirmed || !o.onlyConfirmed)
       .map(({ publication }) => this.#ports.publications.boxOf(publication))
       .filter((box) => box !== undefined)
   }

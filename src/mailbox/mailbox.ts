@@ -20,6 +20,7 @@ import { Confirmations } from './confirmations.ts'
 import {
   BLAME_POINTS,
   CATCH_UP_PEERS,
+  CONFIRM_SESSIONS,
   CONFIRM_INTERVAL_MS,
   DEFAULT_QUOTA_BYTES,
   NEIGHBOUR_INTERVAL_MS,
@@ -82,6 +83,8 @@ export class Mailbox {
   readonly #handoff: Handoff
   /** Sessions that are still due after an absence. */
   #owed = 0
+  /** Sessions close together that boxes to be confirmed still get: one that never is must not get them forever. */
+  #hurried = 0
   readonly #dropped = new Map<DropReason, number>()
   readonly #boxListeners = new Set<(box: BoxBytes, arrival: Arrival) => void>()
   readonly #confirmedListeners = new Set<(boxHash: Uint8Array) => void>()
@@ -98,11 +101,15 @@ export class Mailbox {
       1,
       Math.floor((options.maxBytes ?? DEFAULT_QUOTA_BYTES) / STORED_BOX_BYTES),
     )
+    // A node that comes back knows few descriptors at first, but it sees who is connected.
+    this.#confirmations = new Confirmations({
+      networkSize: () => Math.max(ports.placement.size(), ports.peers.connected().length + 1),
+      isKnown: (peer) => ports.placement.isKnown(peer),
+    })
     this.#shelf = new BoxShelf(
-      { ...ports, log: this.#log },
+      { ...ports, log: this.#log, onGone: (entry) => this.#confirmations.delete(entry) },
       { ttlDays, hotMs, maxBoxes: this.#maxBoxes },
     )
-    this.#confirmations = new Confirmations(() => ports.placement.size())
     const shared = {
       ...ports,
       shelf: this.#shelf,
@@ -190,8 +197,7 @@ export class Mailbox {
    */
   async catchUp(signal: AbortSignal): Promise<void> {
     this.#owed = CATCH_UP_PEERS
-    const peers = shuffled(this.#ports.rng, this.#ports.peers.connected())
-    for (const peer of peers.slice(0, CATCH_UP_PEERS)) {
+    for (const peer of this.#partners().slice(0, CATCH_UP_PEERS)) {
       this.#owed--
       await this.reconcileHot(peer, signal, 'now')
     }
@@ -242,7 +248,16 @@ export class Mailbox {
     }
   }
 
+  /** Connected nodes in random order; strangers, whom the directory does not know, only if there is nobody else. */
+  #partners(): NodeId[] {
+    const { peers, placement, rng } = this.#ports
+    const connected = peers.connected()
+    const known = connected.filter((peer) => placement.isKnown(peer))
+    return shuffled(rng, known.length > 0 ? known : connected)
+  }
+
   #announce({ box, arrival }: Kept): void {
+    if (!arrival.confirmed) this.#hurried = CONFIRM_SESSIONS
     for (const listener of this.#boxListeners) listener(box, arrival)
   }
 
@@ -284,14 +299,15 @@ export class Mailbox {
   }
 
   async #reconcileForever(signal: AbortSignal): Promise<void> {
-    const { clock, peers, rng } = this.#ports
+    const { clock } = this.#ports
     while (!signal.aborted) {
-      const soon = this.#owed > 0 || this.#confirmations.size > 0
+      const soon = this.#owed > 0 || (this.#hurried > 0 && this.#confirmations.size > 0)
       await clock.sleep(soon ? CONFIRM_INTERVAL_MS : RECONCILE_INTERVAL_MS, signal)
-      const [peer] = shuffled(rng, peers.connected())
+      const [peer] = this.#partners()
       if (peer === undefined) continue
       const upTo = this.#owed > 0 ? 'now' : 'settled'
       this.#owed = Math.max(0, this.#owed - 1)
+      this.#hurried = Math.max(0, this.#hurried - 1)
       await this.reconcileHot(peer, signal, upTo)
     }
   }

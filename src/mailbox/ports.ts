@@ -15,12 +15,31 @@ export interface PlacementPort {
   successor(address: Address, day: number): NodeId | undefined
   /** Nodes in the network, this one included. */
   size(): number
+  /** True for a node of the directory. */
+  isKnown(node: NodeId): boolean
+  /**
+   * Whose share of the epoch's publications a box of `day` counts against; undefined when no honest clock shows
+   * that day in that epoch.
+   */
+  share(courier: NodeId, epoch: number, day: number): Share | undefined
+}
+
+export interface Share {
+  readonly pool: string
+  /** Publications of the pool in one epoch, at most. */
+  readonly limit: number
+  /** ms: no honest clock shows the epoch after it. */
+  readonly until: number
 }
 
 /** Publications as gossip defines them. */
 export interface PublicationPort {
   /** The box inside, a view; undefined for anything malformed. Costs nothing. */
   boxOf(publication: Uint8Array): BoxBytes | undefined
+  /** Who says to have published it, and in which epoch: true when `isSigned`. */
+  courierOf(
+    publication: Uint8Array,
+  ): { readonly courier: NodeId; readonly epoch: number } | undefined
   /** A courier of this network signed it. Says nothing of the time. */
   isSigned(publication: Uint8Array): boolean
 }
@@ -45,6 +64,8 @@ export type DropReason =
   | 'known'
   | 'third'
   | 'forged'
+  | 'misdated'
+  | 'quota'
   | 'not-keeper'
   | 'overloaded'
   | 'full'

@@ -2,7 +2,13 @@ import { type Clock, equalBytes, type NodeId, toHex } from '../base/index.ts'
 import { ItemIndex } from '../reconcile/index.ts'
 import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
-import { MAX_SHARED_SETS, SHARED_SET_MS } from './constants.ts'
+import { PeerBudget } from '../net/index.ts'
+import {
+  MAX_SHARED_SETS,
+  SHARED_SET_BURST,
+  SHARED_SET_MS,
+  SHARED_SET_REFILL_S,
+} from './constants.ts'
 import type { PlacementPort } from './ports.ts'
 
 /** The boxes of an expiry day that this node and a neighbour both keep. */
@@ -19,20 +25,36 @@ export class SharedSets {
   readonly #shelf: BoxShelf
   readonly #placement: PlacementPort
   readonly #sets = new Map<string, { at: number; set: Promise<SharedSet> }>()
+  readonly #budget: PeerBudget
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(ports: { clock: Clock; shelf: BoxShelf; placement: PlacementPort }) {
     this.#clock = ports.clock
     this.#shelf = ports.shelf
     this.#placement = ports.placement
+    this.#budget = new PeerBudget(ports.clock, {
+      burst: SHARED_SET_BURST,
+      perSecond: 1 / SHARED_SET_REFILL_S,
+    })
+  }
+
+  /**
+   * `get` for a peer that asks. A set costs a pass over the boxes of a day: a stranger, who keeps nothing, gets an
+   * empty one, and every peer few.
+   * @throws HearsayError `overloaded`.
+   */
+  async answer(peer: NodeId, day: number): Promise<SharedSet> {
+    if (!this.#placement.isKnown(peer)) return { index: new ItemIndex(), entries: new Map() }
+    if (this.#held(peer, day) === undefined) await this.#budget.spend(peer, 1)
+    return this.get(peer, day)
   }
 
   /** The set as it was at most `SHARED_SET_MS` ago. */
   get(peer: NodeId, day: number): Promise<SharedSet> {
-    const key = `${toHex(peer)} ${day}`
+    const held = this.#held(peer, day)
+    if (held !== undefined) return held
+    const key = keyOf(peer, day)
     const now = this.#clock.monotonic()
-    const held = this.#sets.get(key)
-    if (held !== undefined && now - held.at < SHARED_SET_MS) return held.set
     const set = this.#last.then(
       () => this.#build(peer, day),
       () => this.#build(peer, day),
@@ -48,6 +70,13 @@ export class SharedSets {
       this.#sets.delete(oldest)
     }
     return set
+  }
+
+  #held(peer: NodeId, day: number): Promise<SharedSet> | undefined {
+    const held = this.#sets.get(keyOf(peer, day))
+    return held !== undefined && this.#clock.monotonic() - held.at < SHARED_SET_MS
+      ? held.set
+      : undefined
   }
 
   async #build(peer: NodeId, day: number): Promise<SharedSet> {
@@ -67,3 +96,5 @@ export class SharedSets {
     return { index, entries }
   }
 }
+
+const keyOf = (peer: NodeId, day: number) => `${toHex(peer)} ${day}`

@@ -3,10 +3,12 @@ import {
   asNodeId,
   type BoxBytes,
   concat,
+  equalBytes,
   type NodeId,
   silentLogger,
+  u32be,
 } from '../../../src/base/index.ts'
-import { OwnPlacement, PlacementIndex } from '../../../src/directory/index.ts'
+import { OwnPlacement, PlacementIndex, PRESETS } from '../../../src/directory/index.ts'
 import { Mailbox, type PublicationPort } from '../../../src/mailbox/index.ts'
 import { memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import {
@@ -53,13 +55,35 @@ export function conflict(count: number): BoxBytes[] {
 
 export const addressOf = (bytes: BoxBytes) => parseBox(bytes).address
 
-/** A stand-in for gossip's format: a byte that says whether the courier signed, then the box. */
-export function publication(bytes: BoxBytes, signed = true): Uint8Array {
-  return concat(Uint8Array.of(signed ? 1 : 0), bytes)
+/** Long ago, so that epochs of all days of the tests have numbers. */
+export const CREATED_AT = START - 10 * 86_400_000
+
+/**
+ * A stand-in for gossip's format: a byte that says whether the courier signed, the epoch, the courier, the box. The
+ * courier is node 0, the epoch one of the box's day, unless told.
+ */
+export function publication(
+  bytes: BoxBytes,
+  signed = true,
+  o: { courier?: NodeId; epoch?: number } = {},
+): Uint8Array {
+  const day = parseBox(bytes).expiryDay - TTL_DAYS
+  const at = day === TODAY ? START : day * 86_400_000
+  const epoch = o.epoch ?? Math.max(0, epochAt(at))
+  return concat(Uint8Array.of(signed ? 1 : 0), u32be(epoch), o.courier ?? nodeIdAt(0), bytes)
 }
 
+export const epochAt = (ms: number) => Math.floor((ms - CREATED_AT) / PRESETS.swift.layerEpochMs)
+
+const HEAD_BYTES = 1 + 4 + 32
+
 export const publications: PublicationPort = {
-  boxOf: (bytes) => (bytes.length === 1 + BOX_BYTES ? (bytes.subarray(1) as BoxBytes) : undefined),
+  boxOf: (bytes) =>
+    bytes.length === HEAD_BYTES + BOX_BYTES ? (bytes.subarray(HEAD_BYTES) as BoxBytes) : undefined,
+  courierOf: (bytes) => ({
+    courier: asNodeId(bytes.subarray(5, HEAD_BYTES)),
+    epoch: new DataView(bytes.buffer, bytes.byteOffset).getUint32(1),
+  }),
   isSigned: (bytes) => bytes[0] === 1,
 }
 
@@ -94,9 +118,12 @@ export function world(options: WorldOptions) {
     const store = await openMemoryStore({ clock, rng: ownRng, log: silentLogger }, { disk })
     const link = net.join(nodeId)
     const placement = new OwnPlacement(
-      () => index,
-      () => members.length,
-      { nodeId, keepers },
+      {
+        index: () => index,
+        size: () => members.length,
+        isKnown: (node) => members.some((each) => equalBytes(each, node)),
+      },
+      { nodeId, network: { createdAt: CREATED_AT, parameters: { ...PRESETS.swift, keepers } } },
     )
     const mailbox = new Mailbox(
       {
