@@ -107,8 +107,9 @@ export interface Contact {
   parkedAck: { readonly upTo: number; readonly missing: readonly SeqRange[] } | undefined
   /** A job runs: later records wait. */
   busy: boolean
-  /** Times in a row that the same job was lost. */
+  /** Times in a row that the same job was lost, and the wall clock before which none is begun. */
   jobsLost: number
+  jobsAfter: number
   /** Wall clock of the next announcement of our claim. */
   announceAt: number
   /** A claimer waits to hear that the invitation is used. */

@@ -1,30 +1,30 @@
 import { type BoxBytes, HearsayError, toHex } from '../base/index.ts'
 import { constantTimeEqual } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
-import { AddressBook, type ContactSummary } from './address-book.ts'
+import type { AddressBook, ContactSummary } from './address-book.ts'
+import { assemble } from './assemble.ts'
 import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
 import { hasEnded } from './contact.ts'
 import { contactEvent } from './events.ts'
-import { Exchange } from './exchange.ts'
-import { History, type Message, type MessageFilter } from './history.ts'
-import { Incoming } from './incoming.ts'
-import { JobQueue } from './job-queue.ts'
-import { Ledger } from './ledger.ts'
-import { Lifecycle } from './lifecycle.ts'
-import { Listener } from './listener.ts'
-import { Outbox } from './outbox.ts'
+import type { Exchange } from './exchange.ts'
+import type { History, Message, MessageFilter } from './history.ts'
+import type { Incoming } from './incoming.ts'
+import type { JobQueue } from './job-queue.ts'
+import type { Ledger } from './ledger.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { Listener } from './listener.ts'
+import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
-import { Places } from './places.ts'
+import type { Places } from './places.ts'
 import {
   type BoxSource,
   type ConversationOptions,
   type ConversationPorts,
   DAY_MS,
 } from './ports.ts'
-import { Renewal } from './renewal.ts'
-import { Repair, type RepairJob } from './repair.ts'
-import { Sender } from './sender.ts'
-import { Watch } from './watch.ts'
+import type { Repair, RepairJob } from './repair.ts'
+import type { Sender } from './sender.ts'
+import type { Watch } from './watch.ts'
 
 /**
  * All conversations of one device in one network: the only entry of this module. Work is done in slots
@@ -36,7 +36,7 @@ export class Conversations {
   readonly #options: ConversationOptions
   readonly #ledger: Ledger
   readonly #history: History
-  readonly #watch = new Watch()
+  readonly #watch: Watch
   readonly #places: Places
   readonly #outbox: Outbox
   readonly #lifecycle: Lifecycle
@@ -47,66 +47,26 @@ export class Conversations {
   readonly #repair: Repair
   readonly #sender: Sender
   readonly #book: AddressBook
-  readonly #stored: number[] = []
+  readonly #stored: number[]
 
   constructor(ports: ConversationPorts, options: ConversationOptions) {
-    const { clock, rng, store, jobs, log, linked, boxes } = ports
-    const watch = this.#watch
-    const ledger = new Ledger({ store, rng }, options)
-    const history = new History({ store })
-    const places = new Places({ watch }, options)
-    const outbox = new Outbox({ clock, rng, store, ledger, history }, options)
-    const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, watch }, options)
-    const exchange = new Exchange({ clock, store, jobs, ledger, outbox, lifecycle, watch }, options)
-    const renewal = new Renewal({ clock, store, jobs, ledger, outbox, watch }, options)
-    const incoming = new Incoming(
-      { clock, rng, store, log, ledger, history, outbox, exchange, lifecycle, places, watch },
-      options,
-    )
-    const listener = new Listener({ ledger, watch, boxes }, options)
-    const repair = new Repair(
-      {
-        clock,
-        ledger,
-        places,
-        onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
-        onStored: (messages) => this.#stored.push(...messages),
-      },
-      options,
-    )
+    const parts = assemble(ports, options)
     this.#ports = ports
     this.#options = options
-    this.#ledger = ledger
-    this.#history = history
-    this.#places = places
-    this.#outbox = outbox
-    this.#lifecycle = lifecycle
-    this.#exchange = exchange
-    this.#incoming = incoming
-    this.#listener = listener
-    this.#repair = repair
-    this.#jobs = new JobQueue({
-      store,
-      log,
-      ledger,
-      lifecycle,
-      exchange,
-      renewal,
-      pump: (contact) => incoming.pump(contact),
-    })
-    this.#sender = new Sender(
-      {
-        clock,
-        rng,
-        store,
-        linked,
-        ledger,
-        outbox,
-        onLeft: (address, day, messages) => repair.audit(address, day, messages),
-      },
-      options,
-    )
-    this.#book = new AddressBook({ ledger }, options)
+    this.#ledger = parts.ledger
+    this.#history = parts.history
+    this.#watch = parts.watch
+    this.#places = parts.places
+    this.#outbox = parts.outbox
+    this.#lifecycle = parts.lifecycle
+    this.#exchange = parts.exchange
+    this.#incoming = parts.incoming
+    this.#jobs = parts.jobs
+    this.#listener = parts.listener
+    this.#repair = parts.repair
+    this.#sender = parts.sender
+    this.#book = parts.book
+    this.#stored = parts.stored
   }
 
   /** Loads everything and looks for boxes that came while nobody listened. */

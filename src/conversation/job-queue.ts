@@ -1,5 +1,5 @@
 import { HearsayError, isHearsayError } from '../base/index.ts'
-import { JOB_TRIES_MAX } from './constants.ts'
+import { JOB_TRIES_MAX, JOB_WAIT_MS } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
@@ -10,7 +10,7 @@ import type { StreamReader } from './reader.ts'
 import { needsJob, type RecordBody, tryDecodeRecord } from './records.ts'
 import type { Renewal } from './renewal.ts'
 
-export interface JobQueuePorts extends Pick<ConversationPorts, 'store' | 'log'> {
+export interface JobQueuePorts extends Pick<ConversationPorts, 'clock' | 'store' | 'log'> {
   readonly ledger: Ledger
   readonly lifecycle: Lifecycle
   readonly exchange: Exchange
@@ -47,7 +47,8 @@ export class JobQueue {
 
   /** One job of a contact; true when there may be more. */
   async #runNext(contact: Contact): Promise<boolean> {
-    if (contact.busy || hasEnded(contact)) return false
+    const { clock } = this.#ports
+    if (contact.busy || hasEnded(contact) || clock.now() < contact.jobsAfter) return false
     const job = this.#next(contact)
     if (job === undefined) return false
     contact.busy = true
@@ -55,7 +56,7 @@ export class JobQueue {
       await job.run()
       contact.jobsLost = 0
     } catch (error) {
-      if (!this.#isRefusal(contact, error)) return false
+      if (!this.#isRefusal(contact, job, error)) return false
       await this.#refuse(contact, job)
     } finally {
       contact.busy = false
@@ -65,18 +66,25 @@ export class JobQueue {
     return true
   }
 
-  /** A job that kills its worker time after time counts as refused. @throws what is no fault of a job. */
-  #isRefusal(contact: Contact, error: unknown): boolean {
+  /**
+   * What a record caused is its writer's fault when it was refused, or when it kills the worker time after time.
+   * Everything else is tried again, later and later. @throws what is no fault of a job.
+   */
+  #isRefusal(contact: Contact, job: Job, error: unknown): boolean {
+    const { clock, log } = this.#ports
     if (!isHearsayError(error) || error.fault === 'storage') throw error
-    if (error.code === 'mls-rejected') return true
-    this.#ports.log.warn('a conversation job was lost', { code: error.code })
-    if (error.fault === 'busy') return false
-    return ++contact.jobsLost >= JOB_TRIES_MAX
+    const isTheirs = job.seq !== undefined || job.claimer !== undefined
+    if (isTheirs && error.code === 'mls-rejected') return true
+    log.warn('a conversation job was lost', { code: error.code })
+    contact.jobsLost++
+    contact.jobsAfter = clock.now() + JOB_WAIT_MS * 2 ** Math.min(contact.jobsLost, JOB_TRIES_MAX)
+    return isTheirs && error.fault !== 'busy' && contact.jobsLost >= JOB_TRIES_MAX
   }
 
   async #refuse(contact: Contact, job: Job): Promise<void> {
     const { store, exchange, lifecycle, ledger } = this.#ports
     contact.jobsLost = 0
+    contact.jobsAfter = 0
     if (hasEnded(contact)) return
     if (job.claimer !== undefined) {
       // A bad claim costs its maker the claim, not the inviter the invitation.

@@ -138,6 +138,7 @@ export class Ledger {
       parkedAck: undefined,
       busy: false,
       jobsLost: 0,
+      jobsAfter: 0,
       announceAt: 0,
       verdictDue: false,
       outboxBytes: 0,

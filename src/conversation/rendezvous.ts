@@ -1,11 +1,12 @@
 import { type Address, concat, type NetworkId } from '../base/index.ts'
-import { hash, kdf, LABELS, signKeyPairFromSeed } from '../crypto/index.ts'
+import { hash, kdf, LABELS, signKeyPairFromSeed, wipe } from '../crypto/index.ts'
 import {
   addressOf,
   advanceChain,
   type BoxKeys,
   type ChainState,
   firstChain,
+  wipeBoxKeys,
 } from '../stream/index.ts'
 import { ANNOUNCEMENTS_MAX } from './constants.ts'
 
@@ -75,9 +76,13 @@ export function verdictPlace(
 
 /** The keys of the box at `index` of a place; the place's chain is used up. */
 export function keysAt(place: RendezvousPlace, index: number): BoxKeys {
-  let step = advanceChain(place.chain)
-  for (let i = 0; i < index; i++) step = advanceChain(step.next)
-  return step.keys
+  let { next, keys } = advanceChain(place.chain)
+  for (let i = 0; i < index; i++) {
+    wipeBoxKeys(keys)
+    ;({ next, keys } = advanceChain(next))
+  }
+  wipe(next.chainKey)
+  return keys
 }
 
 /** The `ANNOUNCEMENTS_MAX` addresses of a claim or verdict place. About 0.1 ms each. */
@@ -86,7 +91,9 @@ export function addressesOf(place: RendezvousPlace): Address[] {
   return Array.from({ length: ANNOUNCEMENTS_MAX }, () => {
     const { next, keys } = advanceChain(chain)
     chain = next
-    return addressOf(place.root, keys.blind)
+    const address = addressOf(place.root, keys.blind)
+    wipeBoxKeys(keys)
+    return address
   })
 }
 

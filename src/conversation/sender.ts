@@ -68,7 +68,7 @@ export class Sender {
     const contacts = [...this.#ports.ledger.contacts.values()]
     for (let i = 0; i < contacts.length; i++) {
       const contact = contacts[(this.#turn + i) % contacts.length]
-      if (contact === undefined || hasEnded(contact)) continue
+      if (contact === undefined || !this.#wants(contact)) continue
       const sealing = await this.#next(contact)
       // While the disk worked the contact may have ended, and its keys with it.
       if (sealing === undefined || hasEnded(contact)) continue
@@ -76,6 +76,19 @@ export class Sender {
       return this.#seal(sealing)
     }
     return undefined
+  }
+
+  /** Asked of every contact, so without a promise for each. */
+  #wants(contact: Contact): boolean {
+    if (hasEnded(contact)) return false
+    if (contact.verdictDue || this.#announcementDue(contact) || this.#ackDue(contact)) return true
+    return contact.writer?.wants(this.#ports.clock.now(), contact.card.phase === 'ready') === true
+  }
+
+  /** Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box. */
+  #ackDue({ card, ackDueAt, unconfirmed }: Contact): boolean {
+    if (card.phase !== 'ready' || ackDueAt === undefined || unconfirmed.size > 0) return false
+    return this.#ports.clock.now() >= ackDueAt
   }
 
   #next(contact: Contact): Promise<Sealing | undefined> {
@@ -90,11 +103,8 @@ export class Sender {
     if (writer === undefined) return undefined
     const now = clock.now()
     const isReady = contact.card.phase === 'ready'
-    // Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box.
-    const ackDue =
-      isReady && contact.unconfirmed.size === 0 && now >= (contact.ackDueAt ?? Infinity)
-    const ack = ackDue && reader ? encodeRecord({ kind: 'ack', ...reader.ackState() }) : undefined
-    if (ack === undefined && !writer.wants(now, isReady)) return undefined
+    const state = this.#ackDue(contact) ? reader?.ackState() : undefined
+    const ack = state && encodeRecord({ kind: 'ack', ...state })
     const draft = writer.draft(now, isReady, ack)
     if (draft === undefined) return undefined
     const batch = store.batch()

@@ -277,7 +277,7 @@ describe('a contact who abuses refreshes', () => {
     await talk(bob, alice, 2)
   })
 
-  it('keeps us busy with one job a slot at most when its records kill the worker', async () => {
+  it('keeps us busy with a job now and then when its records kill the worker, and is refused', async () => {
     let tries = 0
     const { air, alice, bob } = await pair({
       bob: tampering(() => ({
@@ -287,10 +287,36 @@ describe('a contact who abuses refreshes', () => {
         },
       })),
     })
+    await air.slots(8)
     await air.slot(DAY_MS)
-    await talk(alice, bob, 1)
-    await air.slots(30)
-    expect(tries).toBe(3)
+    await alice.send('alice 0')
+    await air.slots(40)
+    expect(tries).toBeLessThan(4)
+    await air.slots(600)
+    expect(tries).toBe(6)
     expect(await bob.journal('contact.refused')).toHaveLength(1)
+    expect(await bob.received()).toEqual(['alice 0'])
+  })
+
+  it('is no excuse: a refresh of ours that fails is tried again, without an event', async () => {
+    let tries = 0
+    const { air, alice, bob } = await pair({
+      alice: tampering((jobs) => ({
+        refresh: async (input) => {
+          if (++tries < 4) throw new HearsayError('bug', 'lost')
+          return jobs.refresh(input)
+        },
+      })),
+    })
+    await air.slots(8)
+    await air.slot(DAY_MS)
+    for (let i = 0; i < 15; i++) {
+      await alice.send(`alice ${i}`)
+      await air.slots(10)
+    }
+    expect(tries).toBe(4)
+    expect(await alice.journal('contact.refused')).toEqual([])
+    expect((await stored(alice)).tag).toMatch(/^0\.[23]$/)
+    expect(await bob.received()).toEqual(inOrder(alice, 15))
   })
 })

@@ -1,0 +1,84 @@
+import { AddressBook } from './address-book.ts'
+import { Exchange } from './exchange.ts'
+import { History } from './history.ts'
+import { Incoming } from './incoming.ts'
+import { JobQueue } from './job-queue.ts'
+import { Ledger } from './ledger.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { Listener } from './listener.ts'
+import { Outbox } from './outbox.ts'
+import { Places } from './places.ts'
+import type { ConversationOptions, ConversationPorts } from './ports.ts'
+import { Renewal } from './renewal.ts'
+import { Repair } from './repair.ts'
+import { Sender } from './sender.ts'
+import { Watch } from './watch.ts'
+
+/** Plugs the parts of this module together. `stored` collects the messages that keepers were found to have. */
+export function assemble(ports: ConversationPorts, options: ConversationOptions) {
+  const { clock, rng, store, jobs: runner, log, linked, boxes } = ports
+  const stored: number[] = []
+  const watch = new Watch()
+  const ledger = new Ledger({ store, rng }, options)
+  const history = new History({ store })
+  const places = new Places({ watch }, options)
+  const outbox = new Outbox({ clock, rng, store, ledger, history }, options)
+  const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, watch }, options)
+  const shared = { clock, store, ledger, outbox, watch }
+  const exchange = new Exchange({ ...shared, jobs: runner, lifecycle }, options)
+  const renewal = new Renewal({ ...shared, jobs: runner }, options)
+  const incoming = new Incoming(
+    { ...shared, rng, log, history, exchange, lifecycle, places },
+    options,
+  )
+  const jobs = new JobQueue({
+    clock,
+    store,
+    log,
+    ledger,
+    lifecycle,
+    exchange,
+    renewal,
+    pump: (contact) => incoming.pump(contact),
+  })
+  const listener = new Listener({ ledger, watch, boxes }, options)
+  const repair = new Repair(
+    {
+      clock,
+      ledger,
+      places,
+      onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
+      onStored: (messages) => stored.push(...messages),
+    },
+    options,
+  )
+  const sender = new Sender(
+    {
+      clock,
+      rng,
+      store,
+      linked,
+      ledger,
+      outbox,
+      onLeft: (address, day, messages) => repair.audit(address, day, messages),
+    },
+    options,
+  )
+  const book = new AddressBook({ ledger }, options)
+  return {
+    watch,
+    ledger,
+    history,
+    places,
+    outbox,
+    lifecycle,
+    exchange,
+    incoming,
+    jobs,
+    listener,
+    repair,
+    sender,
+    book,
+    stored,
+  }
+}
