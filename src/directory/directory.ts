@@ -80,6 +80,7 @@ export class Directory {
   readonly #waiting = new Map<string, NodeId>()
   readonly #ownPlacement: OwnPlacement
   readonly #placements = new Map<number, { version: number; index: PlacementIndex }>()
+  #dialling: { nodes: readonly Descriptor[]; targets: readonly DialTarget[] } | undefined
   #stopWatching: (() => void) | undefined
 
   constructor(ports: DirectoryPorts, options: DirectoryOptions) {
@@ -187,9 +188,11 @@ export class Directory {
   }
 
   /** Other nodes that can be dialled: the directory's, then the network file's. */
-  dialTargets(): DialTarget[] {
+  dialTargets(): readonly DialTarget[] {
+    const nodes = this.#table.all()
+    if (this.#dialling?.nodes === nodes) return this.#dialling.targets
     const targets = new Map<string, DialTarget>()
-    for (const { nodeId, addresses, reachable } of this.#table.all()) {
+    for (const { nodeId, addresses, reachable } of nodes) {
       if (reachable) targets.set(toHex(nodeId), { nodeId, addresses })
     }
     for (const text of this.#network.bootstraps) {
@@ -198,7 +201,9 @@ export class Directory {
       targets.set(toHex(target.nodeId), { nodeId: target.nodeId, addresses: [target.address] })
     }
     targets.delete(toHex(this.#nodeId))
-    return [...targets.values()]
+    // Asked for with every request: the list is made once per change.
+    this.#dialling = { nodes, targets: [...targets.values()] }
+    return this.#dialling.targets
   }
 
   /** The nodes that everybody counts on in `epoch`: the running one, the one before or the next. */

@@ -13,6 +13,7 @@ import {
   RECONNECT_FIRST_MS,
   RECONNECT_MAX_MS,
   RECONNECT_TICK_MS,
+  TARGET_OUTBOUND,
 } from './constants.ts'
 import type { DialTarget } from './ports.ts'
 
@@ -21,6 +22,8 @@ export interface ConnectorPorts {
   rng: Rng
   log: Logger
   connected(): NodeId[]
+  /** Those of them to which this node opened a connection. */
+  outbound(): NodeId[]
   dial(nodeId: NodeId, addresses: readonly string[], signal: AbortSignal): Promise<void>
   /** Nodes from the directory. */
   dialTargets(): readonly DialTarget[]
@@ -49,8 +52,8 @@ interface Backoff {
 }
 
 /**
- * Keeps `min(known nodes, targetConnections)` connections open by dialling bootstraps and known nodes in
- * random order, each with its own jittered, doubling wait. It never gives up and never dials a node twice
+ * Keeps `min(known nodes, targetConnections)` connections to known nodes open, some of them its own, by dialling
+ * bootstraps and known nodes in random order, each with its own jittered, doubling wait. It never gives up and never dials a node twice
  * at once.
  */
 export class Connector {
@@ -107,15 +110,21 @@ export class Connector {
   #due(): DialTarget[] {
     const targets = this.#targets()
     const connected = new Set(this.#ports.connected().map(toHex))
-    const missing = this.#target(targets.size) - connected.size
+    // Strangers that come in do not count: ten fresh keys would keep this node from everybody else.
+    const known = [...connected].filter((key) => targets.has(key)).length
+    const own = this.#ports.outbound().filter((nodeId) => targets.has(toHex(nodeId))).length
+    const target = this.#target(targets.size)
+    const missing = Math.max(target - known, Math.min(TARGET_OUTBOUND, target) - own)
     if (missing <= 0) return []
     const now = this.#ports.clock.monotonic()
     const candidates = [...targets].filter(
       ([key]) => !connected.has(key) && (this.#backoffs.get(key)?.notBefore ?? 0) <= now,
     )
-    return shuffled(this.#ports.rng, candidates)
-      .slice(0, missing)
-      .map(([, target]) => target)
+    const drawn = shuffled(this.#ports.rng, candidates)
+    // The directory may be full of nodes that do not exist; the operator signed the bootstraps.
+    const isBootstrap = new Set(this.#options.bootstraps.map(({ nodeId }) => toHex(nodeId)))
+    if (known === 0) drawn.sort(([a], [b]) => +isBootstrap.has(b) - +isBootstrap.has(a))
+    return drawn.slice(0, missing).map(([, each]) => each)
   }
 
   async #try(target: DialTarget, signal: AbortSignal): Promise<void> {

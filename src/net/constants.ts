@@ -7,6 +7,15 @@ export const PNET_KEY_BYTES = 32
 
 /** Connections a node tries to hold open, when it knows that many nodes. */
 export const TARGET_CONNECTIONS = 10
+/** Connections of them that we made ourselves: who comes in was not chosen by us. */
+export const TARGET_OUTBOUND = 4
+/** Open connections of one peer; two nodes can dial each other at once. */
+export const MAX_CONNECTIONS_PER_PEER = 4
+/** Dials of one host, whoever named its addresses: a burst, then so many per second. */
+export const DIALS_PER_HOST_BURST = 64
+export const DIALS_PER_HOST_PER_SECOND = 2
+/** Hosts whose dials are counted. */
+export const MAX_DIALLED_HOSTS = 1_024
 /** Hard limit of open connections; inbound ones above it are refused. */
 export const MAX_CONNECTIONS = 256
 /** Half-open inbound connections; with the upgrade timeout this bounds what slow strangers can hold. */

@@ -8,6 +8,7 @@ import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { HearsayError, type NodeId, toHex, utf8 } from '../base/index.ts'
 import {
@@ -58,7 +59,12 @@ export interface Libp2pNodeOptions {
  * limit is one of constants.ts.
  */
 export async function createLibp2pNode(
-  ports: { pubsub: GossipSubFactory; allowPeer(nodeId: NodeId): boolean },
+  ports: {
+    pubsub: GossipSubFactory
+    allowPeer(nodeId: NodeId): boolean
+    refusesDial(address: Multiaddr): boolean
+    refusesInbound(peerId: PeerId): boolean
+  },
   options: Libp2pNodeOptions,
 ): Promise<HearsayLibp2p> {
   const refuse = (peerId: PeerId): boolean => {
@@ -119,7 +125,8 @@ export async function createLibp2pNode(
     connectionMonitor: { pingInterval: PING_INTERVAL_MS, protocolPrefix },
     connectionGater: {
       denyDialPeer: refuse,
-      denyInboundEncryptedConnection: refuse,
+      denyDialMultiaddr: (address) => ports.refusesDial(address),
+      denyInboundEncryptedConnection: (peerId) => refuse(peerId) || ports.refusesInbound(peerId),
       denyOutboundEncryptedConnection: refuse,
     },
     services: {

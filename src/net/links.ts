@@ -73,10 +73,15 @@ export class StreamLinks implements Links {
     const limit = deadline(this.#ports.clock, DIAL_TIMEOUT_MS)
     try {
       const connection = await this.#ports.connect(peer, limit.signal)
-      const stream = await untilAborted(
-        connection.newStream(protocolId(this.#networkTag, protocol), { signal: limit.signal }),
-        limit.signal,
+      const id = protocolId(this.#networkTag, protocol)
+      const opening = connection.newStream(id, { signal: limit.signal })
+      opening.then(
+        (opened) => {
+          if (limit.signal.aborted) opened.abort(limit.signal.reason as Error)
+        },
+        () => undefined,
       )
+      const stream = await untilAborted(opening, limit.signal)
       stream.inactivityTimeout = Number.POSITIVE_INFINITY
       stream.addEventListener('close', () => {
         if (this.#open.get(key) === stream) this.#open.delete(key)

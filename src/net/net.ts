@@ -1,5 +1,7 @@
+import { multiaddr } from '@multiformats/multiaddr'
 import {
   type Clock,
+  equalBytes,
   HearsayError,
   isHearsayError,
   type Logger,
@@ -11,17 +13,20 @@ import { bootstrapTargets } from './bootstraps.ts'
 import { Connector, type ConnectorStatus } from './connector.ts'
 import {
   HEARTBEAT_MS,
+  MAX_CONNECTIONS,
   MAX_PENALISED_PEERS,
   MESH_PENALTY_HALF_LIFE_MS,
   PENALTY_HALF_LIFE_MS,
   TARGET_CONNECTIONS,
 } from './constants.ts'
+import { DialGuard, isLoopback } from './dial-guard.ts'
 import { createGossipSub } from './gossipsub.ts'
+import { InboundGate } from './inbound-gate.ts'
 import { KadRouter } from './kademlia.ts'
 import { createLibp2pNode, type HearsayLibp2p } from './libp2p-node.ts'
 import { StreamLinks } from './links.ts'
 import { probeListenAddresses } from './listen-probe.ts'
-import { peerIdOf } from './node-id.ts'
+import { nodeIdFromText, peerIdOf } from './node-id.ts'
 import { type NodeKey, nodeKeyFromSeed } from './node-key.ts'
 import { LivePeers } from './peers.ts'
 import { Penalties } from './penalties.ts'
@@ -35,6 +40,8 @@ export interface NetPorts {
   log: Logger
   /** Nodes that the directory knows; asked whenever connections are missing. */
   dialTargets?: () => readonly DialTarget[]
+  /** True for nodes of the directory, also those that cannot be dialled. By default those that can. */
+  isKnown?: (nodeId: NodeId) => boolean
   /** False closes connections of excluded nodes as soon as they have proved who they are. */
   allowPeer?: (nodeId: NodeId) => boolean
 }
@@ -142,6 +149,7 @@ class Libp2pNet implements Net {
         log,
         dialTargets,
         connected: () => peers.connected(),
+        outbound: () => peers.outbound(),
         dial: peers.dial.bind(peers),
       },
       {
@@ -155,10 +163,24 @@ class Libp2pNet implements Net {
   async start(): Promise<void> {
     if (this.#state !== 'created') throw new HearsayError('bug', 'net was started before')
     await probeListenAddresses(this.#options.listen)
+    const { bootstraps, listen, maxConnections } = this.#options
+    const guard = new DialGuard(this.#ports, {
+      allowLoopback: [...listen, ...bootstraps].some((each) => isLoopback(multiaddr(each))),
+    })
+    const gate = new InboundGate(
+      {
+        connections: () =>
+          this.#libp2p?.getConnections().map(({ remotePeer }) => remotePeer.toString()) ?? [],
+        isKnown: (peerId) => this.#isKnown(peerId),
+      },
+      { maxConnections: maxConnections ?? MAX_CONNECTIONS },
+    )
     const libp2p = await createLibp2pNode(
       {
         pubsub: createGossipSub(this.pubsub, this.#options),
         allowPeer: (nodeId) => this.#ports.allowPeer?.(nodeId) ?? true,
+        refusesDial: (address) => guard.refuses(address),
+        refusesInbound: (peerId) => gate.refuses(peerId.toString()),
       },
       {
         ...this.#options,
@@ -212,6 +234,13 @@ class Libp2pNet implements Net {
 
   score(nodeId: NodeId): number {
     return this.pubsub.score(peerIdOf(nodeId).toString())
+  }
+
+  #isKnown(peerId: string): boolean {
+    const nodeId = nodeIdFromText(peerId)
+    if (nodeId === undefined) return false
+    if (this.#ports.isKnown !== undefined) return this.#ports.isKnown(nodeId)
+    return this.#ports.dialTargets?.().some((each) => equalBytes(each.nodeId, nodeId)) ?? false
   }
 
   async #judge(signal: AbortSignal): Promise<void> {

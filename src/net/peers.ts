@@ -38,6 +38,17 @@ export class LivePeers implements Peers {
     return peers.map(nodeIdOf).filter((nodeId) => nodeId !== undefined)
   }
 
+  /** Nodes to which we opened a connection ourselves. */
+  outbound(): NodeId[] {
+    const open = this.#ports.libp2p()?.getConnections() ?? []
+    const nodes = new Map<string, NodeId>()
+    for (const { direction, remotePeer } of open) {
+      const nodeId = direction === 'outbound' ? nodeIdOf(remotePeer) : undefined
+      if (nodeId !== undefined) nodes.set(toHex(nodeId), nodeId)
+    }
+    return [...nodes.values()]
+  }
+
   onChange(listener: (change: PeerChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -173,6 +173,8 @@ async function bareSwarm(messages: readonly Uint8Array[]): Promise<Swarm> {
     const node = await createLibp2pNode(
       {
         allowPeer: neighboursOf(n),
+        refusesDial: () => false,
+        refusesInbound: () => false,
         pubsub: createGossipSub(
           { messageId, penaltyOf: () => 0 },
           { topics: [{ ...plan, topic }] },

@@ -17,6 +17,7 @@ const targets = (count: number) => Array.from({ length: count }, (_, i) => targe
 
 let clock: VirtualClock
 let up: Map<string, NodeId>
+let inbound: Set<string>
 let dials: { n: number; at: number; addresses: readonly string[] }[]
 let refuse: (n: number) => HearsayError | undefined
 let known: DialTarget[]
@@ -24,6 +25,7 @@ let known: DialTarget[]
 beforeEach(() => {
   clock = new VirtualClock()
   up = new Map()
+  inbound = new Set()
   dials = []
   known = []
   refuse = () => undefined
@@ -36,6 +38,7 @@ function running(options: Partial<ConnectorOptions> = {}) {
       rng: seededRng('connector'),
       log: silentLogger,
       connected: () => [...up.values()],
+      outbound: () => [...up.values()].filter((id) => !inbound.has(toHex(id))),
       dialTargets: () => known,
       dial: async (nodeId, addresses) => {
         const n = nodeId[0] ?? 0
@@ -118,6 +121,40 @@ describe('the connector', () => {
     const { connector, stop } = running()
     await clock.advance(5_000)
     expect(connector.status()).toMatchObject({ mismatches: 1, unreachable: 1 })
+    await stop()
+  })
+
+  it('does not count strangers that came in, or an attacker with ten keys would be everybody', async () => {
+    known = targets(20)
+    for (let n = 100; n < 120; n++) {
+      up.set(toHex(node(n)), node(n))
+      inbound.add(toHex(node(n)))
+    }
+    const { stop } = running()
+    await clock.advance(5_000)
+    expect(dials.length).toBe(4)
+    await stop()
+  })
+
+  it('dials some nodes itself, however many known ones came in', async () => {
+    known = targets(60)
+    for (let n = 1; n <= 40; n++) {
+      up.set(toHex(node(n)), node(n))
+      inbound.add(toHex(node(n)))
+    }
+    const { stop } = running()
+    await clock.advance(5_000)
+    expect(dials.length).toBe(4)
+    expect(dials.every(({ n }) => n > 40)).toBe(true)
+    await stop()
+  })
+
+  it('tries the bootstraps first when it has nobody, in a directory of nodes that do not exist', async () => {
+    known = targets(200)
+    refuse = (n) => (n === 201 ? undefined : new HearsayError('peer-unreachable', 'nobody'))
+    const { stop } = running({ bootstraps: [target(201)] })
+    await clock.advance(100)
+    expect(dials[0]?.n).toBe(201)
     await stop()
   })
 

@@ -1,0 +1,55 @@
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../base/index.ts'
+import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND, MAX_DIALLED_HOSTS } from './constants.ts'
+
+const LOOPBACK = /^(?:127\.|::1$|::ffff:(?:127\.|7f[0-9a-f]{2}:)|(?:.+\.)?localhost\.?$)/i
+// Unspecified, link-local (there the metadata services of clouds are), multicast and broadcast.
+const NOWHERE =
+  /^(?:0\.|169\.254\.|22[4-9]\.|2[3-5]\d\.|::$|fe[89ab][0-9a-f]:|ff[0-9a-f]{2}:|::ffff:(?:0|169\.254)\.)/i
+
+/**
+ * Judges every address before it is dialled, whoever named it: descriptors and Kademlia answers are written by
+ * strangers, who would like to have us knock at services of this machine, or all of us at one victim.
+ */
+export class DialGuard {
+  readonly #clock: Clock
+  readonly #allowLoopback: boolean
+  readonly #hosts = new Map<string, { tokens: number; at: number }>()
+
+  /** `allowLoopback`: this node belongs to a network on one machine. */
+  constructor(ports: { clock: Clock }, options: { allowLoopback: boolean }) {
+    this.#clock = ports.clock
+    this.#allowLoopback = options.allowLoopback
+  }
+
+  /** True for an address that must not be dialled, or not so often. Each call that says false counts as a dial. */
+  refuses(address: Multiaddr): boolean {
+    const host = hostOf(address)
+    if (NOWHERE.test(host)) return true
+    if (!this.#allowLoopback && LOOPBACK.test(host)) return true
+    return !this.#take(host)
+  }
+
+  #take(host: string): boolean {
+    const now = this.#clock.monotonic()
+    const last = this.#hosts.get(host) ?? { tokens: DIALS_PER_HOST_BURST, at: now }
+    const refilled = last.tokens + ((now - last.at) * DIALS_PER_HOST_PER_SECOND) / 1_000
+    const tokens = Math.min(DIALS_PER_HOST_BURST, refilled)
+    this.#hosts.delete(host)
+    this.#hosts.set(host, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now })
+    if (this.#hosts.size > MAX_DIALLED_HOSTS) {
+      const [oldest] = this.#hosts.keys()
+      if (oldest !== undefined) this.#hosts.delete(oldest)
+    }
+    return tokens >= 1
+  }
+}
+
+/** True for an address on this machine. */
+export function isLoopback(address: Multiaddr): boolean {
+  return LOOPBACK.test(hostOf(address))
+}
+
+function hostOf(address: Multiaddr): string {
+  return address.getComponents()[0]?.value ?? ''
+}
