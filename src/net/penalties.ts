@@ -1,7 +1,7 @@
 import type { Clock } from '../base/index.ts'
 
-/** Below this a penalty is forgotten. */
-const NEGLIGIBLE_POINTS = 0.5
+/** Below this a penalty is forgotten: far less than any single one, or many small ones would never add up. */
+const NEGLIGIBLE_POINTS = 0.01
 
 /** Points that peers lost by our own judgement, fading by half every `halfLifeMs`; bounded in number. */
 export class Penalties {

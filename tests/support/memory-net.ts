@@ -19,7 +19,8 @@ import {
   type TopicHandler,
   type Verdict,
 } from '../../src/net/index.ts'
-import { SEEN_TTL_MS } from '../../src/net/constants.ts'
+import { MAX_PENALISED_PEERS, PENALTY_HALF_LIFE_MS, SEEN_TTL_MS } from '../../src/net/constants.ts'
+import { Penalties } from '../../src/net/penalties.ts'
 import { MemoryLinks, MemoryRequests } from './memory-streams.ts'
 
 export interface MemoryNetworkOptions {
@@ -293,10 +294,13 @@ export class MemoryPeers implements Peers {
   /** Points by node in hex, never fading: a test reads what was imposed. */
   readonly penalties = new Map<string, number>()
   readonly #rejects = new Map<string, number>()
+  readonly #fading: Penalties
 
   constructor(network: MemoryNetwork, node: MemoryNode) {
     this.#network = network
     this.#node = node
+    const options = { halfLifeMs: PENALTY_HALF_LIFE_MS, maxPeers: MAX_PENALISED_PEERS }
+    this.#fading = new Penalties({ clock: network.clock }, options)
   }
 
   connected(): NodeId[] {
@@ -322,6 +326,7 @@ export class MemoryPeers implements Peers {
   penalise(nodeId: NodeId, points: number): void {
     const key = toHex(nodeId)
     this.penalties.set(key, (this.penalties.get(key) ?? 0) + points)
+    this.#fading.add(key, points)
   }
 
   /** A message of this node was rejected. */
@@ -330,11 +335,11 @@ export class MemoryPeers implements Peers {
     this.#rejects.set(key, (this.#rejects.get(key) ?? 0) + 1)
   }
 
-  /** 0 or below: rejected messages and penalties, nothing fades. */
+  /** 0 or below: rejected messages, which are not forgotten here, and penalties, which fade as with libp2p. */
   score(nodeId: NodeId): number {
     const key = toHex(nodeId)
     const lost = REJECT_POINTS * (this.#rejects.get(key) ?? 0) ** 2
-    return -lost - (this.penalties.get(key) ?? 0)
+    return -lost - this.#fading.of(key)
   }
 
   tell(change: PeerChange): void {
