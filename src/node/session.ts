@@ -62,6 +62,16 @@ const ABSENCE_MS = 30_000
 const LINK_POLL_MS = 500
 const HAND_OVER_MS = 10_000
 
+interface Moment {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+/** Time between two moments by whichever clock saw more of it. */
+function away(from: Moment, to: Moment): number {
+  return Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
+}
+
 /**
  * This node in one network: net, directory, gossip, mailbox, slots and conversations, plugged together here
  * and nowhere else. The path of a box can be read from top to bottom.
@@ -77,7 +87,7 @@ export class Session {
   readonly #options: SessionOptions
   readonly #tasks: TaskGroup
   #linkedAt: number | undefined
-  #lostAt: number | undefined
+  #lostAt: Moment | undefined
   #holdWaived = false
 
   constructor(ports: SessionPorts, options: SessionOptions) {
@@ -97,6 +107,7 @@ export class Session {
         rng,
         log,
         dialTargets: () => this.directory.dialTargets(),
+        isKnown: (nodeId) => this.directory.get(nodeId) !== undefined,
         allowPeer: (nodeId) =>
           !this.directory.isExcluded(nodeId) && ports.isBanned?.(nodeId) !== true,
       },
@@ -163,8 +174,16 @@ export class Session {
         boxes,
         epochs: { epochAt: (timeMs) => epochAt(network, timeMs) },
         couriers: {
-          isCourier: (node) => (directory.get(node) === undefined ? 'unknown' : 'yes'),
-          quota: () => courierQuota(this.nodeCount, this.nodeCount, parameters),
+          isCourier: (node) => {
+            if (directory.isExcluded(node)) return 'no'
+            return directory.get(node) === undefined ? 'unknown' : 'yes'
+          },
+          quota: (_node, epoch) => {
+            const { frozen, nodes } = directory.frozen(epoch)
+            // A young network grows within its epoch: whoever came first has published at a higher rate.
+            const count = frozen ? Math.max(1, nodes.length) : 1
+            return courierQuota(count, count, parameters)
+          },
         },
         known: mailbox,
         store: new CourierCounters({ store }),
@@ -314,25 +333,36 @@ export class Session {
     return this.#linkedAt !== undefined && this.gossip.meshPeers() > 0
   }
 
-  /** After every absence: what was missed is reconciled, looked for and, for a while, not answered. */
+  /**
+   * After every absence: what was missed is reconciled, looked for and, for a while, not answered. A machine that
+   * slept was absent too: the monotonic clock stands still then, and the wall clock tells.
+   */
   async #watchLink(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
+    let polledAt = { wall: clock.now(), monotonic: clock.monotonic() }
     while (!signal.aborted) {
+      const now = { wall: clock.now(), monotonic: clock.monotonic() }
+      const slept = now.wall - polledAt.wall - (now.monotonic - polledAt.monotonic) > ABSENCE_MS
+      if (slept && this.#linkedAt !== undefined) this.#lose(polledAt)
       const linked = this.link === 'linked'
-      const now = clock.monotonic()
       if (linked && this.#linkedAt === undefined) {
-        const away = this.#lostAt === undefined ? Number.POSITIVE_INFINITY : now - this.#lostAt
+        const absent = this.#lostAt === undefined || away(this.#lostAt, now) > ABSENCE_MS
         // Before `#linkedAt`: until then nothing real leaves.
-        if (away > ABSENCE_MS && !this.#holdWaived) this.slots.hold()
+        if (absent && !this.#holdWaived) this.slots.hold()
         this.#holdWaived = false
-        this.#linkedAt = clock.now()
-        if (away > ABSENCE_MS) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))
+        this.#linkedAt = now.wall
+        if (absent) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))
       } else if (!linked && this.#linkedAt !== undefined) {
-        this.#linkedAt = undefined
-        this.#lostAt = now
+        this.#lose(now)
       }
+      polledAt = now
       await clock.sleep(LINK_POLL_MS, signal)
     }
+  }
+
+  #lose(at: Moment): void {
+    this.#linkedAt = undefined
+    this.#lostAt = at
   }
 
   async #rejoined(signal: AbortSignal): Promise<void> {
