@@ -45,6 +45,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const repair = new Repair(
     {
       clock,
+      rng,
       ledger,
       places,
       onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),

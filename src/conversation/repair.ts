@@ -1,6 +1,6 @@
-import { type Address, type BoxBytes, type Clock, toHex } from '../base/index.ts'
+import { type Address, type BoxBytes, type Clock, type Rng, toHex, uniform } from '../base/index.ts'
 import { Audits } from './audits.ts'
-import { GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
+import { CATCH_UP_MS, GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
@@ -22,6 +22,7 @@ export interface RepairJob {
 
 export interface RepairPorts {
   readonly clock: Clock
+  readonly rng: Rng
   readonly ledger: Ledger
   readonly places: Places
   /** Boxes from the keepers of one address, to be treated like any that were heard. */
@@ -61,6 +62,7 @@ export class Repair {
   /** Day of the last box before the latest absence. */
   readonly #awaySince = new Map<Contact, number>()
   readonly #gaps = new Map<string, GapTries>()
+  #nextCatchUp = 0
 
   constructor(ports: RepairPorts, options: ConversationOptions) {
     this.#ports = ports
@@ -70,6 +72,8 @@ export class Repair {
 
   /** Asks for everything that may have come while this node was away, contact by contact. */
   catchUp(): void {
+    const { clock, rng } = this.#ports
+    this.#nextCatchUp = clock.now() + CATCH_UP_MS * (0.5 + uniform(rng) / 2)
     this.#probing.clear()
     for (const contact of this.#ports.ledger.contacts.values()) {
       if (!hasEnded(contact)) this.probe(contact)
@@ -108,6 +112,8 @@ export class Repair {
 
   /** The next look-up, or undefined when nothing is due. */
   next(): RepairJob | undefined {
+    // Who missed more boxes in a row than its window is wide would hear none again, and not know it.
+    if (this.#ports.clock.now() >= this.#nextCatchUp) this.catchUp()
     return this.#gapJob() ?? this.#probeJob() ?? this.#auditJob()
   }
 

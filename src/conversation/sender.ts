@@ -55,6 +55,8 @@ export class Sender {
   readonly #ports: SenderPorts
   readonly #options: ConversationOptions
   readonly #flights = new Map<string, Flight>()
+  /** Boxes that no peer took. Nobody has seen them, so they may go again as they are, and no address is lost. */
+  readonly #unsent: { readonly box: BoxBytes; readonly flight: Flight }[] = []
   #turn = 0
 
   constructor(ports: SenderPorts, options: ConversationOptions) {
@@ -65,6 +67,8 @@ export class Sender {
   /** The next box, contact after contact, or undefined when nothing waits. One call at a time. */
   async nextBox(): Promise<BoxBytes | undefined> {
     if (!this.#ports.linked()) return undefined
+    const unsent = await this.#nextUnsent()
+    if (unsent !== undefined) return unsent
     const contacts = [...this.#ports.ledger.contacts.values()]
     for (let i = 0; i < contacts.length; i++) {
       const contact = contacts[(this.#turn + i) % contacts.length]
@@ -76,6 +80,27 @@ export class Sender {
       return this.#seal(sealing)
     }
     return undefined
+  }
+
+  async #nextUnsent(): Promise<BoxBytes | undefined> {
+    for (;;) {
+      const next = this.#unsent.shift()
+      if (next === undefined) return undefined
+      const { box, flight } = next
+      if (hasEnded(flight.contact)) continue
+      if (parseBox(box).expiryDay === this.#expiryDay()) {
+        this.#flights.set(toHex(parseBox(box).address), flight)
+        return box
+      }
+      // Its day is over: what it carried goes in a fresh one.
+      const batch = this.#ports.store.batch()
+      this.#unsend(batch, flight)
+      await batch.commit()
+    }
+  }
+
+  #expiryDay(): number {
+    return dayOf(this.#ports.clock.now()) + this.#options.ttlDays
   }
 
   /** Asked of every contact, so without a promise for each. */
@@ -176,12 +201,10 @@ export class Sender {
   }
 
   #seal({ flight, keys, rootSeed, payload, salted }: Sealing): BoxBytes {
-    const { clock, rng } = this.#ports
-    const { networkId, ttlDays } = this.#options
-    const expiryDay = dayOf(clock.now()) + ttlDays
-    const input = { networkId, expiryDay, rootSeed, keys, payload }
+    const { networkId } = this.#options
+    const input = { networkId, expiryDay: this.#expiryDay(), rootSeed, keys, payload }
     const box = salted
-      ? sealSaltedBox({ ...input, salt: rng.bytes(BOX_SALT_BYTES) })
+      ? sealSaltedBox({ ...input, salt: this.#ports.rng.bytes(BOX_SALT_BYTES) })
       : sealBox(input)
     this.#flights.set(toHex(parseBox(box).address), flight)
     wipeBoxKeys(keys)
@@ -190,7 +213,7 @@ export class Sender {
     return box
   }
 
-  /** What became of a box: with no peer it has not left, and what it carried is due again in a fresh one. */
+  /** What became of a box: with no peer it has not left, and is the next to go. */
   async published(box: BoxBytes, peers: number): Promise<void> {
     const { address } = parseBox(box)
     const key = toHex(address)
@@ -198,12 +221,14 @@ export class Sender {
     this.#flights.delete(key)
     if (flight === undefined || hasEnded(flight.contact)) return
     const { store, outbox, clock, onLeft } = this.#ports
+    if (peers === 0) {
+      this.#unsent.push({ box, flight })
+      return
+    }
+    if (flight.kind !== 'stream' || flight.draft.finished.length === 0) return
     const batch = store.batch()
-    if (peers === 0) this.#unsend(batch, flight)
-    else if (flight.kind === 'stream' && flight.draft.finished.length > 0) {
-      const messages = outbox.left(batch, flight.contact, flight.draft.finished)
-      onLeft(address.slice() as Address, dayOf(clock.now()), messages)
-    } else return
+    const messages = outbox.left(batch, flight.contact, flight.draft.finished)
+    onLeft(address.slice() as Address, dayOf(clock.now()), messages)
     await batch.commit()
   }
 

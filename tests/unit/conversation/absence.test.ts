@@ -72,6 +72,45 @@ describe('a device that was away', () => {
     await air.until(async () => (await bob.received()).length === 1, 60)
   })
 
+  it('that was deaf for longer than its window is wide hears again within a day', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    bob.keeps = false
+    air.keepers = false
+    air.hears = (_box, to) => to !== bob
+    const texts = Array.from({ length: 40 }, (_, i) => `${i} ${'w'.repeat(1500)}`)
+    for (const text of texts) {
+      await alice.send(text)
+      await air.slot()
+    }
+    air.hears = () => true
+    air.keepers = true
+    await alice.send('after')
+    await air.slots(200)
+    expect(await bob.received()).toEqual([])
+    await air.slot(DAY_MS)
+    await air.until(async () => (await bob.received()).length === 41, 200)
+    expect(await bob.received()).toEqual([...texts, 'after'])
+  })
+
+  it('finds boxes behind a run of addresses that were never used', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    for (let i = 0; i < 6; i++) {
+      alice.linked = true
+      await alice.send(`part ${i}`)
+      // The box is sealed and the device dies over it.
+      await alice.conversations.nextBox()
+      await alice.crash()
+      await alice.restart()
+    }
+    await air.slots(4)
+    await alice.crash()
+    await bob.restart()
+    await air.until(async () => (await bob.received()).length === 6, 100)
+    expect(await bob.received()).toEqual([0, 1, 2, 3, 4, 5].map((i) => `part ${i}`))
+  })
+
   it('stops asking when it is up to date', async () => {
     const { air, bob } = await pair()
     await leave(bob)

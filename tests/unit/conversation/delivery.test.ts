@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HearsayError } from '../../../src/base/index.ts'
-import { codeOf, pair } from '../../support/devices.ts'
+import { parseBox } from '../../../src/stream/index.ts'
+import { codeOf, OPTIONS, pair } from '../../support/devices.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -75,7 +76,7 @@ describe('a text', () => {
     expect(await alice.state(id)).toBe('cancelled')
   })
 
-  it('that no peer took is not sent, and goes again in a fresh box', async () => {
+  it('that no peer took is not sent, and goes again without the loss of an address', async () => {
     const { air, alice, bob } = await pair()
     await air.slots(8)
     alice.peers = 0
@@ -85,6 +86,34 @@ describe('a text', () => {
     alice.peers = 1
     await air.until(async () => (await alice.state(id)) === 'delivered', 10)
     expect(await bob.received()).toEqual(['x'.repeat(5000)])
+  })
+
+  it('finds no peer for hours and uses up no more addresses than boxes', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    alice.peers = 0
+    const id = await alice.send('patience')
+    await air.slots(100)
+    alice.peers = 1
+    const before = air.sent.length
+    await air.until(async () => (await alice.state(id)) === 'delivered', 8)
+    expect(air.sentBy(alice, before)).toBe(1)
+    expect(await bob.received()).toEqual(['patience'])
+  })
+
+  it('that found no peer before midnight goes in a box of the new day', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    alice.peers = 0
+    await alice.send('late')
+    await air.slots(3)
+    await air.slot(13 * HOUR_MS)
+    alice.peers = 1
+    const before = air.sent.length
+    await air.until(async () => (await bob.received()).length === 1, 8)
+    const [sent] = air.sent.slice(before)
+    const today = Math.floor(air.clock.now() / (24 * HOUR_MS))
+    expect(sent && parseBox(sent.box).expiryDay).toBe(today + OPTIONS.ttlDays)
   })
 
   it('whose middle box no peer took is whole before it counts as sent', async () => {
