@@ -169,6 +169,7 @@ describe('a refresh', () => {
     await air.slots(30)
     // Now alice hears nothing: she offers another KeyPackage while bob answers the first with a Welcome.
     air.hears = (_box, to) => to !== alice
+    air.keepers = false
     await air.slot(DAY_MS)
     await bob.send('bob 0')
     await alice.send('alice 1')
@@ -177,6 +178,7 @@ describe('a refresh', () => {
     expect(await stored(alice)).toMatchObject({ keyPackages: 2, peerEpoch: 2 })
     await alice.crash()
     air.hears = () => true
+    air.keepers = true
     await alice.restart()
     await air.until(async () => (await alice.received()).length === 1, 200)
     await air.slots(30)
