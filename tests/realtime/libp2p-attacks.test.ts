@@ -1,13 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type BoxBytes, systemClock, systemRng, toHex } from '../../../src/base/index.ts'
-import { directoryTopicPlan } from '../../../src/directory/index.ts'
-import { gossipTopics } from '../../../src/gossip/index.ts'
-import { GOSSIP_THRESHOLD, GRAYLIST_THRESHOLD } from '../../../src/net/constants.ts'
-import { coverBox, parseBox } from '../../../src/stream/index.ts'
-import { Courier, garbageBox, nextAddresses } from '../../support/hostile.ts'
-import { type RealNode, RealNodes } from '../../support/real-nodes.ts'
-import { eventually } from '../../support/test-nets.ts'
+import { type BoxBytes, systemClock, systemRng, toHex } from '../../src/base/index.ts'
+import { directoryTopicPlan } from '../../src/directory/index.ts'
+import { gossipTopics } from '../../src/gossip/index.ts'
+import { GOSSIP_THRESHOLD, GRAYLIST_THRESHOLD } from '../../src/net/constants.ts'
+import { coverBox, parseBox } from '../../src/stream/index.ts'
+import { Courier, garbageBox, nextAddresses } from '../support/hostile.ts'
+import { type RealNode, RealNodes } from '../support/real-nodes.ts'
+import { eventually } from '../support/test-nets.ts'
 
 const COUNT = 10
 
