@@ -2,11 +2,8 @@
  * gossip: publications of boxes over PubSub, their validation, quotas and scoring. SPEC.md has the formats.
  */
 export {
-  COUNTER_BLOCK,
-  MAX_BOXES_PER_ADDRESS,
   PROOF_BYTES,
   PUBLICATION_BYTES,
-  PUBLICATION_VERSION,
 } from './constants.ts'
 export { Gossip } from './gossip.ts'
 export type {
@@ -30,7 +27,7 @@ export { decodeProof, encodeProof, verifyProof } from './proof.ts'
 export type { MisbehaviourProof } from './proof.ts'
 export { decodePublication, encodePublication, publicationId } from './publication.ts'
 export type { Publication, PublicationHeader } from './publication.ts'
-export { GossipMetrics, REASONS } from './reasons.ts'
+export { REASONS } from './reasons.ts'
 export type { Reason } from './reasons.ts'
 export { storedPublications } from './stored-publications.ts'
 export type { StoredPublications } from './stored-publications.ts'

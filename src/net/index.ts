@@ -6,7 +6,7 @@ export { GRAYLIST_THRESHOLD, MESH_DEGREE } from './constants.ts'
 export { createNet } from './net.ts'
 export type { Net, NetOptions, NetPorts, NetStatus } from './net.ts'
 export { PeerBudget } from './peer-budget.ts'
-export { nodeIdFromText, nodeIdOf, peerIdOf, peerIdText } from './node-id.ts'
+export { nodeIdFromText, peerIdText } from './node-id.ts'
 export type {
   DialTarget,
   Kademlia,

@@ -69,15 +69,6 @@ export async function equivocate(
   })
 }
 
-/** The address of the writer's next box, as the writer computes it. */
-export async function ownNextAddress({ session, store }: Insider, contact: string) {
-  const bytes = await store.get(BUCKETS.streams, session.conversations.contact(contact).id)
-  if (bytes === undefined) throw new Error('no stream to this contact')
-  const { epoch } = decodeWriter(bytes)
-  const { keys } = advanceChain({ index: epoch.chain.index, chainKey: epoch.chain.chainKey })
-  return addressOf(signKeyPairFromSeed(epoch.rootSeed).publicKey, keys.blind)
-}
-
 export function noise(rng: Rng): Uint8Array {
   return rng.bytes(BOX_PAYLOAD_BYTES)
 }
