@@ -239,7 +239,7 @@ describe('a joining device', () => {
     const { ratchetTree } = raw(group.owner.state)
     const add = [decoded(own.keyPackage)]
     for (const leaf of [8, 2047]) {
-      const wide: typeof ratchetTree = new Array(2 * leaf + 1).fill(undefined)
+      const wide: typeof ratchetTree = Array.from({ length: 2 * leaf + 1 })
       wide[0] = ratchetTree[0]
       wide[2 * leaf] = ratchetTree[2]
       expect(await reasonOf((async () => readTree(wide, 1n))())).toBe('too-many-leaves')
