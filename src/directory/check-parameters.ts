@@ -1,3 +1,4 @@
+import { MAX_WINDOW_SIZE } from '../stream/index.ts'
 import { MAX_EPOCH_PUBLICATIONS, MAX_HOT_BOXES } from './constants.ts'
 import { fileFault } from './file-fault.ts'
 import type { NetworkParameters } from './parameters.ts'
@@ -24,7 +25,7 @@ const RANGES: Readonly<Record<NumberName, readonly [min: number, max: number]>> 
   layerEpochMs: [1_000, 30 * DAY],
   ackSettleMs: [0, 10 * 60_000],
   ackJitterMs: [0, HOUR],
-  addressWindow: [8, 1_024],
+  addressWindow: [8, MAX_WINDOW_SIZE],
 }
 
 const PRESET_NAMES = ['custom', 'swift', 'lab', 'balanced', 'strong'] as const

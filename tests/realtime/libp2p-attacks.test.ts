@@ -6,7 +6,7 @@ import { gossipTopics } from '../../src/gossip/index.ts'
 import { GOSSIP_THRESHOLD, GRAYLIST_THRESHOLD } from '../../src/net/constants.ts'
 import { coverBox, parseBox } from '../../src/stream/index.ts'
 import { Courier, garbageBox, nextAddresses } from '../support/hostile.ts'
-import { type RealNode, RealNodes } from '../support/real-nodes.ts'
+import { type RealNode, RealNodes, until } from '../support/real-nodes.ts'
 import { eventually } from '../support/test-nets.ts'
 
 const COUNT = 10
@@ -40,13 +40,7 @@ function cover(): BoxBytes {
 
 async function expectDelivery(text: string): Promise<void> {
   const id = await alice.send('bob', text)
-  let state = ''
-  await eventually(() => {
-    void alice.state(id).then((now) => {
-      state = now
-    })
-    return state === 'delivered'
-  }, 20_000)
+  await until('delivered', async () => (await alice.state(id)) === 'delivered')
   expect((await bob.received()).filter((each) => each === text)).toEqual([text])
 }
 
@@ -87,14 +81,8 @@ describe('over libp2p', () => {
     const texts = Array.from({ length: COUNT }, (_, i) => `text ${i} ${'.'.repeat(1_850)}`)
     for (const text of texts) await alice.send('bob', text)
     await eventually(() => heard.every((mine) => mine.size === COUNT), 20_000)
-    let received: string[] = []
-    await eventually(() => {
-      void bob.received().then((now) => {
-        received = now
-      })
-      return received.length >= COUNT
-    }, 20_000)
-    expect(received).toEqual(texts)
+    await until('all received', async () => (await bob.received()).length >= COUNT)
+    expect(await bob.received()).toEqual(texts)
   })
 
   it('nonsense on every protocol and topic makes nobody stumble or slow', async () => {

@@ -15,7 +15,6 @@ import { encodeHeader, publicationDigest } from '../../src/gossip/publication.ts
 import type { Session } from '../../src/node/session.ts'
 import { BUCKETS, type Store } from '../../src/store/index.ts'
 import {
-  addressOf,
   advanceChain,
   BOX_BYTES,
   BOX_PAYLOAD_BYTES,

@@ -170,3 +170,16 @@ export class RealNode {
     return (await this.session.conversations.messages(all)).map((message) => message.text)
   }
 }
+
+/** Asks `probe` every 50 ms until it says yes. */
+export async function until(
+  what: string,
+  probe: () => Promise<boolean>,
+  ms = 20_000,
+): Promise<void> {
+  const end = performance.now() + ms
+  while (!(await probe())) {
+    if (performance.now() > end) throw new Error(`not in time: ${what}`)
+    await systemClock.sleep(50)
+  }
+}

@@ -95,7 +95,7 @@ describe('a writer who signs two boxes under one address', () => {
 
 describe('old publications that are sent again', () => {
   it('are not passed on and deliver nothing twice, minutes and epochs later', async () => {
-    const here = await victims({ seed: 'replay', overrides: { boxRate: 4 } })
+    const here = await victims({ seed: 'replay', overrides: { boxRate: 2 } })
     const { world, alice, bob, inject } = here
     const heard: Uint8Array[] = []
     const stop = world.air.tap(({ kind, name, bytes }) => {
@@ -105,7 +105,7 @@ describe('old publications that are sent again', () => {
     stop()
     const old = [...new Map(heard.map((bytes) => [toHex(bytes), bytes])).values()]
     // At once, when seen-caches have forgotten them, and when their epoch is over.
-    for (const waitMs of [1_000, 185_000, 400_000]) {
+    for (const waitMs of [1_000, 185_000, 250_000]) {
       await world.run(waitMs)
       const passed = forwards(here)
       for (const bytes of old) inject(bytes)

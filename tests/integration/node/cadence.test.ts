@@ -12,9 +12,9 @@ import { ksTwoSample } from '../../support/statistics.ts'
 import { World, type WorldNode, type WorldOptions } from '../../support/world.ts'
 
 const SIGNIFICANCE = 0.01
-const LONG_MS = 240_000
-const STRETCH_MS = 150_000
-const SHORT_MS = 100_000
+const LONG_MS = 200_000
+const STRETCH_MS = 110_000
+const SHORT_MS = 60_000
 const DAY_MS = 86_400_000
 /** Fills a box and most of another. */
 const PARAGRAPH = 'x'.repeat(1_700)
@@ -80,32 +80,35 @@ async function compare({ world, alice, carol }: Here, work: () => Promise<void>)
 }
 
 /** A fair test at 1 % is wrong for one seed in a hundred: a finding counts when a second seed has it too. */
-async function expectNoLeaks(seed: string, run: (seed: string) => Promise<string[]>) {
+async function confirmedLeaks(
+  seed: string,
+  run: (seed: string) => Promise<string[]>,
+): Promise<string[]> {
   const first = await run(seed)
-  if (first.length > 0)
-    expect({ first, second: await run(`${seed} again`) }).toEqual({ first, second: [] })
+  return first.length === 0 ? [] : run(`${seed} again`)
 }
 
 describe('what a node publishes', () => {
   it('looks the same with 0 and with 20 messages queued, refreshes of the keys included', async () => {
-    await expectNoLeaks('queue', async (seed) => {
+    const confirmed = await confirmedLeaks('queue', async (seed) => {
       const here = await threeNodes({ seed })
       const { world, alice } = here
       const idle = await captured(world, alice, () => world.run(LONG_MS))
       const busy = await captured(world, alice, () => withQueue(here, 20, LONG_MS))
-      expect(idle.cycles).toBeGreaterThan(300)
+      expect(idle.cycles).toBeGreaterThan(250)
       expect([idle.perMinute, busy.perMinute]).toEqual([80, 80])
       expect(busy.sizes).toEqual([2189])
-      expect(busy.capture.sightings.filter(({ real }) => real).length).toBeGreaterThan(300)
+      expect(busy.capture.sightings.filter(({ real }) => real).length).toBeGreaterThan(250)
       expect(idle.capture.sightings.some(({ real }) => real)).toBe(false)
       expect(here.alice.jobs.refresh).toBeGreaterThan(1)
       expect(here.bob.jobs.followCommit ?? 0).toBeGreaterThan(0)
       return findLeaks(idle, busy, SIGNIFICANCE)
     })
+    expect(confirmed).toEqual([])
   })
 
   it('looks the same while it makes new contacts', async () => {
-    await expectNoLeaks('contacts', async (seed) => {
+    const confirmed = await confirmedLeaks('contacts', async (seed) => {
       const here = await threeNodes({ seed })
       const { world, alice, bob } = here
       const { busy, leaks } = await compare(here, async () => {
@@ -121,10 +124,11 @@ describe('what a node publishes', () => {
       expect(busy.capture.sightings.filter(({ real }) => real).length).toBeGreaterThan(30)
       return leaks
     })
+    expect(confirmed).toEqual([])
   })
 
   it('looks the same on a disk that is slow, and real boxes come at the moments of cover', async () => {
-    await expectNoLeaks('disk', async (seed) => {
+    const confirmed = await confirmedLeaks('disk', async (seed) => {
       const diskMs = (rng: { bytes(length: number): Uint8Array }) => (rng.bytes(1)[0] ?? 0) / 3
       const here = await threeNodes({ seed, diskMs })
       const { world, alice } = here
@@ -136,19 +140,20 @@ describe('what a node publishes', () => {
         }
       })
       const { real, cover } = busy.capture.momentsInSlot()
-      expect(Math.min(real.length, cover.length)).toBeGreaterThan(100)
+      expect(Math.min(real.length, cover.length)).toBeGreaterThan(70)
       const p = ksTwoSample(real, cover)
       return p < SIGNIFICANCE ? [...leaks, `real and cover differ: p = ${p}`] : leaks
     })
+    expect(confirmed).toEqual([])
   })
 
   it('looks the same when the link goes and comes back, with a queue and without', async () => {
-    await expectNoLeaks('link', async (seed) => {
+    const confirmed = await confirmedLeaks('link', async (seed) => {
       const here = await threeNodes({ seed, overrides: { rejoinHoldMs: 20_000 } })
       const { world, alice, bob } = here
       const away = async (depth: number) => {
         const stretches: Cadence[] = []
-        for (let i = 0; i < 4; i++) {
+        for (let i = 0; i < 3; i++) {
           world.air.setOnline(alice.nodeId, false)
           for (let n = 0; n < depth; n++) await alice.send('bob', PARAGRAPH)
           await bob.send('alice', 'while you were away')
@@ -160,6 +165,7 @@ describe('what a node publishes', () => {
       }
       return findLeaks(await away(0), await away(20), SIGNIFICANCE)
     })
+    expect(confirmed).toEqual([])
   })
 
   it('carries nothing real during the hold after an absence', async () => {
@@ -182,15 +188,15 @@ describe('what a node publishes', () => {
   })
 
   it('is dated today on both sides of midnight, real and cover', async () => {
-    const startMs = Date.UTC(2026, 0, 15, 23, 55)
+    const startMs = Date.UTC(2026, 0, 15, 23, 57)
     const here = await threeNodes({ seed: 'midnight', startMs })
     const { world, alice } = here
     const { ttlDays } = world.network.parameters
     const { capture } = await captured(world, alice, async () => {
-      await withQueue(here, 3, 200_000)
-      await world.run(60_000)
+      await withQueue(here, 3, 110_000)
+      await world.run(40_000)
       // Hours of nothing but real boxes must not leave old cover behind.
-      await withQueue(here, 20, 200_000)
+      await withQueue(here, 20, 110_000)
     })
     const midnight = Date.UTC(2026, 0, 16)
     expect(capture.sightings.some(({ at }) => at < midnight)).toBe(true)
@@ -259,10 +265,11 @@ describe('a leak is found by the same checks', () => {
   })
 
   it('and what has no leak passes the same short run', async () => {
-    await expectNoLeaks('control', async (seed) => {
+    const confirmed = await confirmedLeaks('control', async (seed) => {
       const here = await threeNodes({ seed })
       return (await compare(here, () => withQueue(here, 20, SHORT_MS))).leaks
     })
+    expect(confirmed).toEqual([])
   })
 })
 

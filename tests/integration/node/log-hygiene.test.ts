@@ -120,6 +120,13 @@ async function eventfulLife(log: LogBook, forbidden: Forbidden) {
   }
   for (const alias of ['late claimer', 'never used']) forbidden.text('alias', alias)
 
+  // A writer who equivocates, before the couriers of the attack are excluded.
+  const payloads = [noise(rng), noise(rng)]
+  for (const box of await equivocate(mallory, alice.name, world.network, { now, payloads })) {
+    inject(courier.publish(world.network, box, world.clock.now()))
+  }
+  await world.run(10_000)
+
   // What does get written down: sessions with a peer that answers nonsense, a courier that cheats.
   const { signal } = new AbortController()
   if (attacker !== undefined) attacker.requests.answer = async () => rng.bytes(100)
@@ -133,13 +140,9 @@ async function eventfulLife(log: LogBook, forbidden: Forbidden) {
     const box = coverBox({ networkId, expiryDay, rng })
     inject(courier.publish(world.network, box, world.clock.now(), { counter: 7 }))
   }
+  await world.run(5_000)
 
-  // A writer who equivocates, and contacts that are removed.
-  const payloads = [noise(rng), noise(rng)]
-  for (const box of await equivocate(mallory, alice.name, world.network, { now, payloads })) {
-    inject(courier.publish(world.network, box, world.clock.now()))
-  }
-  await world.run(10_000)
+  // A contact that is removed.
   const batch = bob.store.batch()
   ;(await bob.session.conversations.toRemove(alice.name))(batch)
   await world.drive(batch.commit())
