@@ -29,7 +29,16 @@ async function world() {
     const store = await openMemoryStore({ clock, rng, log: silentLogger })
     const link = net.join(node.nodeId)
     const directory = new Directory(
-      { ...link, store, clock: own, rng, log: silentLogger, sign: node.sign },
+      {
+        pubsub: link.pubsub,
+        requests: link.requests,
+        peers: link.peers,
+        store,
+        clock: own,
+        rng,
+        log: silentLogger,
+        sign: node.sign,
+      },
       {
         network,
         nodeId: node.nodeId,
