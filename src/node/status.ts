@@ -82,7 +82,8 @@ function mixing(session: Session | undefined, networks: Networks): NodeStatus['m
     protectedMessages: 0,
     statement:
       'This release publishes a node’s boxes itself: neighbours can tell who writes a box, though not ' +
-      'to whom, nor whether it is cover. When you write is hidden; that you are a node is not.',
+      'to whom, nor whether it is cover. A keeper that is asked for an old box learns who asked. When you ' +
+      'write is hidden; that you are a node is not.',
   }
 }
 
