@@ -45,6 +45,7 @@ async function texts(net: Testnet, node: number): Promise<string[]> {
     do {
       const page = await rpc.call('messages.list', {
         direction: 'in',
+        order: 'asc',
         limit: 500,
         ...(cursor === undefined ? {} : { cursor }),
       })
