@@ -1,3 +1,4 @@
+import type { MessageState } from '../conversation/index.ts'
 import type { JsonObject } from '../store/index.ts'
 
 /** What identifies a mutation that a client may repeat: same key and request, same result, no second effect. */
@@ -157,16 +158,7 @@ export interface InviteView {
   readonly expiresAt: string
 }
 
-export type MessageState =
-  | 'queued'
-  | 'sent'
-  | 'stored'
-  | 'delivered'
-  | 'read'
-  | 'failed'
-  | 'expired'
-  | 'cancelled'
-  | 'received'
+export type { MessageState } from '../conversation/index.ts'
 
 export interface MessageView {
   readonly messageId: string
