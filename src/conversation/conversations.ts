@@ -164,8 +164,8 @@ export class Conversations {
   }
 
   /** See `Sender.published`. */
-  published(box: BoxBytes, peers: number): Promise<void> {
-    return this.#sender.published(box, peers)
+  published(box: BoxBytes, hasLeft: boolean): Promise<void> {
+    return this.#sender.published(box, hasLeft)
   }
 
   /** The next look-up at the keepers, or undefined when nothing is due. */

@@ -17,6 +17,8 @@ export interface RepairJob {
   readonly address: Address
   /** UTC day of publishing. */
   readonly day: number
+  /** An own box: its keepers are asked even though it is here. */
+  readonly isAudit: boolean
   done(result: RepairResult): void
 }
 
@@ -214,16 +216,23 @@ export class Repair {
   #auditJob(): RepairJob | undefined {
     const audit = this.#audits.take()
     if (audit === undefined) return undefined
-    return this.#job(audit.address, audit.day, (result) => {
+    const then = (result: RepairResult): void => {
       if (result.status === 'found') this.#ports.onStored(audit.messages)
       else this.#audits.again(audit)
-    })
+    }
+    return this.#job(audit.address, audit.day, then, true)
   }
 
-  #job(address: Address, day: number, then: (result: RepairResult) => void): RepairJob {
+  #job(
+    address: Address,
+    day: number,
+    then: (result: RepairResult) => void,
+    isAudit = false,
+  ): RepairJob {
     return {
       address,
       day,
+      isAudit,
       done: (result) => {
         if (result.status === 'found') this.#ports.onBoxes(result.boxes)
         then(result)

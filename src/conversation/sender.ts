@@ -55,7 +55,7 @@ export class Sender {
   readonly #ports: SenderPorts
   readonly #options: ConversationOptions
   readonly #flights = new Map<string, Flight>()
-  /** Boxes that no peer took. Nobody has seen them, so they may go again as they are, and no address is lost. */
+  /** Boxes that did not leave. Nobody has seen them, so they may go again as they are, and no address is lost. */
   readonly #unsent: { readonly box: BoxBytes; readonly flight: Flight }[] = []
   #turn = 0
 
@@ -213,15 +213,15 @@ export class Sender {
     return box
   }
 
-  /** What became of a box: with no peer it has not left, and is the next to go. */
-  async published(box: BoxBytes, peers: number): Promise<void> {
+  /** What became of a box: one that has not left is the next to go. */
+  async published(box: BoxBytes, hasLeft: boolean): Promise<void> {
     const { address } = parseBox(box)
     const key = toHex(address)
     const flight = this.#flights.get(key)
     this.#flights.delete(key)
     if (flight === undefined || hasEnded(flight.contact)) return
     const { store, outbox, clock, onLeft } = this.#ports
-    if (peers === 0) {
+    if (!hasLeft) {
       this.#unsent.push({ box, flight })
       return
     }

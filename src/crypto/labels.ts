@@ -36,8 +36,8 @@ export const LABELS = {
   admissionProof: 'hearsay/v1/directory/admission-proof',
   admissionRevocation: 'hearsay/v1/directory/admission-revocation',
   admissionWork: 'hearsay/v1/directory/admission-work',
-  electionThreshold: 'hearsay/v1/directory/election-threshold',
-  electionLayer: 'hearsay/v1/directory/election-layer',
+  election: 'hearsay/v1/directory/election',
+  heartbeat: 'hearsay/v1/directory/heartbeat',
   kadPlacement: 'hearsay/v1/directory/kad-placement',
   frozenSet: 'hearsay/v1/directory/frozen-set',
   // gossip

@@ -15,14 +15,15 @@ export const URI_PREFIX = 'hearsay:join/'
 /** 4 of 2048 words: 44 bits of the network id, to compare by voice. */
 export const NETWORK_WORDS = 4
 
-/** A descriptor with its signature. */
-export const MAX_DESCRIPTOR_BYTES = 2_048
+/** A descriptor with its signature and X-Wing keys. */
+export const MAX_DESCRIPTOR_BYTES = 6_144
 export const MAX_ADDRESSES = 8
 /** Multiaddr without a peer id, ASCII. */
 export const MAX_ADDRESS_BYTES = 128
 /** This epoch's key, the next ones, and one that is still in its grace period. */
 export const MAX_MIX_KEYS = 4
-export const MIX_KEY_BYTES = 32
+/** Bytes of a mix key by suite: X25519, or X-Wing (ML-KEM-768 1184 | X25519 32). */
+export const MIX_KEY_BYTES = { x25519: 32, 'x-wing': 1_216 } as const
 export const REQUEST_KEY_BYTES = 32
 export const PNET_KEY_BYTES = 32
 
@@ -43,6 +44,10 @@ export const FREEZE_LAG_EPOCHS = 2
 export const DIVERSITY_NETS_PER_KEEPER = 2
 /** Keepers of one box within one /16, when the diversity rule holds. */
 export const MAX_KEEPERS_PER_NET = 2
+/** Packets that a mix holds on average: what a relayed packet hides among. */
+export const PACKETS_PER_MIX = 16
+/** A layer with one mix is seen through by it, and stops with it. */
+export const MIN_MIXES_PER_LAYER = 2
 /** Keepers of one box on one host (/32 of IPv4), when the diversity rule holds. */
 export const MAX_KEEPERS_PER_HOST = 1
 
@@ -74,6 +79,13 @@ export const ITEMS_PER_TOKEN = 2_048
 export const EPOCH_POLL_MS = 30_000
 /** Nodes whose budget is remembered. */
 export const MAX_BUDGETS = 4_096
+
+/** Shortest mean time between two heartbeats of a node that may mix. */
+export const HEARTBEAT_MIN_MS = 10_000
+/** The same for each such node: all together send two a second at most. */
+export const HEARTBEAT_PER_NODE_MS = 500
+/** Heartbeats in a row whose absence means that the node is away. */
+export const HEARTBEATS_MISSED = 3
 
 /** Gossip topic of descriptors, conflicts and revocations. */
 export const DIRECTORY_TOPIC = 'directory'

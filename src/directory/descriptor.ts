@@ -16,7 +16,7 @@ import { isNodeAddress } from './multiaddr.ts'
 export interface MixKey {
   /** Key epoch, see `keyEpochAt`. */
   readonly epoch: number
-  /** X25519 public key, 32 bytes. */
+  /** Public key of the network's suite: 32 bytes (X25519) or 1216 (X-Wing). */
   readonly key: Uint8Array
 }
 
@@ -91,7 +91,7 @@ export function issueDescriptor(
  */
 export function readDescriptor(bytes: Uint8Array): Descriptor {
   if (bytes.length > MAX_DESCRIPTOR_BYTES) {
-    throw new HearsayError('too-large', 'a descriptor is at most 2048 bytes')
+    throw new HearsayError('too-large', 'a descriptor is at most 6144 bytes')
   }
   if (bytes.length <= SIGNATURE_BYTES) throw fault('length')
   const body = bytes.subarray(0, bytes.length - SIGNATURE_BYTES)
@@ -155,7 +155,7 @@ function readMixKeys(list: unknown[]): MixKey[] {
   return list.map((item) => {
     const fields = new FieldList(item, 'mixKeys', fault)
     const epoch = fields.integer('mixKeys', 0xffff_ffff)
-    const key = fields.bytes('mixKeys', MIX_KEY_BYTES)
+    const key = fields.bytes('mixKeys', MIX_KEY_BYTES.x25519, MIX_KEY_BYTES['x-wing'])
     fields.end()
     if (epoch <= last) throw fault('mixKeys')
     last = epoch

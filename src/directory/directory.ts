@@ -27,8 +27,10 @@ import { DirectoryStore, type NarrowStore } from './directory-store.ts'
 import { DirectorySync, type SyncTarget } from './directory-sync.ts'
 import { epochAt, epochStart } from './epochs.ts'
 import { type FrozenSet, FrozenSets } from './frozen-sets.ts'
-import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
 import { Intake } from './intake.ts'
+import { Liveness } from './liveness.ts'
+import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
+import { type Couriers, MixElection, type MixLayers } from './mix-layers.ts'
 import { bootstrapTarget } from './multiaddr.ts'
 import type { Network } from './network.ts'
 import { NodeTable } from './node-table.ts'
@@ -76,6 +78,8 @@ export class Directory {
   readonly #intake: Intake
   readonly #announcer: Announcer
   readonly #sync: DirectorySync
+  readonly #liveness: Liveness
+  readonly #election: MixElection
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
   readonly #waiting = new Map<string, NodeId>()
   readonly #ownPlacement: OwnPlacement
@@ -92,6 +96,19 @@ export class Directory {
     this.#sets = new FrozenSets(options.network, this.#table)
     this.#store = new DirectoryStore(ports.store)
     this.#tasks = new TaskGroup(this.#log)
+    this.#liveness = new Liveness(
+      {
+        ...ports,
+        log: this.#log,
+        isCandidate: (node) => this.#table.get(node)?.reachable === true,
+        candidates: () => this.#index().size,
+      },
+      { networkId: options.network.id, nodeId: options.nodeId },
+    )
+    this.#election = new MixElection(
+      { liveness: this.#liveness, frozen: (epoch) => this.#sets.get(epoch) },
+      options.network,
+    )
     this.#intake = new Intake(
       {
         clock: ports.clock,
@@ -102,6 +119,7 @@ export class Directory {
         sets: this.#sets,
         store: this.#store,
         changed: () => this.#tell({ kind: 'nodes' }),
+        heartbeat: (bytes) => this.#liveness.hear(bytes),
         foreignSelf: () => this.#announcer.requestIssue(),
         spawn: (name, task) => this.#tasks.spawn(name, task),
       },
@@ -129,6 +147,7 @@ export class Directory {
         index: () => this.#index(),
         size: () => this.#table.size,
         isKnown: (node) => this.#table.get(node) !== undefined,
+        requestKey: (node) => this.#table.get(node)?.requestKey,
       },
       { nodeId: options.nodeId, network: options.network },
     )
@@ -153,12 +172,15 @@ export class Directory {
     })
     this.#tasks.spawn('epochs', (signal) => this.#rollEpochs(signal))
     this.#tasks.spawn('sync', (signal) => this.#reconcileForever(signal))
+    this.#tasks.spawn('heartbeats', (signal) => this.#liveness.run(signal))
     this.#tasks.spawn('flush', (signal) => this.#flushForever(signal))
   }
 
-  /** Ends all background work and writes what is not on disk yet. */
+  /** Says that this node goes, ends all background work and writes what is not on disk yet. */
   async stop(): Promise<void> {
+    if (this.#stopWatching !== undefined) await this.#liveness.leave()
     this.#stopWatching?.()
+    this.#stopWatching = undefined
     await this.#tasks.stop()
     await this.#store.flush()
   }
@@ -209,6 +231,19 @@ export class Directory {
   /** The nodes that everybody counts on in `epoch`: the running one, the one before or the next. */
   frozen(epoch: number): FrozenSet {
     return this.#sets.get(epoch)
+  }
+
+  /**
+   * The mixes of `epoch`, one list per layer, by the frozen set and without those that everybody knows to be away.
+   * The same object until something changes.
+   */
+  mixes(epoch: number): MixLayers {
+    return this.#election.get(epoch)
+  }
+
+  /** Who may bring boxes into gossip in `epoch`. */
+  couriers(epoch: number): Couriers {
+    return this.#election.couriers(epoch)
   }
 
   /** The K nodes that keep a box, nearest first. `day`: UTC day of publishing. */

@@ -35,9 +35,10 @@ export class FieldList {
     return value
   }
 
-  bytes(name: string, length: number): Uint8Array {
+  /** Bytes of one of the lengths. */
+  bytes(name: string, ...lengths: readonly number[]): Uint8Array {
     const value = this.#list[this.#next++]
-    if (!(value instanceof Uint8Array) || value.length !== length) throw this.#fault(name)
+    if (!(value instanceof Uint8Array) || !lengths.includes(value.length)) throw this.#fault(name)
     return value
   }
 

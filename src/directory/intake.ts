@@ -48,6 +48,8 @@ export interface IntakePorts {
   readonly store: DirectoryStore
   /** Called after every change of the table. */
   readonly changed: () => void
+  /** Judges a heartbeat. */
+  readonly heartbeat: (bytes: Uint8Array) => Verdict
   /** A descriptor of this node came that it did not issue in this run. */
   readonly foreignSelf: () => void
   readonly spawn: (name: string, task: () => Promise<void>) => void
@@ -169,6 +171,7 @@ export class Intake {
 
   #verdictOn(type: MessageType, payload: Uint8Array): Verdict {
     if (type === MESSAGE_TYPES.descriptor) return this.#verdictOnDescriptor(payload)
+    if (type === MESSAGE_TYPES.heartbeat) return this.#ports.heartbeat(payload)
     const isNews =
       type === MESSAGE_TYPES.conflict
         ? this.acceptConflict(payload)

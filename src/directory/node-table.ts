@@ -1,7 +1,12 @@
 import { equalBytes, type NodeId, toHex } from '../base/index.ts'
 import { admissionFault, admissionOrder } from './admission.ts'
 import { conflictOf, type DescriptorConflict } from './conflict.ts'
-import { CLOCK_TOLERANCE_MS, DESCRIPTOR_TTL_EPOCHS, MAX_NODES } from './constants.ts'
+import {
+  CLOCK_TOLERANCE_MS,
+  DESCRIPTOR_TTL_EPOCHS,
+  MAX_NODES,
+  MIX_KEY_BYTES,
+} from './constants.ts'
 import { type Descriptor, isSignedByNode } from './descriptor.ts'
 import type { Network } from './network.ts'
 import type { RevocationList } from './revocation.ts'
@@ -9,6 +14,7 @@ import type { RevocationList } from './revocation.ts'
 /** Why a descriptor was not taken. The first group is the sender's fault, the second nobody's. */
 export type DescriptorFault =
   | 'network'
+  | 'suite'
   | 'signature'
   | 'admission'
   | 'known'
@@ -29,7 +35,7 @@ const refused = (reason: DescriptorFault): DescriptorOutcome => ({ kind: 'refuse
 
 /** True when no honest node passes such a descriptor on. */
 export function isBlameworthy(reason: DescriptorFault): boolean {
-  return ['network', 'signature', 'admission'].includes(reason)
+  return ['network', 'suite', 'signature', 'admission'].includes(reason)
 }
 
 /**
@@ -143,6 +149,8 @@ export class NodeTable {
     now: number,
   ): DescriptorFault | undefined {
     if (!equalBytes(descriptor.networkId, this.#network.id)) return 'network'
+    const keyBytes = MIX_KEY_BYTES[this.#network.parameters.suite]
+    if (descriptor.mixKeys.some(({ key }) => key.length !== keyBytes)) return 'suite'
     if (this.isExcluded(descriptor.nodeId)) return 'excluded'
     if (known !== undefined && descriptor.sequence < known.sequence) return 'older'
     if (known !== undefined && equalBytes(descriptor.hash, known.hash)) return 'known'

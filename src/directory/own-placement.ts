@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE_MS } from './constants.ts'
 import { epochStart } from './epochs.ts'
 import type { Network } from './network.ts'
 import { kadId, type PlacementIndex, placementKey } from './placement.ts'
-import { courierQuota, quotaOf } from './publish-rate.ts'
+import { courierCeiling, quotaOf } from './publish-rate.ts'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
@@ -14,6 +14,8 @@ export interface PlacementView {
   /** Living nodes, this one included. */
   size(): number
   isKnown(node: NodeId): boolean
+  /** The key for what is sealed to a node. */
+  requestKey(node: NodeId): Uint8Array | undefined
 }
 
 /** Whose share of the network's publications a box counts against. */
@@ -57,8 +59,13 @@ export class OwnPlacement {
     return this.#view.isKnown(node)
   }
 
+  /** X25519, 32 bytes; undefined for a node that is not known. */
+  requestKey(node: NodeId): Uint8Array | undefined {
+    return this.#view.requestKey(node)
+  }
+
   /**
-   * The share of a box of `day` that `courier` published in `epoch`: of one node what it can publish at all, of all
+   * The share of a box of `day` that `courier` published in `epoch`: of one node what a courier can publish at all, of all
    * nodes that are not known (they left, or made themselves a key) together what the whole network can. Undefined
    * when no honest clock shows that day in that epoch.
    */
@@ -70,7 +77,7 @@ export class OwnPlacement {
     const isEarly = epoch > 0 && (day + 1) * DAY_MS + HOUR_MS <= from
     if (isEarly || day * DAY_MS >= until) return undefined
     if (this.#view.isKnown(courier)) {
-      return { pool: toHex(courier), limit: courierQuota(1, 1, parameters), until }
+      return { pool: toHex(courier), limit: courierCeiling(parameters), until }
     }
     const { boxRate, copies, layerEpochMs, slack } = parameters
     const limit = quotaOf((boxRate * copies * layerEpochMs) / 1_000, slack)

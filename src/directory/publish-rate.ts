@@ -1,4 +1,4 @@
-import { MIN_QUOTA } from './constants.ts'
+import { MIN_MIXES_PER_LAYER, MIN_QUOTA } from './constants.ts'
 import type { NetworkParameters } from './parameters.ts'
 
 type RateParameters = Pick<NetworkParameters, 'slotMs' | 'boxRate' | 'copies'>
@@ -40,4 +40,17 @@ export function courierQuota(
   const publications = effectiveRate(nodes, parameters) * parameters.copies
   const mean = (publications * parameters.layerEpochMs) / 1_000 / Math.max(1, couriers)
   return quotaOf(mean, parameters.slack)
+}
+
+/**
+ * Publications that one courier may make in a directory epoch at most, however few nodes and couriers there are:
+ * what the layer of couriers shares when it has as few as it may.
+ */
+export function courierCeiling({
+  boxRate,
+  copies,
+  layerEpochMs,
+  slack,
+}: Pick<NetworkParameters, 'boxRate' | 'copies' | 'layerEpochMs' | 'slack'>): number {
+  return quotaOf((boxRate * copies * layerEpochMs) / 1_000 / MIN_MIXES_PER_LAYER, slack)
 }

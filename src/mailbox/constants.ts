@@ -19,7 +19,6 @@ export const SWEEP_ROWS = 256
 export const SWEEP_INTERVAL_MS = 60_000
 
 /** Request protocols, short names. */
-export const FETCH_PROTOCOL = 'mailbox/fetch'
 export const RECONCILE_PROTOCOL = 'mailbox/reconcile'
 export const HANDOFF_PROTOCOL = 'mailbox/handoff'
 
@@ -27,10 +26,14 @@ export const HANDOFF_PROTOCOL = 'mailbox/handoff'
 export const FETCH_REQUEST_BYTES = 34
 /** version 1 | count 1 | box 2048: the same size whether found or not. */
 export const FETCH_ANSWER_BYTES = 2_050
-/** One keeper's time to answer. */
-export const FETCH_TIMEOUT_MS = 5_000
-/** Answers of one peer at a time. */
-export const FETCH_CONCURRENT = 8
+/** ephemeral key 32 | request 34, reply key 32 | tag 16. */
+export const SEALED_FETCH_BYTES = 114
+/** The answer | tag 16. */
+export const SEALED_FETCH_ANSWER_BYTES = 2_066
+/** Times that a keeper which does not answer is asked in one look-up. */
+export const FETCH_ROUNDS = 2
+/** Boxes heard last, out of which idle questions are drawn. */
+export const SAMPLE_BOXES = 1_024
 
 /** Boxes asked for at once. */
 export const MAX_GET_BOXES = 64

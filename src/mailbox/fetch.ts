@@ -1,35 +1,49 @@
 import {
   type Address,
+  ADDRESS_BYTES,
+  asAddress,
   type BoxBytes,
   equalBytes,
   HearsayError,
   isHearsayError,
+  type NetworkId,
   type NodeId,
   type Rng,
   shuffled,
+  uniformInt,
 } from '../base/index.ts'
-import type { Peers, Requests } from '../net/index.ts'
+import type { Peers } from '../net/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
 import type { BoxShelf } from './box-shelf.ts'
-import {
-  BLAME_POINTS,
-  FETCH_ANSWER_BYTES,
-  FETCH_CONCURRENT,
-  FETCH_PROTOCOL,
-  FETCH_REQUEST_BYTES,
-  FETCH_TIMEOUT_MS,
-} from './constants.ts'
+import { BLAME_POINTS, FETCH_ROUNDS } from './constants.ts'
 import { decodeFetch, decodeFetchAnswer, encodeFetch, encodeFetchAnswer } from './fetch-codec.ts'
 import type { PlacementPort, PublicationPort } from './ports.ts'
+import { answerSealedFetch, sealFetch } from './sealed-fetch.ts'
 
 export interface FetchPorts {
   readonly rng: Rng
-  readonly requests: Pick<Requests, 'request' | 'handle'>
   readonly peers: Pick<Peers, 'penalise'>
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   readonly verifyBox: (box: BoxBytes) => boolean
   readonly shelf: BoxShelf
+}
+
+export interface FetchOptions {
+  readonly networkId: NetworkId
+  readonly nodeId: NodeId
+  readonly ttlDays: number
+  /** Opens what is sealed to this node as a keeper: X25519, 32 bytes. */
+  readonly requestSeed: Uint8Array
+}
+
+/** One question to one keeper, to be carried by whoever must not know what it is. */
+export interface KeeperQuestion {
+  readonly keeper: NodeId
+  /** SEALED_FETCH_BYTES. */
+  readonly sealed: Uint8Array
+  /** SEALED_FETCH_ANSWER_BYTES, or undefined when no answer came. Once. */
+  settle(answer: Uint8Array | undefined): void
 }
 
 export type FetchResult =
@@ -44,23 +58,54 @@ export function notFoundQuorum(keepers: number): number {
   return Math.floor(keepers / 2) + 1
 }
 
-/** Asks keepers for boxes, and answers as a keeper. Answers have one size. */
+/**
+ * Asks keepers for boxes, and answers as a keeper. Questions are never sent from here: they wait until the slots take
+ * them, one by one, sealed to their keepers.
+ */
 export class BoxFetch {
   readonly #ports: FetchPorts
-  readonly #options: { nodeId: NodeId; ttlDays: number }
+  readonly #options: FetchOptions
+  readonly #waiting: KeeperQuestion[] = []
 
-  constructor(ports: FetchPorts, options: { nodeId: NodeId; ttlDays: number }) {
+  constructor(ports: FetchPorts, options: FetchOptions) {
     this.#ports = ports
     this.#options = options
   }
 
-  /** Starts to answer. */
-  serve(): void {
-    this.#ports.requests.handle(
-      FETCH_PROTOCOL,
-      { maxRequestBytes: FETCH_REQUEST_BYTES, maxConcurrentPerPeer: FETCH_CONCURRENT },
-      (_peer, payload) => this.answer(payload),
-    )
+  /** The answer to a sealed question, SEALED_FETCH_ANSWER_BYTES, whatever it holds. */
+  answerSealed(sealed: Uint8Array): Promise<Uint8Array> {
+    const answer = (request: Uint8Array) => this.answer(request)
+    return answerSealedFetch({ rng: this.#ports.rng, answer }, this.#options, sealed)
+  }
+
+  /** The next question that waits. */
+  nextQuestion(): KeeperQuestion | undefined {
+    return this.#waiting.shift()
+  }
+
+  /**
+   * A question about a box that everybody has heard, which nobody waits for: nothing tells it from the others. When
+   * none was heard yet, about an address that does not exist. Undefined without a keeper to ask.
+   */
+  idleQuestion(): KeeperQuestion | undefined {
+    const { placement, rng, shelf } = this.#ports
+    const heard = shelf.hot.sample(rng)
+    const address = heard?.address ?? asAddress(rng.bytes(ADDRESS_BYTES))
+    const day = heard === undefined ? 0 : heard.expiryDay - this.#options.ttlDays
+    const others = placement.keepers(address, day).filter((node) => !this.#isSelf(node))
+    if (others.length === 0) return undefined
+    const keeper = others[uniformInt(rng, others.length)] as NodeId
+    const requestKey = placement.requestKey(keeper)
+    if (requestKey === undefined) return undefined
+    const request = encodeFetch({ address, which: 0 })
+    const { sealed, open } = sealFetch(rng, this.#options.networkId, requestKey, request)
+    return {
+      keeper,
+      sealed,
+      settle: (answer) => {
+        if (answer !== undefined) tryOpen(open, answer)
+      },
+    }
   }
 
   /** A keeper's answer to a fetch request, `FETCH_ANSWER_BYTES` long. @throws for a malformed request. */
@@ -71,27 +116,45 @@ export class BoxFetch {
   }
 
   /**
-   * Looks here, then asks the keepers one after another in random order until one has it: a box that one honest
-   * keeper has is found. Every box is verified; a keeper with a wrong one is blamed and does not count.
+   * Looks here (an audit does not), then asks the keepers one after another in random order, up to FETCH_ROUNDS times
+   * each, until one has it: a box that one honest keeper has is found. Every box is verified; a keeper with a wrong
+   * one is blamed and does not count.
    * @throws HearsayError `aborted`.
    */
-  async fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult> {
-    // One that may have been made for this node alone is no reason not to ask.
-    const local = await this.#local(address, { onlyConfirmed: true })
-    if (local.length > 0) return { status: 'found', boxes: local }
+  async fetch(
+    address: Address,
+    day: number,
+    signal: AbortSignal,
+    { isAudit = false }: { readonly isAudit?: boolean } = {},
+  ): Promise<FetchResult> {
+    if (!isAudit) {
+      // One that may have been made for this node alone is no reason not to ask.
+      const local = await this.#local(address, { onlyConfirmed: true })
+      if (local.length > 0) return { status: 'found', boxes: local }
+    }
     const keepers = this.#ports.placement.keepers(address, day)
     const quorum = notFoundQuorum(keepers.length)
-    const isSelf = (node: NodeId) => equalBytes(node, this.#options.nodeId)
-    const others = keepers.filter((keeper) => !isSelf(keeper))
-    let asked = keepers.length - others.length
-    for (const keeper of shuffled(this.#ports.rng, others)) {
-      const boxes = await this.#ask(keeper, address, day, signal)
-      if (boxes === undefined) continue
-      if (boxes.length > 0) return { status: 'found', boxes }
-      asked++
+    let left = shuffled(
+      this.#ports.rng,
+      keepers.filter((keeper) => !this.#isSelf(keeper)),
+    )
+    let asked = keepers.length - left.length
+    for (let round = 0; round < FETCH_ROUNDS && left.length > 0; round++) {
+      const silent: NodeId[] = []
+      for (const keeper of left) {
+        const boxes = await this.#ask(keeper, address, day, signal)
+        if (boxes === undefined) silent.push(keeper)
+        else if (boxes.length > 0) return { status: 'found', boxes }
+        else asked++
+      }
+      left = silent
     }
     const believed = keepers.length > 0 && asked >= quorum
     return { status: believed ? 'not-found' : 'unreachable', asked }
+  }
+
+  #isSelf(node: NodeId): boolean {
+    return equalBytes(node, this.#options.nodeId)
   }
 
   async #local(address: Address, o = { onlyConfirmed: false }): Promise<BoxBytes[]> {
@@ -111,10 +174,11 @@ export class BoxFetch {
   ): Promise<BoxBytes[] | undefined> {
     try {
       const first = await this.#askFor(keeper, { address, which: 0 }, day, signal)
+      if (first === undefined) return undefined
       if (first.box === undefined) return []
       if (first.count < 2) return [first.box]
       const second = await this.#askFor(keeper, { address, which: 1 }, day, signal)
-      if (second.box === undefined) return [first.box]
+      if (second?.box === undefined) return [first.box]
       const isConflict = !equalBytes(boxHash(first.box), boxHash(second.box))
       return isConflict ? [first.box, second.box] : [first.box]
     } catch (error) {
@@ -124,22 +188,51 @@ export class BoxFetch {
     }
   }
 
+  /** undefined when no answer came. */
   async #askFor(
     keeper: NodeId,
     request: { address: Address; which: number },
     day: number,
     signal: AbortSignal,
-  ): Promise<{ count: number; box: BoxBytes | undefined }> {
-    const bytes = await this.#ports.requests.request(keeper, FETCH_PROTOCOL, encodeFetch(request), {
-      maxResponseBytes: FETCH_ANSWER_BYTES,
-      timeoutMs: FETCH_TIMEOUT_MS,
-      signal,
-    })
+  ): Promise<{ count: number; box: BoxBytes | undefined } | undefined> {
+    const bytes = await this.#question(keeper, encodeFetch(request), signal)
+    if (bytes === undefined) return undefined
     const answer = decodeFetchAnswer(bytes, request.which)
     if (answer.box !== undefined && !this.#isWanted(answer.box, request.address, day)) {
       throw new HearsayError('bad-signature', 'a keeper answered with another box')
     }
     return answer
+  }
+
+  /** Waits for a slot and for the answer. @throws HearsayError `aborted`, `open-failed`. */
+  async #question(
+    keeper: NodeId,
+    request: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    const { placement, rng } = this.#ports
+    const requestKey = placement.requestKey(keeper)
+    if (requestKey === undefined) return undefined
+    const { sealed, open } = sealFetch(rng, this.#options.networkId, requestKey, request)
+    const answer = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+      const question: KeeperQuestion = {
+        keeper,
+        sealed,
+        settle: (bytes) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(bytes)
+        },
+      }
+      const onAbort = (): void => {
+        const at = this.#waiting.indexOf(question)
+        if (at >= 0) this.#waiting.splice(at, 1)
+        reject(signal.reason as Error)
+      }
+      if (signal.aborted) return onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push(question)
+    })
+    return answer === undefined ? undefined : open(answer)
   }
 
   #isWanted(box: BoxBytes, address: Address, day: number): boolean {
@@ -154,5 +247,14 @@ export class BoxFetch {
       if (!isHearsayError(error)) throw error
       return false
     }
+  }
+}
+
+/** Opens it as if somebody waited: an answer that costs nothing would take less time. */
+function tryOpen(open: (answer: Uint8Array) => Uint8Array, answer: Uint8Array): void {
+  try {
+    open(answer)
+  } catch (error) {
+    if (!isHearsayError(error)) throw error
   }
 }

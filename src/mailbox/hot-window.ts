@@ -1,12 +1,16 @@
-import { type Address, toHex } from '../base/index.ts'
+import { type Address, type Rng, toHex, uniformInt } from '../base/index.ts'
 import { ItemIndex } from '../reconcile/index.ts'
 import { type BoxEntry, itemOf } from './box-entry.ts'
+import { SAMPLE_BOXES } from './constants.ts'
 
 /** The entries of all hot boxes in memory: by address for gossip, by item for reconciliation. */
 export class HotWindow {
   readonly items = new ItemIndex()
   readonly #byItem = new Map<string, BoxEntry>()
   readonly #byAddress = new Map<string, string[]>()
+  /** The last SAMPLE_BOXES entries. */
+  readonly #latest: BoxEntry[] = []
+  #next = 0
 
   get size(): number {
     return this.#byItem.size
@@ -21,12 +25,18 @@ export class HotWindow {
     return items.map((item) => this.#byItem.get(item)).filter((entry) => entry !== undefined)
   }
 
+  /** One of the boxes heard last, drawn uniformly; undefined before the first. */
+  sample(rng: Rng): BoxEntry | undefined {
+    return this.#latest.length === 0 ? undefined : this.#latest[uniformInt(rng, this.#latest.length)]
+  }
+
   /** Adds or replaces the entry of its item. */
   set(entry: BoxEntry): void {
     const item = itemOf(entry)
     if (!this.#byItem.has(item)) {
       const key = toHex(entry.address)
       this.#byAddress.set(key, [...(this.#byAddress.get(key) ?? []), item])
+      this.#latest[this.#next++ % SAMPLE_BOXES] = entry
     }
     this.#byItem.set(item, entry)
     this.items.set(item, entry.heardAt)

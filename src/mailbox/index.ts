@@ -1,7 +1,7 @@
 /** mailbox: boxes on disk, the hot window, keepers, fetching, reconciliation and handing over. */
 export { FETCH_ANSWER_BYTES } from './constants.ts'
 export { notFoundQuorum } from './fetch.ts'
-export type { FetchResult } from './fetch.ts'
+export type { FetchResult, KeeperQuestion } from './fetch.ts'
 export { Mailbox } from './mailbox.ts'
 export type { MailboxOptions, MailboxPorts, MailboxStatus } from './mailbox.ts'
 export type { Arrival, DropReason, PlacementPort, PublicationPort } from './ports.ts'

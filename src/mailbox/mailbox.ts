@@ -28,7 +28,7 @@ import {
   STORED_BOX_BYTES,
   SWEEP_INTERVAL_MS,
 } from './constants.ts'
-import { BoxFetch, type FetchResult } from './fetch.ts'
+import { BoxFetch, type FetchResult, type KeeperQuestion } from './fetch.ts'
 import { Handoff } from './handoff.ts'
 import type { Arrival, DropReason, Kept, PlacementPort, PublicationPort } from './ports.ts'
 import { SharedSets } from './shared-sets.ts'
@@ -49,6 +49,8 @@ export interface MailboxPorts {
 export interface MailboxOptions {
   readonly networkId: NetworkId
   readonly nodeId: NodeId
+  /** Opens what is sealed to this node as a keeper: X25519, 32 bytes. */
+  readonly requestSeed: Uint8Array
   readonly parameters: { readonly ttlDays: number; readonly hotHours: number }
   /** Bytes on disk, about. Default `DEFAULT_QUOTA_BYTES`. */
   readonly maxBytes?: number
@@ -124,7 +126,7 @@ export class Mailbox {
       },
       { hotMs },
     )
-    this.#fetch = new BoxFetch(shared, { nodeId, ttlDays })
+    this.#fetch = new BoxFetch(shared, { ...options, ttlDays })
     this.#handoff = new Handoff(shared, { ttlDays })
   }
 
@@ -134,7 +136,6 @@ export class Mailbox {
       if (!entry.confirmed) this.#confirmations.add(entry)
     })
     this.#sync.serve()
-    this.#fetch.serve()
     this.#handoff.serve()
     this.#tasks.spawn('sweep', (signal) =>
       this.#every(SWEEP_INTERVAL_MS, signal, () => this.#shelf.sweep(signal)),
@@ -181,13 +182,23 @@ export class Mailbox {
   }
 
   /** See `BoxFetch.fetch`. `day`: UTC day of publishing. */
-  fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult> {
-    return this.#fetch.fetch(address, day, signal)
+  fetch(
+    address: Address,
+    day: number,
+    signal: AbortSignal,
+    how: { readonly isAudit?: boolean } = {},
+  ): Promise<FetchResult> {
+    return this.#fetch.fetch(address, day, signal, how)
   }
 
-  /** A keeper's answer to a fetch request, for requests that come by other ways than `Requests`. */
-  answerFetch(request: Uint8Array): Promise<Uint8Array> {
-    return this.#fetch.answer(request)
+  /** The next question to a keeper: one that waits, else an idle one; undefined without a keeper to ask. */
+  nextQuestion(): KeeperQuestion | undefined {
+    return this.#fetch.nextQuestion() ?? this.#fetch.idleQuestion()
+  }
+
+  /** This node's answer, as a keeper, to a question that was sealed to it. */
+  answerSealed(sealed: Uint8Array): Promise<Uint8Array> {
+    return this.#fetch.answerSealed(sealed)
   }
 
   /**

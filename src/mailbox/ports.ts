@@ -17,6 +17,8 @@ export interface PlacementPort {
   size(): number
   /** True for a node of the directory. */
   isKnown(node: NodeId): boolean
+  /** X25519 key for what is sealed to a node, 32 bytes; undefined for one that is not known. */
+  requestKey(node: NodeId): Uint8Array | undefined
   /**
    * Whose share of the epoch's publications a box of `day` counts against; undefined when no honest clock shows
    * that day in that epoch.

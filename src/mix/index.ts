@@ -1,10 +1,24 @@
 /**
- * mix: when boxes leave and old ones are asked for. In this first form a node publishes its own boxes and
- * asks keepers directly, behind the ports (`PublishPort`, `FetchPort`) that routes will implement.
- * Called by node; never touches the network or a key itself. See SPEC.md.
+ * mix: routes through the mixes. When packets leave, what they ask, how others' packets are relayed, and what a
+ * courier and a keeper do with them. Called by node; knows directory, gossip and mailbox by its ports only.
+ * See SPEC.md.
  */
-export type { FetchJob, FetchPort, FetchResult, PublishPort, SlotWork } from './ports.ts'
+export { SEALED_ANSWER_BYTES, SEALED_REQUEST_BYTES } from './constants.ts'
+export { Mix } from './mix.ts'
+export type { MixOptions, MixPorts, MixStatus } from './mix.ts'
+export type {
+  Emission,
+  FetchJob,
+  FetchResult,
+  KeeperAsk,
+  KeeperPort,
+  MixDirectory,
+  MixNode,
+  PublishPort,
+  RequestKind,
+  SlotWork,
+} from './ports.ts'
+export { drawRoute } from './route.ts'
+export type { Layers, MixPlace } from './route.ts'
 export { cycleOf, slotAt, slotStart } from './schedule.ts'
 export type { Cycle, SlotGrid } from './schedule.ts'
-export { SlotClock } from './slot-clock.ts'
-export type { SlotClockOptions, SlotClockPorts } from './slot-clock.ts'

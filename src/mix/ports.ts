@@ -1,12 +1,35 @@
-import type { Address, BoxBytes } from '../base/index.ts'
+import type { Address, BoxBytes, NodeId } from '../base/index.ts'
+import type { Layers, MixPlace } from './route.ts'
 
-/**
- * How a box leaves this node. Today the node publishes it into gossip itself; routes through the mix will
- * implement the same port, and nothing above it changes.
- */
+/** A mix of an epoch with its key of the present key epoch. */
+export interface MixNode extends MixPlace {
+  /** Public key of the network's suite. */
+  readonly publicKey: Uint8Array
+}
+
+/** What the mix knows of the network: the same for all nodes that heard the same descriptors. */
+export interface MixDirectory {
+  readonly self: MixPlace
+  /**
+   * The mixes of the running layer epoch, one list per layer, without those that are away or have no key for
+   * `keyEpoch`. Undefined while a layer is empty. The same object until something changes.
+   */
+  layers(keyEpoch: number): Layers<MixNode> | undefined
+  /** The same of the coming layer epoch, ids only, for links that must stand when it begins. */
+  nextMixes(): readonly (readonly NodeId[])[]
+  /** Every node that packets may be handed to. */
+  nodes(): readonly NodeId[]
+  isKnown(node: NodeId): boolean
+}
+
+/** How a courier brings a box into gossip. Throws or resolves; what it does is not told to the writer's route. */
 export interface PublishPort {
-  /** Resolves with the number of peers that took it; 0 means that it has not left. */
-  publish(box: BoxBytes): Promise<{ readonly peers: number }>
+  publish(box: BoxBytes): Promise<unknown>
+}
+
+/** What this node answers as a keeper: exactly `SEALED_ANSWER_BYTES`, also when it has or understands nothing. */
+export interface KeeperPort {
+  answer(sealedRequest: Uint8Array): Promise<Uint8Array>
 }
 
 export type FetchResult =
@@ -15,27 +38,52 @@ export type FetchResult =
   | { readonly status: 'not-found' }
   | { readonly status: 'unreachable' }
 
-/** How an old box is asked for. Today keepers are asked directly; later through the mix. */
-export interface FetchPort {
-  fetch(address: Address, day: number, signal: AbortSignal): Promise<FetchResult>
-}
-
 /** What a node wants to fetch, decided by its conversations and taken at the pace of the slots. */
 export interface FetchJob {
   readonly address: Address
   /** UTC day of publishing, days since 1970. */
   readonly day: number
+  /** An own box whose keepers are to be asked even though it is here. */
+  readonly isAudit: boolean
   /** Called once, also when the node stops meanwhile. */
   done(result: FetchResult): void
 }
 
-/** The source of real work, injected into the slot clock. */
+/** One question to one keeper, opaque to the courier. */
+export interface KeeperAsk {
+  readonly keeper: NodeId
+  /** `SEALED_REQUEST_BYTES`. */
+  readonly sealed: Uint8Array
+  /** `SEALED_ANSWER_BYTES`, or undefined when none came in time. Called once. */
+  settle(answer: Uint8Array | undefined): void
+}
+
+/** The source of real work, injected into the emitter. */
 export interface SlotWork {
   /** Conversation work that arrivals asked for: begun by the slot, never by an arrival. */
   work(signal: AbortSignal): Promise<void>
   /** The next box to publish, bound as late as possible; undefined when there is none. */
   nextBox(): Promise<BoxBytes | undefined>
-  /** What became of a box that `nextBox` gave out; 0 peers when it has not left. Called once for each. */
-  published(box: BoxBytes, peers: number): Promise<void>
-  nextFetch(): FetchJob | undefined
+  /** What became of a box that `nextBox` gave out: whether any copy of it left. Called once for each. */
+  published(box: BoxBytes, hasLeft: boolean): Promise<void>
+  /** A fresh cover box for today. */
+  coverBox(): BoxBytes
+  /**
+   * The next question to a keeper: one that somebody waits for, else one about a box that everybody has heard.
+   * Undefined when there is no keeper to ask.
+   */
+  nextAsk(): KeeperAsk | undefined
+}
+
+/** What a packet asks of its courier. */
+export type RequestKind = 'publish' | 'fetch' | 'echo'
+
+/** A packet of this node's own as it leaves: only tests listen. */
+export interface Emission {
+  readonly slot: number
+  readonly kind: RequestKind
+  /** Monotonic time drawn for it, and of the write, milliseconds. */
+  readonly dueAt: number
+  readonly sentAt: number
+  readonly to: NodeId
 }

@@ -16,6 +16,7 @@ import {
 } from '../conversation/index.ts'
 import { sign, signKeyPairFromSeed, x25519PublicKey } from '../crypto/index.ts'
 import {
+  courierCeiling,
   courierQuota,
   Directory,
   directoryTopicPlan,
@@ -26,12 +27,13 @@ import {
 } from '../directory/index.ts'
 import { Gossip, gossipTopicPlans, storedPublications, streamBoxes } from '../gossip/index.ts'
 import { Mailbox } from '../mailbox/index.ts'
-import { SlotClock } from '../mix/index.ts'
+import { type Emission, type KeeperAsk, Mix } from '../mix/index.ts'
 import { createNet, type Net, type NetOptions, type NetPorts } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import { coverBox } from '../stream/index.ts'
 import type { LinkState } from './api.ts'
 import { CourierCounters } from './courier-counters.ts'
+import { MixView } from './mix-view.ts'
 
 export interface SessionPorts {
   readonly clock: Clock
@@ -43,6 +45,8 @@ export interface SessionPorts {
   readonly isBanned?: (nodeId: NodeId) => boolean
   /** Makes the net; libp2p by default. Simulations give one in memory. */
   readonly net?: (ports: NetPorts, options: NetOptions) => Net
+  /** Hears of every own packet: it marks what cover hides, so only tests give one. */
+  readonly onEmission?: (emission: Emission) => void
 }
 
 export interface SessionOptions {
@@ -61,6 +65,8 @@ const GOSSIP_TRIP_MS = 1000
 const ABSENCE_MS = 30_000
 const LINK_POLL_MS = 500
 const HAND_OVER_MS = 10_000
+// Each waits for about one reply at a time; more would only be further ahead of the slots.
+const LOOK_UPS_MAX = 16
 
 interface Moment {
   readonly wall: number
@@ -81,7 +87,7 @@ export class Session {
   readonly directory: Directory
   readonly gossip: Gossip
   readonly mailbox: Mailbox
-  readonly slots: SlotClock
+  readonly mix: Mix
   readonly conversations: Conversations
   readonly #ports: SessionPorts
   readonly #options: SessionOptions
@@ -89,6 +95,7 @@ export class Session {
   #linkedAt: number | undefined
   #lostAt: Moment | undefined
   #holdWaived = false
+  #lookUps = 0
 
   constructor(ports: SessionPorts, options: SessionOptions) {
     const { clock, rng, store, jobs } = ports
@@ -161,7 +168,7 @@ export class Session {
         publications: storedPublications(networkId),
         verifyBox: (box) => boxes.verify(box),
       },
-      { networkId, nodeId, parameters },
+      { networkId, nodeId, parameters, requestSeed: options.requestSeed },
     )
     const { mailbox } = this
 
@@ -174,15 +181,17 @@ export class Session {
         boxes,
         epochs: { epochAt: (timeMs) => epochAt(network, timeMs) },
         couriers: {
-          isCourier: (node) => {
+          isCourier: (node, epoch) => {
             if (directory.isExcluded(node)) return 'no'
-            return directory.get(node) === undefined ? 'unknown' : 'yes'
+            if (directory.get(node) === undefined) return 'unknown'
+            // A young network grows within its epoch, and with it the last layer: views of it differ.
+            if (!directory.frozen(epoch).frozen) return 'yes'
+            return directory.couriers(epoch).has(node) ? 'yes' : 'no'
           },
           quota: (_node, epoch) => {
             const { frozen, nodes } = directory.frozen(epoch)
-            // A young network grows within its epoch: whoever came first has published at a higher rate.
-            const count = frozen ? Math.max(1, nodes.length) : 1
-            return courierQuota(count, count, parameters)
+            if (!frozen) return courierCeiling(parameters)
+            return courierQuota(nodes.length, directory.couriers(epoch).fewest, parameters)
           },
         },
         known: mailbox,
@@ -210,28 +219,29 @@ export class Session {
     )
     const { conversations } = this
 
-    this.slots = new SlotClock(
+    this.mix = new Mix(
       {
         clock,
         rng,
         log,
+        store,
+        links: this.net.links,
+        peers,
+        directory: new MixView(directory, { nodeId, addresses: () => this.net.addresses() }),
         source: {
           work: (signal) => conversations.work(signal),
           nextBox: () => conversations.nextBox(),
-          published: (box, count) => conversations.published(box, count),
-          nextFetch: () => conversations.nextRepair(),
+          published: (box, hasLeft) => conversations.published(box, hasLeft),
+          coverBox: () => this.#coverBox(),
+          nextAsk: () => this.#nextAsk(),
         },
         publish: gossip,
-        fetch: mailbox,
-        coverBox: () => this.#coverBox(),
+        keeper: { answer: (sealed) => mailbox.answerSealed(sealed) },
         publishEvery: () => this.publishEvery,
+        onKeys: (mixKeys) => directory.updateSelf({ mixKeys }),
+        ...(ports.onEmission === undefined ? {} : { onEmission: ports.onEmission }),
       },
-      {
-        originMs: network.createdAt,
-        slotMs: parameters.slotMs,
-        epochMs: parameters.layerEpochMs,
-        rejoinHoldMs: parameters.rejoinHoldMs,
-      },
+      { ...parameters, originMs: network.createdAt, epochMs: parameters.layerEpochMs },
     )
   }
 
@@ -248,10 +258,11 @@ export class Session {
       mailbox.onBox((box, how) => conversations.hear(box, how))
       mailbox.onConfirmed((hash) => conversations.confirmed(hash))
       gossip.start()
+      const mixKeys = await this.mix.prepare()
       await this.net.start()
-      this.directory.updateSelf(this.#ownPlace())
+      this.directory.updateSelf({ ...this.#ownPlace(), mixKeys })
       await this.directory.start()
-      this.slots.start()
+      this.mix.start()
       this.#tasks.spawn('link', (signal) => this.#watchLink(signal))
     } catch (error) {
       await this.stop()
@@ -264,7 +275,7 @@ export class Session {
    * it counts for the coming back that is about to happen.
    */
   releaseHold(): void {
-    this.slots.releaseHold()
+    this.mix.releaseHold()
     this.#holdWaived = this.#linkedAt === undefined
   }
 
@@ -286,7 +297,7 @@ export class Session {
   }
 
   async stop(): Promise<void> {
-    await this.slots.stop()
+    await this.mix.stop()
     await this.#tasks.stop()
     await this.mailbox.stop()
     await this.directory.stop()
@@ -308,7 +319,7 @@ export class Session {
   }
 
   get link(): LinkState {
-    return this.gossip.meshPeers() > 0 ? 'linked' : 'joining'
+    return this.gossip.meshPeers() > 0 && this.mix.isReady ? 'linked' : 'joining'
   }
 
   get linkedAt(): number | undefined {
@@ -328,9 +339,30 @@ export class Session {
     return coverBox({ networkId: network.id, expiryDay, rng })
   }
 
+  /** What conversations want to know goes first, a few look-ups at a time; else a question that nobody waits for. */
+  #nextAsk(): KeeperAsk | undefined {
+    while (this.#lookUps < LOOK_UPS_MAX) {
+      const job = this.conversations.nextRepair()
+      if (job === undefined) break
+      this.#lookUps++
+      this.#tasks.spawn('look up', async (signal) => {
+        try {
+          const { address, day, isAudit } = job
+          job.done(await this.mailbox.fetch(address, day, signal, { isAudit }))
+        } catch (error) {
+          job.done({ status: 'unreachable' })
+          if (!isHearsayError(error)) throw error
+        } finally {
+          this.#lookUps--
+        }
+      })
+    }
+    return this.mailbox.nextQuestion()
+  }
+
   /** Real boxes wait until the link was noticed, and with it the hold that an absence asks for. */
   #mayLeave(): boolean {
-    return this.#linkedAt !== undefined && this.gossip.meshPeers() > 0
+    return this.#linkedAt !== undefined && this.link === 'linked'
   }
 
   /**
@@ -348,7 +380,7 @@ export class Session {
       if (linked && this.#linkedAt === undefined) {
         const absent = this.#lostAt === undefined || away(this.#lostAt, now) > ABSENCE_MS
         // Before `#linkedAt`: until then nothing real leaves.
-        if (absent && !this.#holdWaived) this.slots.hold()
+        if (absent && !this.#holdWaived) this.mix.hold()
         this.#holdWaived = false
         this.#linkedAt = now.wall
         if (absent) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))

@@ -72,11 +72,11 @@ function mixing(session: Session | undefined, networks: Networks): NodeStatus['m
     mixes: 0,
     poolPerMix: 0,
     replyRate: null,
-    cover: session === undefined ? 'off' : session.slots.holdLeftMs() > 0 ? 'cover-only' : 'on',
+    cover: session === undefined ? 'off' : session.mix.status().state === 'on' ? 'on' : 'cover-only',
     slotMs: parameters?.slotMs ?? 0,
     publishEvery: session?.publishEvery ?? 0,
     boxesPerSecond: session?.boxesPerSecond ?? 0,
-    rejoinHoldLeftMs: Math.ceil(session?.slots.holdLeftMs() ?? 0),
+    rejoinHoldLeftMs: Math.ceil(session?.mix.holdLeftMs() ?? 0),
     // Without routes the first neighbour of a box knows who published it: a set of one, from the first box on.
     anonymitySet: 1,
     protectedMessages: 0,
@@ -152,7 +152,7 @@ function health(
       'check the network connection, the firewall and the addresses in: hearsay network show',
     )
   }
-  if (session.slots.holdLeftMs() > 0) {
+  if (session.mix.holdLeftMs() > 0) {
     add(
       'info',
       'REJOIN_HOLD',

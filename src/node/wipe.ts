@@ -24,6 +24,8 @@ const CACHES = [
   BUCKETS.mailboxCount,
   BUCKETS.knownBoxes,
   BUCKETS.misbehaviour,
+  BUCKETS.mixKeys,
+  BUCKETS.replayTags,
   BUCKETS.descriptors,
   BUCKETS.frozenSets,
   BUCKETS.admissions,

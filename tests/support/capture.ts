@@ -80,10 +80,10 @@ export class Capture {
   #watchReal(): void {
     const { conversations } = this.#node.session
     const published = conversations.published.bind(conversations)
-    conversations.published = (box, peers) => {
+    conversations.published = (box, hasLeft) => {
       const last = this.sightings.findLast((sighting) => equalBytes(sighting.box, box))
-      if (last !== undefined && peers > 0) last.real = true
-      return published(box, peers)
+      if (last !== undefined && hasLeft) last.real = true
+      return published(box, hasLeft)
     }
   }
 }

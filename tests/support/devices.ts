@@ -283,7 +283,7 @@ export class Device {
     if (box === undefined || !this.up) return
     if (this.peers > 0) this.air.emit(this.name, box)
     await this.#step()
-    await this.conversations.published(box, this.peers)
+    await this.conversations.published(box, this.peers > 0)
   }
 
   /** Does something that commits a batch, as an API call would. */

@@ -34,7 +34,11 @@ export function memoryNet(network: MemoryNetwork): (ports: NetPorts, options: Ne
         unreachable: 0,
         connected: peers.connected().length,
         networkMismatch: false,
+        hindrance: options.reachable === 'no' ? ('configured' as const) : undefined,
       }),
+      // Every node sees every other, so nobody has to find out.
+      reachability: () => (options.reachable === 'no' ? 'unreachable' : 'reachable'),
+      onReachability: () => () => undefined,
       score: (other) => peers.score(other),
     }
   }

@@ -105,7 +105,9 @@ export class MemoryLinks implements Links {
     string,
     { frameBytes: number; onFrame: (peer: NodeId, frame: Uint8Array) => void }
   >()
-  readonly #open = new Set<string>()
+  /** By protocol, the peers in hex to which a link is open. */
+  readonly #open = new Map<string, Set<string>>()
+  #isWatching = false
 
   constructor(network: MemoryNetwork, node: MemoryNode) {
     this.#network = network
@@ -117,29 +119,49 @@ export class MemoryLinks implements Links {
     options: { frameBytes: number },
     onFrame: (peer: NodeId, frame: Uint8Array) => void,
   ): void {
+    if (this.#accepting.has(protocol)) throw new HearsayError('bug', 'link protocol is taken')
     this.#accepting.set(protocol, { ...options, onFrame })
   }
 
+  isOpen(peer: NodeId, protocol: string): boolean {
+    return this.#open.get(protocol)?.has(toHex(peer)) === true
+  }
+
   async open(peer: NodeId, protocol: string): Promise<void> {
+    this.#watch()
     const target = this.#network.find(peer)
     if (target === undefined || !this.#network.isLinked(this.#node, target)) {
       throw new HearsayError('peer-unreachable', 'no link')
     }
-    this.#open.add(`${protocol} ${toHex(peer)}`)
+    if (!target.links.#accepting.has(protocol)) {
+      throw new HearsayError('request-failed', 'link refused')
+    }
+    const peers = this.#open.get(protocol) ?? new Set()
+    this.#open.set(protocol, peers.add(toHex(peer)))
   }
 
   send(peer: NodeId, protocol: string, frame: Uint8Array): boolean {
     const target = this.#network.find(peer)
-    if (target === undefined || !this.#open.has(`${protocol} ${toHex(peer)}`)) return false
-    if (!this.#network.isLinked(this.#node, target)) {
-      this.#open.delete(`${protocol} ${toHex(peer)}`)
-      return false
-    }
+    if (target === undefined || !this.isOpen(peer, protocol)) return false
     const copy = frame.slice()
     this.#network.send(this.#node, target, { kind: 'frame', name: protocol, bytes: copy }, () => {
       const accepting = target.links.#accepting.get(protocol)
       if (accepting?.frameBytes === copy.length) accepting.onFrame(this.#node.nodeId, copy)
+      else this.#network.deliver(target, this.#node, () => this.close(peer, protocol))
     })
     return true
+  }
+
+  close(peer: NodeId, protocol: string): void {
+    this.#open.get(protocol)?.delete(toHex(peer))
+  }
+
+  /** Links go with the connection; at the first link, for the node has no `peers` yet when this is made. */
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#node.peers.onChange(({ nodeId, up }) => {
+      if (!up) for (const peers of this.#open.values()) peers.delete(toHex(nodeId))
+    })
   }
 }

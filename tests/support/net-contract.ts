@@ -148,24 +148,113 @@ export function describeNetContract(name: string, network: ContractNetwork): voi
   })
 
   describe(`${name}: links`, () => {
-    it('bring frames of their one size in order, and nothing else', async () => {
-      const [a, b] = await network.pair()
-      const frames: number[] = []
-      b.links.accept('mix', { frameBytes: 3 }, (peer, frame) => {
-        expect(toHex(peer)).toBe(toHex(a.nodeId))
-        frames.push(frame[0] ?? -1)
+    const FRAME = 3
+    const frame = (n: number) => new Uint8Array(FRAME).fill(n)
+    const collect = (node: ContractNode, from: ContractNode, protocol = 'mix') => {
+      const heard: number[] = []
+      node.links.accept(protocol, { frameBytes: FRAME }, (peer, bytes) => {
+        expect(toHex(peer)).toBe(toHex(from.nodeId))
+        expect(bytes.length).toBe(FRAME)
+        heard.push(bytes[0] ?? -1)
       })
-      expect(a.links.send(b.nodeId, 'mix', Uint8Array.of(1, 2, 3))).toBe(false)
+      return heard
+    }
+
+    it('bring frames of their one size in order, in both directions', async () => {
+      const [a, b] = await network.pair()
+      const atB = collect(b, a)
+      const atA = collect(a, b)
+      expect(a.links.isOpen(b.nodeId, 'mix')).toBe(false)
+      expect(a.links.send(b.nodeId, 'mix', frame(1))).toBe(false)
       await settled(Promise.all([a.links.open(b.nodeId, 'mix'), a.links.open(b.nodeId, 'mix')]))
-      expect(a.links.send(b.nodeId, 'mix', Uint8Array.of(1, 2, 3))).toBe(true)
-      await network.until(() => frames.length === 1)
-      expect(a.links.send(b.nodeId, 'mix', Uint8Array.of(2, 2, 3))).toBe(true)
-      await network.until(() => frames.length === 2)
-      expect(a.links.send(b.nodeId, 'mix', Uint8Array.of(9, 9))).toBe(true)
-      expect(frames).toEqual([1, 2])
+      expect(a.links.isOpen(b.nodeId, 'mix')).toBe(true)
+      expect(b.links.isOpen(a.nodeId, 'mix')).toBe(false)
+      await settled(b.links.open(a.nodeId, 'mix'))
+      for (const n of [1, 2]) {
+        expect(a.links.send(b.nodeId, 'mix', frame(n))).toBe(true)
+        expect(b.links.send(a.nodeId, 'mix', frame(10 + n))).toBe(true)
+        await network.until(() => atB.length === n && atA.length === n)
+      }
+      expect(atB).toEqual([1, 2])
+      expect(atA).toEqual([11, 12])
+    })
+
+    it('leave the frame with its sender', async () => {
+      const [a, b] = await network.pair()
+      const heard = collect(b, a)
+      await settled(a.links.open(b.nodeId, 'mix'))
+      const bytes = frame(4)
+      expect(a.links.send(b.nodeId, 'mix', bytes)).toBe(true)
+      bytes.fill(0)
+      await network.until(() => heard.length === 1)
+      expect(heard).toEqual([4])
+    })
+
+    it('break at a frame of another size, which nobody hears, and can be opened again', async () => {
+      const [a, b] = await network.pair()
+      const heard = collect(b, a)
+      for (const length of [FRAME - 1, FRAME + 1, 0]) {
+        await settled(a.links.open(b.nodeId, 'mix'))
+        expect(a.links.send(b.nodeId, 'mix', new Uint8Array(length))).toBe(true)
+        await network.until(() => !a.links.isOpen(b.nodeId, 'mix'))
+        expect(a.links.send(b.nodeId, 'mix', frame(9))).toBe(false)
+      }
+      expect(heard).toEqual([])
+      await settled(a.links.open(b.nodeId, 'mix'))
+      expect(a.links.send(b.nodeId, 'mix', frame(5))).toBe(true)
+      await network.until(() => heard.length === 1)
+      expect(heard).toEqual([5])
+    })
+
+    it('end when their owner closes them, after what was sent; everything else stays', async () => {
+      const [a, b] = await network.pair()
+      const heard = collect(b, a)
+      const other = collect(b, a, 'other')
+      const back = collect(a, b)
+      await settled(
+        Promise.all([
+          a.links.open(b.nodeId, 'mix'),
+          a.links.open(b.nodeId, 'other'),
+          b.links.open(a.nodeId, 'mix'),
+        ]),
+      )
+      expect(a.links.send(b.nodeId, 'mix', frame(1))).toBe(true)
+      a.links.close(b.nodeId, 'mix')
+      expect(a.links.isOpen(b.nodeId, 'mix')).toBe(false)
+      expect(a.links.send(b.nodeId, 'mix', frame(2))).toBe(false)
+      expect(a.links.send(b.nodeId, 'other', frame(3))).toBe(true)
+      expect(b.links.send(a.nodeId, 'mix', frame(4))).toBe(true)
+      await network.until(() => heard.length === 1 && other.length === 1 && back.length === 1)
+      expect([heard, other, back]).toEqual([[1], [3], [4]])
+      expect(a.peers.connected().map(toHex)).toEqual([toHex(b.nodeId)])
+      a.links.close(b.nodeId, 'mix')
+      await settled(a.links.open(b.nodeId, 'mix'))
+      expect(a.links.send(b.nodeId, 'mix', frame(6))).toBe(true)
+      await network.until(() => heard.length === 2)
+      expect(heard).toEqual([1, 6])
+    })
+
+    it('go with the connection', async () => {
+      const [a, b] = await network.pair()
+      collect(b, a)
+      collect(a, b)
+      await settled(Promise.all([a.links.open(b.nodeId, 'mix'), b.links.open(a.nodeId, 'mix')]))
+      await settled(a.peers.disconnect(b.nodeId))
+      await network.until(
+        () => !a.links.isOpen(b.nodeId, 'mix') && !b.links.isOpen(a.nodeId, 'mix'),
+      )
+      expect(a.links.send(b.nodeId, 'mix', frame(1))).toBe(false)
+    })
+
+    it('are refused by name: nobody there, or nobody who takes them', async () => {
+      const [a, b] = await network.pair()
       const stranger = sha256(utf8('nobody')) as NodeId
       expect(await codeOf(a.links.open(stranger, 'mix'))).toBe('peer-unreachable')
-      expect(a.links.send(stranger, 'mix', Uint8Array.of(1, 2, 3))).toBe(false)
+      expect(a.links.send(stranger, 'mix', frame(1))).toBe(false)
+      expect(await codeOf(a.links.open(b.nodeId, 'mix'))).toBe('request-failed')
+      expect(a.links.isOpen(b.nodeId, 'mix')).toBe(false)
+      a.links.accept('mix', { frameBytes: FRAME }, () => undefined)
+      expect(() => a.links.accept('mix', { frameBytes: FRAME }, () => undefined)).toThrow('taken')
     })
   })
 

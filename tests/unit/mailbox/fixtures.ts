@@ -122,6 +122,7 @@ export function world(options: WorldOptions) {
         index: () => index,
         size: () => members.length,
         isKnown: (node) => members.some((each) => equalBytes(each, node)),
+        requestKey: (node) => x25519PublicKey(requestSeedOf(node)),
       },
       { nodeId, network: { createdAt: CREATED_AT, parameters: { ...PRESETS.swift, keepers } } },
     )
@@ -140,6 +141,7 @@ export function world(options: WorldOptions) {
       {
         networkId: NETWORK,
         nodeId,
+        requestSeed: requestSeedOf(nodeId),
         parameters: { ttlDays: TTL_DAYS, hotHours: options.hotHours ?? 1 },
         ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
       },

@@ -61,6 +61,7 @@ async function shelf(limit = 3, maxBoxes = 1_000) {
         successor: () => undefined,
         size: () => 10,
         isKnown: (node) => node[0] === nodeIdAt(0)[0],
+        requestKey: () => undefined,
         share: (courier, epoch, day): Share | undefined =>
           day > TODAY
             ? undefined

@@ -1,0 +1,102 @@
+import { type NetworkId, type NodeId, toHex } from '../base/index.ts'
+import type { Descriptor } from './descriptor.ts'
+import { drawTickets, type ElectionOptions, seatMixes, type Ticket } from './election.ts'
+import type { FrozenSet } from './frozen-sets.ts'
+import type { Liveness } from './liveness.ts'
+import type { Network } from './network.ts'
+
+/** The mixes of an epoch, one list per layer, by the descriptors of the frozen set. */
+export interface MixLayers {
+  readonly epoch: number
+  readonly layers: readonly (readonly Descriptor[])[]
+}
+
+/** The nodes that may bring boxes into gossip in an epoch, as far as this node has seen. */
+export interface Couriers {
+  /** How few shared the work at any time. */
+  readonly fewest: number
+  has(node: NodeId): boolean
+}
+
+interface Drawn {
+  readonly version: number
+  readonly tickets: Ticket<Descriptor>[]
+}
+
+interface Seated {
+  readonly here: string
+  readonly version: number
+  readonly seats: MixLayers
+}
+
+/** Tickets are drawn once per set; only who is away is looked up with every question. */
+export class MixElection {
+  readonly #options: ElectionOptions
+  readonly #liveness: Pick<Liveness, 'isAlive'>
+  readonly #frozen: (epoch: number) => FrozenSet
+  readonly #drawn = new Map<number, Drawn>()
+  readonly #seated = new Map<number, Seated>()
+  readonly #couriers = new Map<number, { fewest: number; ids: Set<string> }>()
+
+  constructor(
+    ports: { liveness: Pick<Liveness, 'isAlive'>; frozen: (epoch: number) => FrozenSet },
+    network: Network & { readonly id: NetworkId },
+  ) {
+    const { layers, mixDelayMs, slotMs } = network.parameters
+    this.#options = { networkId: network.id, layers, mixDelayMs, slotMs }
+    this.#liveness = ports.liveness
+    this.#frozen = ports.frozen
+  }
+
+  /** The same object until the set or who is here changes. Layers are empty only if nobody can mix. */
+  get(epoch: number): MixLayers {
+    const { version, tickets } = this.#tickets(epoch)
+    const isHere = tickets.map(({ node }) => this.#liveness.isAlive(node.nodeId))
+    const here = isHere.map(Number).join('')
+    const known = this.#seated.get(epoch)
+    if (known !== undefined && known.version === version && known.here === here) return known.seats
+    const alive = tickets.filter((_, index) => isHere[index])
+    const seats = { epoch, layers: seatMixes(alive, this.#options.layers) }
+    this.#seated.set(epoch, { here, version, seats })
+    this.#note(epoch, seats.layers)
+    this.#forget(epoch)
+    return seats
+  }
+
+  /**
+   * Everybody who was in the last layer at some time in the epoch: who is away is noticed at different moments by
+   * different nodes, and a box must not be lost over it.
+   */
+  couriers(epoch: number): Couriers {
+    this.get(epoch)
+    const { fewest, ids } = this.#couriers.get(epoch) ?? { fewest: 0, ids: new Set<string>() }
+    return { fewest, has: (node) => ids.has(toHex(node)) }
+  }
+
+  #note(epoch: number, layers: readonly (readonly Descriptor[])[]): void {
+    const last = layers.at(-1) ?? []
+    const known = this.#couriers.get(epoch)
+    const all = seatMixes(this.#tickets(epoch).tickets, this.#options.layers).at(-1) ?? []
+    const ids = known?.ids ?? new Set<string>()
+    for (const { nodeId } of [...last, ...all]) ids.add(toHex(nodeId))
+    const fewest = Math.min(known?.fewest ?? all.length, last.length || 1)
+    this.#couriers.set(epoch, { fewest, ids })
+  }
+
+  #tickets(epoch: number): Drawn {
+    const { version, nodes } = this.#frozen(epoch)
+    const known = this.#drawn.get(epoch)
+    if (known?.version === version) return known
+    const candidates = nodes.filter((node) => node.reachable)
+    const drawn = { version, tickets: drawTickets(candidates, epoch, this.#options) }
+    this.#drawn.set(epoch, drawn)
+    return drawn
+  }
+
+  /** Epochs are named by peers: only those around the running one stay. */
+  #forget(epoch: number): void {
+    for (const kept of [this.#drawn, this.#seated, this.#couriers]) {
+      for (const old of kept.keys()) if (Math.abs(old - epoch) > 2) kept.delete(old)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import { type Clock, type Logger, type Rng, u32be } from '../base/index.ts'
+import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
+import { BUCKETS } from '../store/index.ts'
+import { KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
+import type { NarrowStore } from './replay-set.ts'
+
+export interface KeyRingPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly store: NarrowStore
+}
+
+export interface KeyRingOptions {
+  readonly suite: MixSuite
+  /** Wall clock at which key epoch 0 begins, ms. */
+  readonly originMs: number
+  readonly keyEpochMs: number
+}
+
+/** A key epoch's key. */
+export interface RingKey {
+  readonly epoch: number
+  readonly pair: MixKeyPair
+}
+
+const SEED_BYTES = 32
+/** A wall clock that stepped is noticed within this time. */
+const POLL_MS = 30_000
+
+/**
+ * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
+ * erased `KEY_GRACE_MS` after their epoch. From then on no recorded packet of that epoch can be followed, whoever
+ * takes this node.
+ */
+export class KeyRing {
+  readonly #ports: KeyRingPorts
+  readonly #options: KeyRingOptions
+  readonly #keys = new Map<number, MixKeyPair>()
+
+  constructor(ports: KeyRingPorts, options: KeyRingOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  /** Reads the keys of this home and makes those that are missing. @throws the store's codes. */
+  async start(): Promise<void> {
+    const { store } = this.#ports
+    for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
+      const epoch = new DataView(key.buffer, key.byteOffset).getUint32(0)
+      this.#keys.set(epoch, mixKeyPair(this.#options.suite, seed))
+      seed.fill(0)
+    }
+    await this.#turn()
+  }
+
+  /** The key epoch of this moment. */
+  get epoch(): number {
+    const { originMs, keyEpochMs } = this.#options
+    return Math.max(0, Math.floor((this.#ports.clock.now() - originMs) / keyEpochMs))
+  }
+
+  /** First key epoch whose key still is here: what packets may have been made for. */
+  get oldest(): number {
+    return Math.max(0, this.#epochAt(this.#ports.clock.now() - KEY_GRACE_MS))
+  }
+
+  /** Public keys from the running epoch on, ascending: what the descriptor says. */
+  publicKeys(): { epoch: number; key: Uint8Array }[] {
+    return [...this.#keys]
+      .filter(([epoch]) => epoch >= this.epoch)
+      .toSorted(([a], [b]) => a - b)
+      .map(([epoch, { publicKey }]) => ({ epoch, key: publicKey }))
+  }
+
+  /** Keys that a packet of this moment may be for, the likeliest first. */
+  current(): RingKey[] {
+    const now = this.#ports.clock.now()
+    const epochs = [now, now - KEY_GRACE_MS, now + KEY_GRACE_MS].map((time) => this.#epochAt(time))
+    return [...new Set(epochs)].flatMap((epoch) => {
+      const pair = this.#keys.get(epoch)
+      return pair === undefined ? [] : [{ epoch, pair }]
+    })
+  }
+
+  /** Makes and erases keys as time goes on; `changed` after each change. */
+  async run(signal: AbortSignal, changed: () => Promise<void>): Promise<void> {
+    const { clock } = this.#ports
+    while (!signal.aborted) {
+      await clock.sleep(Math.min(POLL_MS, Math.max(1, this.#untilNext())), signal)
+      if (await this.#turn()) await changed()
+    }
+  }
+
+  /** Erases the keys in memory. */
+  stop(): void {
+    for (const pair of this.#keys.values()) pair.wipe()
+    this.#keys.clear()
+  }
+
+  #epochAt(time: number): number {
+    const { originMs, keyEpochMs } = this.#options
+    return Math.max(0, Math.floor((time - originMs) / keyEpochMs))
+  }
+
+  /** Milliseconds until a key is due to be made or erased. */
+  #untilNext(): number {
+    const { originMs, keyEpochMs } = this.#options
+    const sinceOrigin = this.#ports.clock.now() - originMs
+    const left = (time: number) => keyEpochMs - (((time % keyEpochMs) + keyEpochMs) % keyEpochMs)
+    return Math.min(left(sinceOrigin), left(sinceOrigin - KEY_GRACE_MS))
+  }
+
+  /** True when the public keys changed. */
+  async #turn(): Promise<boolean> {
+    const { rng, store } = this.#ports
+    const { epoch, oldest } = this
+    const batch = store.batch()
+    let isChanged = false
+    for (let each = epoch; each <= epoch + KEYS_AHEAD; each++) {
+      if (this.#keys.has(each)) continue
+      const seed = rng.bytes(SEED_BYTES)
+      batch.putSecret(BUCKETS.mixKeys, u32be(each), seed)
+      this.#keys.set(each, mixKeyPair(this.#options.suite, seed))
+      seed.fill(0)
+      isChanged = true
+    }
+    const old = [...this.#keys.keys()].filter((each) => each < oldest)
+    for (const each of old) batch.delSecret(BUCKETS.mixKeys, u32be(each))
+    if (isChanged || old.length > 0) await batch.commit()
+    for (const each of old) {
+      this.#keys.get(each)?.wipe()
+      this.#keys.delete(each)
+    }
+    return isChanged || old.length > 0
+  }
+}

@@ -1,0 +1,124 @@
+import {
+  type Clock,
+  equalBytes,
+  isHearsayError,
+  type Logger,
+  type NodeId,
+  type Rng,
+  shuffled,
+  toHex,
+  uniform,
+} from '../base/index.ts'
+import type { Links } from '../net/index.ts'
+import {
+  LINK_RETRY_FIRST_MS,
+  LINK_RETRY_MAX_MS,
+  LINK_TICK_MS,
+  LINKS_OPENING_MAX,
+} from './constants.ts'
+
+/** Version in the name of the link protocol. */
+export const MIX_PROTOCOL = 'mix/1'
+
+export interface MixLinksPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly links: Links
+  /** Neighbours that a link has to stand to, this node left out. */
+  readonly wanted: () => readonly NodeId[]
+  /** A frame of a neighbour, or of this node itself. Must not throw. */
+  readonly onFrame: (from: NodeId, frame: Uint8Array) => void
+}
+
+interface Retry {
+  readonly failures: number
+  readonly notBefore: number
+}
+
+/**
+ * Keeps one link to every neighbour that packets go to, before they go: no packet opens a connection or a stream,
+ * which would show that it is one of a kind. A route may lead over this node itself; such a frame crosses no link.
+ */
+export class MixLinks {
+  readonly #ports: MixLinksPorts
+  readonly #self: NodeId
+  readonly #retries = new Map<string, Retry>()
+  readonly #held = new Map<string, NodeId>()
+  readonly #opening = new Set<string>()
+
+  constructor(ports: MixLinksPorts, options: { self: NodeId; frameBytes: number }) {
+    this.#ports = ports
+    this.#self = options.self
+    ports.links.accept(MIX_PROTOCOL, { frameBytes: options.frameBytes }, ports.onFrame)
+  }
+
+  isOpen(node: NodeId): boolean {
+    return equalBytes(node, this.#self) || this.#ports.links.isOpen(node, MIX_PROTOCOL)
+  }
+
+  /** Links that stand, of those that should. */
+  get open(): number {
+    return this.#ports.wanted().filter((node) => this.isOpen(node)).length
+  }
+
+  /** Hands a frame over at once. False when there is no link: the frame is lost. */
+  send(to: NodeId, frame: Uint8Array): boolean {
+    if (!equalBytes(to, this.#self)) return this.#ports.links.send(to, MIX_PROTOCOL, frame)
+    this.#ports.clock.setTimer(0, () => this.#ports.onFrame(this.#self, frame))
+    return true
+  }
+
+  /** Opens what is missing and closes what nobody needs any more, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, rng } = this.#ports
+    while (!signal.aborted) {
+      this.#tend()
+      await clock.sleep(LINK_TICK_MS * (0.5 + uniform(rng)), signal)
+    }
+  }
+
+  #tend(): void {
+    const { clock, links, rng } = this.#ports
+    const wanted = new Map(this.#ports.wanted().map((node) => [toHex(node), node]))
+    for (const [key, node] of this.#held) {
+      if (wanted.has(key)) continue
+      links.close(node, MIX_PROTOCOL)
+      this.#held.delete(key)
+    }
+    for (const key of this.#retries.keys()) if (!wanted.has(key)) this.#retries.delete(key)
+    const now = clock.monotonic()
+    const due = [...wanted].filter(
+      ([key, node]) =>
+        !this.isOpen(node) &&
+        !this.#opening.has(key) &&
+        (this.#retries.get(key)?.notBefore ?? 0) <= now,
+    )
+    const room = LINKS_OPENING_MAX - this.#opening.size
+    for (const [key, node] of shuffled(rng, due).slice(0, room)) {
+      this.#held.set(key, node)
+      this.#openOne(key, node).catch((error: unknown) => {
+        this.#ports.log.error('a link could not be looked after', {
+          code: isHearsayError(error) ? error.code : 'bug',
+        })
+      })
+    }
+  }
+
+  async #openOne(key: string, node: NodeId): Promise<void> {
+    const { clock, links, rng } = this.#ports
+    this.#opening.add(key)
+    try {
+      await links.open(node, MIX_PROTOCOL)
+      this.#retries.delete(key)
+    } catch (error) {
+      if (!isHearsayError(error)) throw error
+      const failures = (this.#retries.get(key)?.failures ?? 0) + 1
+      const wait = Math.min(LINK_RETRY_MAX_MS, LINK_RETRY_FIRST_MS * 2 ** (failures - 1))
+      const notBefore = clock.monotonic() + wait * (0.5 + uniform(rng))
+      this.#retries.set(key, { failures, notBefore })
+    } finally {
+      this.#opening.delete(key)
+    }
+  }
+}

@@ -1,0 +1,425 @@
+import { type Clock, type Logger, type NodeId, type Rng, TaskGroup, uniform } from '../base/index.ts'
+import type { Links, Peers } from '../net/index.ts'
+import {
+  createSurb,
+  type Geometry,
+  type Hop,
+  type MixSuite,
+  openReply,
+  sphinxGeometry,
+  type SurbKeys,
+  wrapPacket,
+} from '../sphinx/index.ts'
+import {
+  KEY_GRACE_MS,
+  QUOTA_BLAME_POINTS,
+  REPLY_FLOOR_MS,
+  REPLY_SLACK_MS,
+  REQUEST_BODY_BYTES,
+} from './constants.ts'
+import { Courier } from './courier.ts'
+import { MixCounts, type MixEvent } from './counts.ts'
+import { drawDelay } from './delay.ts'
+import { type BuiltPacket, Emitter } from './emitter.ts'
+import { decodeMixFrame, encodeMixFrame, frameBytes, type MixFrame } from './frame.ts'
+import { KeeperDesk } from './keeper-desk.ts'
+import { KeyRing } from './key-ring.ts'
+import { MixLinks } from './mix-links.ts'
+import { allowanceOf, type FrameAllowance, NeighbourQuota } from './neighbour-quota.ts'
+import type {
+  Emission,
+  KeeperPort,
+  MixDirectory,
+  MixNode,
+  PublishPort,
+  SlotWork,
+} from './ports.ts'
+import { type NarrowStore, ReplaySet } from './replay-set.ts'
+import { Relay } from './relay.ts'
+import { ReplyMonitor } from './reply-monitor.ts'
+import { decodeReply, encodeRequest, type MixRequest } from './request.ts'
+import { drawRoute, type Layers } from './route.ts'
+import type { SlotGrid } from './schedule.ts'
+import { SurbBook } from './surb-book.ts'
+import { linksOf } from './wanted-links.ts'
+
+export interface MixPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly store: NarrowStore
+  readonly links: Links
+  readonly peers: Pick<Peers, 'penalise'>
+  readonly directory: MixDirectory
+  readonly source: SlotWork
+  readonly publish: PublishPort
+  readonly keeper: KeeperPort
+  /** Slots per publication now; frozen for a directory epoch. */
+  readonly publishEvery: () => number
+  /** The public keys changed: the descriptor must say so. */
+  readonly onKeys: (keys: readonly { epoch: number; key: Uint8Array }[]) => void
+  /** Hears of every own packet at its write. Tests only: it marks what cover hides. */
+  readonly onEmission?: (emission: Emission) => void
+}
+
+export interface MixOptions extends SlotGrid {
+  readonly suite: MixSuite
+  readonly layers: number
+  readonly mixDelayMs: number
+  readonly copies: number
+  readonly keyEpochMs: number
+  readonly slack: number | '3sigma'
+  /** After `hold`, real boxes wait for a random time up to this, milliseconds. */
+  readonly rejoinHoldMs: number
+}
+
+export interface MixStatus {
+  /** Mixes of the running epoch that are here, by layer. */
+  readonly layers: readonly number[]
+  /** Packets that each mix holds on average, requests and replies. */
+  readonly poolPerMix: number
+  /** Share of this node's last requests that were answered; undefined until enough is known. */
+  readonly replyRate: number | undefined
+  readonly state: 'on' | 'hold' | 'few-replies' | 'no-route'
+  readonly isMix: boolean
+  readonly links: { readonly open: number; readonly wanted: number }
+  readonly counts: Readonly<Partial<Record<MixEvent, number>>>
+}
+
+/**
+ * The mix stem: this node's own packets, what it relays, and what it does as a courier and a keeper. Own packets
+ * and those of others meet on the links only, as frames of one size.
+ */
+export class Mix {
+  readonly geometry: Geometry
+  readonly #ports: MixPorts
+  readonly #options: MixOptions
+  readonly #tasks: TaskGroup
+  readonly #counts = new MixCounts()
+  readonly #monitor = new ReplyMonitor()
+  readonly #keys: KeyRing
+  readonly #replays: ReplaySet
+  readonly #surbs: SurbBook
+  readonly #links: MixLinks
+  readonly #quota: NeighbourQuota
+  readonly #relay: Relay
+  readonly #courier: Courier
+  readonly #keeperDesk: KeeperDesk
+  readonly #emitter: Emitter
+  readonly #allowances = new Map<string, FrameAllowance>()
+  #allowedBy: Layers<MixNode> | undefined
+  #heldUntil = 0
+
+  constructor(ports: MixPorts, options: MixOptions) {
+    const { clock, rng, store } = ports
+    const log = ports.log.child('mix')
+    const { mixDelayMs, slotMs, layers } = options
+    const geometry = sphinxGeometry({
+      suite: options.suite,
+      hops: layers,
+      bodyBytes: REQUEST_BODY_BYTES,
+    })
+    this.geometry = geometry
+    this.#ports = ports
+    this.#options = options
+    this.#tasks = new TaskGroup(log)
+    this.#keys = new KeyRing({ clock, rng, log, store }, options)
+    this.#replays = new ReplaySet({ store })
+    const trips = 2 * layers + 1
+    this.#surbs = new SurbBook(
+      { clock },
+      { patienceMs: REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs },
+    )
+    this.#links = new MixLinks(
+      {
+        clock,
+        rng,
+        log,
+        links: ports.links,
+        wanted: () => this.#wantedLinks(),
+        onFrame: (from, frame) => this.#onFrame(from, frame),
+      },
+      { self: ports.directory.self.nodeId, frameBytes: frameBytes(geometry) },
+    )
+    this.#quota = new NeighbourQuota(
+      { clock, allowance: (peer) => this.#allowance(peer) },
+      { slotMs },
+    )
+    const shared = {
+      clock,
+      rng,
+      log,
+      counts: this.#counts,
+      isKnown: (node: NodeId) => ports.directory.isKnown(node),
+      deliver: (to: NodeId, frame: MixFrame) => this.#deliver(to, frame),
+      spawn: (name: string, task: (signal: AbortSignal) => Promise<void>) =>
+        this.#tasks.spawn(name, task),
+    }
+    const hop = { geometry, mixDelayMs }
+    this.#courier = new Courier({ ...shared, publish: ports.publish }, hop)
+    this.#keeperDesk = new KeeperDesk({ ...shared, keeper: ports.keeper })
+    this.#relay = new Relay(
+      {
+        ...shared,
+        keys: this.#keys,
+        replays: this.#replays,
+        arrive: (plaintext) => this.#courier.arrive(plaintext),
+      },
+      hop,
+    )
+    this.#emitter = new Emitter(
+      {
+        clock,
+        rng,
+        log,
+        source: ports.source,
+        publishEvery: ports.publishEvery,
+        mayLeave: () => this.#realMayLeave(),
+        build: (request, how) => this.#build(request, how),
+        ...(ports.onEmission === undefined ? {} : { onEmission: this.#tap(ports.onEmission) }),
+      },
+      options,
+    )
+  }
+
+  /** Reads keys and tags back, before anything arrives. @throws the store's codes. */
+  async prepare(): Promise<readonly { epoch: number; key: Uint8Array }[]> {
+    await this.#replays.load()
+    await this.#keys.start()
+    return this.#keys.publicKeys()
+  }
+
+  /** Begins to send. Frames are taken from the moment the net runs. */
+  start(): void {
+    this.#tasks.spawn('links', (signal) => this.#links.run(signal))
+    this.#tasks.spawn('keys', (signal) => this.#keys.run(signal, () => this.#turnKeys()))
+    this.#tasks.spawn('replies', (signal) => this.#expireReplies(signal))
+    this.#emitter.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#emitter.stop()
+    this.#relay.stop()
+    await this.#tasks.stop()
+    this.#surbs.clear()
+    this.#keys.stop()
+  }
+
+  /**
+   * Begins a rejoin hold: for a random time only cover is published, else coming back names the sender. It never
+   * shortens one that is under way. What was known of replies is forgotten: the absence explains it.
+   */
+  hold(): void {
+    const { clock, rng } = this.#ports
+    const until = clock.monotonic() + uniform(rng) * this.#options.rejoinHoldMs
+    this.#heldUntil = Math.max(this.#heldUntil, until)
+    this.#monitor.reset()
+  }
+
+  /** Ends the hold at the user's word (`send --now`). */
+  releaseHold(): void {
+    this.#heldUntil = 0
+  }
+
+  /** Milliseconds until real boxes leave again; 0 without a hold. */
+  holdLeftMs(): number {
+    return Math.max(0, this.#heldUntil - this.#ports.clock.monotonic())
+  }
+
+  /** True when a route exists and its first links stand. */
+  get isReady(): boolean {
+    const layers = this.#layers()
+    return layers?.[0]?.some((mix) => this.#isOpenTo(mix)) === true
+  }
+
+  status(): MixStatus {
+    const layers = this.#layers() ?? []
+    const { layers: hops, mixDelayMs, slotMs } = this.#options
+    const nodes = this.#ports.directory.nodes().length
+    const mixes = new Set(layers.flat().map((mix) => Buffer.from(mix.nodeId).toString('hex')))
+    const wanted = this.#wantedLinks()
+    return {
+      layers: layers.map((layer) => layer.length),
+      poolPerMix: mixes.size === 0 ? 0 : (2 * nodes * hops * mixDelayMs) / (slotMs * mixes.size),
+      replyRate: this.#monitor.rate,
+      state: this.#state(layers),
+      isMix: mixes.has(Buffer.from(this.#ports.directory.self.nodeId).toString('hex')),
+      links: { open: wanted.filter((node) => this.#links.isOpen(node)).length, wanted: wanted.length },
+      counts: this.#counts.snapshot(),
+    }
+  }
+
+  #state(layers: Layers): MixStatus['state'] {
+    if (layers.length === 0) return 'no-route'
+    if (this.holdLeftMs() > 0) return 'hold'
+    return this.#isAlarmed() ? 'few-replies' : 'on'
+  }
+
+  /** Nothing tells the network that real boxes wait: cover leaves in their place. */
+  #realMayLeave(): boolean {
+    return this.holdLeftMs() === 0 && !this.#isAlarmed()
+  }
+
+  #isAlarmed(): boolean {
+    const sizes = (this.#layers() ?? []).map((layer) => layer.length)
+    return this.#monitor.isAlarmed(Math.min(...sizes, Number.MAX_SAFE_INTEGER))
+  }
+
+  #layers(): Layers<MixNode> | undefined {
+    return this.#ports.directory.layers(this.#keys.epoch)
+  }
+
+  #isOpenTo(mix: MixNode): boolean {
+    return this.#links.isOpen(mix.nodeId)
+  }
+
+  #wantedLinks(): readonly NodeId[] {
+    const { directory } = this.#ports
+    const running = (this.#layers() ?? []).map((layer) => layer.map((mix) => mix.nodeId))
+    const sets = [running, directory.nextMixes()]
+    return linksOf(sets, { self: directory.self.nodeId, everybody: directory.nodes() })
+  }
+
+  /**
+   * First and last link are seen on the wire anyway, so a mix to which none stands is left out there; nothing else
+   * about a route may depend on what this node alone knows.
+   */
+  #linked(layers: Layers<MixNode>, edge: number): Layers<MixNode> {
+    return layers.map((layer, index) => {
+      const open = index === edge ? layer.filter((mix) => this.#isOpenTo(mix)) : layer
+      return open.length > 0 ? open : layer
+    })
+  }
+
+  #build(
+    request: MixRequest,
+    how: {
+      readonly avoid: readonly { readonly nodeId: NodeId; readonly net: string; readonly host: string }[]
+      readonly settle: (answer: Uint8Array | undefined) => void
+    },
+  ): BuiltPacket | undefined {
+    const { directory, rng } = this.#ports
+    const layers = this.#layers()
+    if (layers === undefined) {
+      this.#counts.count('no-route')
+      return undefined
+    }
+    const { self } = directory
+    const way = this.#linked(layers, 0)
+    const back = this.#linked(layers, layers.length - 1)
+    const route = drawRoute(rng, way, { self, direction: 'request', avoid: how.avoid })
+    const reply = drawRoute(rng, back, { self, direction: 'reply' })
+    const surb = createSurb(rng, this.geometry, this.#hops(reply), self.nodeId)
+    const plaintext = new Uint8Array(this.geometry.plaintextBytes)
+    plaintext.set(surb.bytes)
+    plaintext.set(encodeRequest(rng, request), this.geometry.surbBytes)
+    const packet = wrapPacket(rng, this.geometry, this.#hops(route), plaintext)
+    const frame = encodeMixFrame(this.geometry, { kind: 'packet', packet })
+    return { route, send: () => this.#send(route[0] as MixNode, frame, surb, how.settle) }
+  }
+
+  #hops(route: readonly MixNode[]): Hop[] {
+    const { rng } = this.#ports
+    const { mixDelayMs } = this.#options
+    return route.map(({ nodeId, publicKey }) => ({
+      nodeId,
+      publicKey,
+      delayMs: drawDelay(rng, mixDelayMs),
+    }))
+  }
+
+  #send(
+    first: MixNode,
+    frame: Uint8Array,
+    surb: { readonly id: Uint8Array; readonly keys: SurbKeys },
+    settle: (answer: Uint8Array | undefined) => void,
+  ): boolean {
+    const hasLeft = this.#links.send(first.nodeId, frame)
+    this.#counts.count(hasLeft ? 'sent' : 'not-sent')
+    if (!hasLeft) {
+      surb.keys.fill(0)
+      return false
+    }
+    this.#surbs.add(surb.id, {
+      keys: surb.keys,
+      settle: (payload) => {
+        const reply = payload && openReply(this.geometry, surb.keys, payload)
+        surb.keys.fill(0)
+        if (payload !== undefined && reply === undefined) this.#counts.count('tagged')
+        this.#monitor.note(reply !== undefined)
+        settle(reply && decodeReply(reply))
+      },
+    })
+    return true
+  }
+
+  #deliver(to: NodeId, frame: MixFrame): boolean {
+    return this.#links.send(to, encodeMixFrame(this.geometry, frame))
+  }
+
+  /** Never throws: a throw would end the neighbour's link, and tell that something about the frame was wrong. */
+  #onFrame(from: NodeId, bytes: Uint8Array): void {
+    let frame: MixFrame
+    try {
+      frame = decodeMixFrame(this.geometry, bytes)
+    } catch {
+      return this.#counts.count('bad-frame')
+    }
+    // What was waited for is as much as was asked; all else counts.
+    if (frame.kind === 'reply' && this.#surbs.settle(frame.surbId, frame.payload)) return
+    if (frame.kind === 'answer') return this.#courier.answered(from, frame.ref, frame.sealed)
+    if (!this.#isAllowed(from)) return
+    if (frame.kind === 'packet') this.#relay.take(frame.packet)
+    else if (frame.kind === 'ask') this.#keeperDesk.asked(from, frame.ref, frame.sealed)
+    else this.#counts.count('unknown-reply')
+  }
+
+  #isAllowed(from: NodeId): boolean {
+    if (Buffer.compare(from, this.#ports.directory.self.nodeId) === 0) return true
+    if (this.#quota.take(from)) return true
+    this.#counts.count('quota')
+    this.#ports.peers.penalise(from, QUOTA_BLAME_POINTS)
+    return false
+  }
+
+  #allowance(peer: NodeId): FrameAllowance {
+    const { directory } = this.#ports
+    const layers = this.#layers() ?? []
+    if (this.#allowedBy !== layers) this.#allowances.clear()
+    this.#allowedBy = layers
+    const key = Buffer.from(peer).toString('hex')
+    const known = this.#allowances.get(key)
+    if (known !== undefined) return known
+    const nodes = directory.nodes().length
+    const { slack } = this.#options
+    const fresh = allowanceOf(peer, directory.self.nodeId, layers, { nodes, slack })
+    this.#allowances.set(key, fresh)
+    return fresh
+  }
+
+  async #turnKeys(): Promise<void> {
+    this.#ports.onKeys(this.#keys.publicKeys())
+    await this.#replays.dropBefore(this.#keys.oldest)
+  }
+
+  async #expireReplies(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#ports.clock.sleep(this.#options.slotMs, signal)
+      this.#surbs.expire()
+    }
+  }
+
+  #tap(listener: (emission: Emission) => void) {
+    return (moment: {
+      readonly slot: number
+      readonly kind: Emission['kind']
+      readonly dueAt: number
+      readonly route: readonly { readonly nodeId: NodeId }[]
+    }): void => {
+      const to = moment.route[0]?.nodeId
+      if (to === undefined) return
+      const { slot, kind, dueAt } = moment
+      listener({ slot, kind, dueAt, sentAt: this.#ports.clock.monotonic(), to })
+    }
+  }
+}

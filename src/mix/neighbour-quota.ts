@@ -1,0 +1,76 @@
+import { type Clock, type NodeId, toHex } from '../base/index.ts'
+import { QUOTA_PEERS_MAX, QUOTA_WINDOW_SLOTS } from './constants.ts'
+import type { MixPlace } from './route.ts'
+
+/** What a neighbour may hand over: a burst, and the rate at which it refills. */
+export interface FrameAllowance {
+  readonly burst: number
+  readonly perSlot: number
+}
+
+/** Mean plus slack of a Poisson count: a factor, or three standard deviations. */
+function bound(mean: number, slack: number | '3sigma'): number {
+  return slack === '3sigma' ? mean + 3 * Math.sqrt(mean) : mean * slack
+}
+
+/**
+ * What `peer` may hand to `self` under these layers. A node that does not mix originates one packet a slot, exactly;
+ * clocks and links move it by two in a window. A mix hands on its share of all requests and replies, a count that
+ * varies, plus its own.
+ */
+export function allowanceOf(
+  peer: NodeId,
+  self: NodeId,
+  layers: readonly (readonly MixPlace[])[],
+  options: { readonly nodes: number; readonly slack: number | '3sigma' },
+): FrameAllowance {
+  const has = (layer: readonly MixPlace[] | undefined, node: NodeId) =>
+    layer?.some((mix) => Buffer.compare(mix.nodeId, node) === 0) === true
+  let shared = 0
+  for (const [index, layer] of layers.entries()) {
+    if (!has(layer, peer)) continue
+    const isLast = index === layers.length - 1
+    const next = isLast ? layers[0] : layers[index + 1]
+    // From layer to layer go requests and replies, from the last to the first only replies begin.
+    const packets = options.nodes * (isLast ? 1 : 2)
+    if (has(next, self)) shared += packets / (layer.length * (next?.length ?? 1))
+    // Replies to this node, and questions to it as a keeper.
+    if (isLast) shared += 2
+  }
+  const extra = bound(shared * QUOTA_WINDOW_SLOTS, options.slack)
+  const burst = QUOTA_WINDOW_SLOTS + 2 + extra
+  return { burst, perSlot: 1 + extra / QUOTA_WINDOW_SLOTS }
+}
+
+/** Counts the frames of each neighbour against its allowance. Bounded: the longest quiet one is forgotten first. */
+export class NeighbourQuota {
+  readonly #clock: Clock
+  readonly #slotMs: number
+  readonly #allowance: (peer: NodeId) => FrameAllowance
+  readonly #buckets = new Map<string, { left: number; at: number }>()
+
+  constructor(
+    ports: { clock: Clock; allowance: (peer: NodeId) => FrameAllowance },
+    options: { slotMs: number },
+  ) {
+    this.#clock = ports.clock
+    this.#allowance = ports.allowance
+    this.#slotMs = options.slotMs
+  }
+
+  /** False when the neighbour has used up what it may send. */
+  take(peer: NodeId): boolean {
+    const { burst, perSlot } = this.#allowance(peer)
+    const key = toHex(peer)
+    const now = this.#clock.monotonic()
+    const last = this.#buckets.get(key) ?? { left: burst, at: now }
+    const left = Math.min(burst, last.left + ((now - last.at) * perSlot) / this.#slotMs)
+    this.#buckets.delete(key)
+    this.#buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now })
+    for (const oldest of this.#buckets.keys()) {
+      if (this.#buckets.size <= QUOTA_PEERS_MAX) break
+      this.#buckets.delete(oldest)
+    }
+    return left >= 1
+  }
+}

@@ -1,0 +1,127 @@
+import { concat, readU64be, u32be, u64be } from '../base/index.ts'
+import { BUCKETS, type Store } from '../store/index.ts'
+import { REPLAY_TAG_BYTES } from '../sphinx/index.ts'
+import { REPLAY_TAGS_MAX } from './constants.ts'
+import { TagTable } from './tag-table.ts'
+
+export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'batch'>
+
+/** known: the packet is a replay. full: nothing can be told apart any more. */
+export type ReplayVerdict = 'fresh' | 'known' | 'full'
+
+interface Waiting {
+  readonly keyEpoch: number
+  readonly tag: Uint8Array
+  done(): void
+  fail(error: unknown): void
+}
+
+const ROWS_PER_BATCH = 512
+
+/**
+ * The tags of all packets that were taken under each mix key. A tag is on disk before its packet goes on, or a mix
+ * that is made to restart would take everything once more and show where it goes. Tags live as long as their key.
+ */
+export class ReplaySet {
+  readonly #store: NarrowStore
+  readonly #maxTags: number
+  readonly #tables = new Map<number, TagTable>()
+  #waiting: Waiting[] = []
+  #writing = false
+  #nextRow = 0
+
+  constructor(ports: { store: NarrowStore }, options: { maxTags?: number } = {}) {
+    this.#store = ports.store
+    this.#maxTags = options.maxTags ?? REPLAY_TAGS_MAX
+  }
+
+  /** Reads back what was taken before a restart. @throws the store's codes. */
+  async load(): Promise<void> {
+    for await (const [key, value] of this.#store.iterate(BUCKETS.replayTags)) {
+      const table = this.#table(new DataView(key.buffer, key.byteOffset).getUint32(0))
+      this.#nextRow = Math.max(this.#nextRow, readU64be(key, 4) + 1)
+      for (let at = 0; at + REPLAY_TAG_BYTES <= value.length; at += REPLAY_TAG_BYTES) {
+        table.add(value.subarray(at, at + REPLAY_TAG_BYTES))
+      }
+    }
+  }
+
+  /** Tags of a key epoch. */
+  sizeOf(keyEpoch: number): number {
+    return this.#tables.get(keyEpoch)?.size ?? 0
+  }
+
+  /**
+   * Marks the tag at once: of two packets with one tag only the first is fresh. It is on disk when `durable` has
+   * resolved.
+   */
+  take(keyEpoch: number, tag: Uint8Array): { verdict: ReplayVerdict; durable?: Promise<void> } {
+    const table = this.#table(keyEpoch)
+    if (table.has(tag)) return { verdict: 'known' }
+    // Never forgets to make room: an attacker would fill it, and replay what was forgotten.
+    if (table.size >= this.#maxTags) return { verdict: 'full' }
+    table.add(tag)
+    return { verdict: 'fresh', durable: this.#write(keyEpoch, tag.slice(0, REPLAY_TAG_BYTES)) }
+  }
+
+  /** Forgets the tags of keys that are erased. */
+  async dropBefore(keyEpoch: number): Promise<void> {
+    for (const old of this.#tables.keys()) if (old < keyEpoch) this.#tables.delete(old)
+    for (;;) {
+      const batch = this.#store.batch()
+      let rows = 0
+      const range = { lt: u32be(keyEpoch), limit: ROWS_PER_BATCH }
+      for await (const [key] of this.#store.iterate(BUCKETS.replayTags, range)) {
+        batch.del(BUCKETS.replayTags, key)
+        rows++
+      }
+      if (rows > 0) await batch.commit()
+      if (rows < ROWS_PER_BATCH) return
+    }
+  }
+
+  #table(keyEpoch: number): TagTable {
+    let table = this.#tables.get(keyEpoch)
+    if (table === undefined) {
+      table = new TagTable()
+      this.#tables.set(keyEpoch, table)
+    }
+    return table
+  }
+
+  #write(keyEpoch: number, tag: Uint8Array): Promise<void> {
+    return new Promise((done, fail) => {
+      this.#waiting.push({ keyEpoch, tag, done, fail })
+      if (!this.#writing) void this.#flush()
+    })
+  }
+
+  /** One write at a time: what comes meanwhile shares the next. */
+  async #flush(): Promise<void> {
+    this.#writing = true
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting
+      this.#waiting = []
+      try {
+        await this.#commit(group)
+        for (const { done } of group) done()
+      } catch (error) {
+        for (const { fail } of group) fail(error)
+      }
+    }
+    this.#writing = false
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    const batch = this.#store.batch()
+    for (const keyEpoch of new Set(group.map((each) => each.keyEpoch))) {
+      const tags = group.filter((each) => each.keyEpoch === keyEpoch).map(({ tag }) => tag)
+      batch.put(
+        BUCKETS.replayTags,
+        concat(u32be(keyEpoch), u64be(this.#nextRow++)),
+        concat(...tags),
+      )
+    }
+    await batch.commit()
+  }
+}

@@ -1,0 +1,74 @@
+import { type NodeId, toHex } from '../base/index.ts'
+import { addressGroups, type Descriptor, type Directory, type MixLayers } from '../directory/index.ts'
+import type { Layers, MixDirectory, MixNode, MixPlace } from '../mix/index.ts'
+
+export interface MixViewOptions {
+  readonly nodeId: NodeId
+  /** Own addresses, for the rule that a first hop stands elsewhere. */
+  readonly addresses: () => readonly string[]
+}
+
+/** The directory as the mix sees it: who mixes comes from the frozen set, keys from the latest descriptors. */
+export class MixView implements MixDirectory {
+  readonly #directory: Directory
+  readonly #options: MixViewOptions
+  #cached:
+    | {
+        readonly seats: MixLayers
+        readonly nodes: readonly Descriptor[]
+        readonly keyEpoch: number
+        readonly layers: Layers<MixNode> | undefined
+      }
+    | undefined
+
+  constructor(directory: Directory, options: MixViewOptions) {
+    this.#directory = directory
+    this.#options = options
+  }
+
+  get self(): MixPlace {
+    return placeOf(this.#options.nodeId, this.#options.addresses()[0])
+  }
+
+  layers(keyEpoch: number): Layers<MixNode> | undefined {
+    const directory = this.#directory
+    const seats = directory.mixes(directory.epoch)
+    const nodes = directory.nodes()
+    const known = this.#cached
+    if (known?.seats === seats && known.nodes === nodes && known.keyEpoch === keyEpoch) {
+      return known.layers
+    }
+    const found = seats.layers.map((layer) => layer.flatMap((mix) => this.#mix(mix, keyEpoch)))
+    const layers = found.every((layer) => layer.length > 0) ? found : undefined
+    this.#cached = { seats, nodes, keyEpoch, layers }
+    return layers
+  }
+
+  nextMixes(): readonly (readonly NodeId[])[] {
+    const directory = this.#directory
+    const next = directory.mixes(directory.epoch + 1)
+    return next.layers.map((layer) => layer.map(({ nodeId }) => nodeId))
+  }
+
+  nodes(): readonly NodeId[] {
+    return this.#directory.nodes().map(({ nodeId }) => nodeId)
+  }
+
+  isKnown(node: NodeId): boolean {
+    return this.#directory.get(node) !== undefined
+  }
+
+  /** The mix with its key; nothing when it has said none for that epoch. */
+  #mix({ nodeId, addresses }: Descriptor, keyEpoch: number): MixNode[] {
+    const latest = this.#directory.get(nodeId)
+    const publicKey = latest?.mixKeys.find(({ epoch }) => epoch === keyEpoch)?.key
+    return publicKey === undefined ? [] : [{ ...placeOf(nodeId, addresses[0]), publicKey }]
+  }
+}
+
+function placeOf(nodeId: NodeId, address: string | undefined): MixPlace {
+  // A node without a known place shares its network with nobody.
+  const own = toHex(nodeId)
+  const groups = addressGroups(address ?? '')
+  return { nodeId, net: groups?.net ?? own, host: groups?.host ?? own }
+}
