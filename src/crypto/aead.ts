@@ -96,13 +96,18 @@ export function xaeadOpen(
 }
 
 /**
- * ChaCha20 (RFC 8439, counter from 0), unauthenticated: data XOR key stream. For layered packets whose
- * integrity is checked elsewhere. @throws HearsayError `bad-length`.
+ * ChaCha20 (RFC 8439, counter from 0), unauthenticated: `out` = data XOR key stream. `out` has the length of
+ * `data` and may be `data` itself. For layered packets whose integrity is checked elsewhere.
+ * @throws HearsayError `bad-length`.
  */
-export function chacha20Xor(key: Uint8Array, nonce: Uint8Array, data: Uint8Array): Uint8Array {
+export function chacha20XorInto(
+  out: Uint8Array,
+  key: Uint8Array,
+  nonce: Uint8Array,
+  data: Uint8Array,
+): void {
   check('key', key, KEY_BYTES)
   check('nonce', nonce, AEAD_NONCE_BYTES)
-  const out = new Uint8Array(data.length)
+  check('output', out, data.length)
   sodium.crypto_stream_chacha20_ietf_xor(out, data, nonce, key)
-  return out
 }

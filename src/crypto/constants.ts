@@ -24,3 +24,17 @@ export const KDF_BLOCK_BYTES = 64
 export const KDF_MAX_BYTES = 255 * KDF_BLOCK_BYTES
 /** Ephemeral public key 32 + tag 16. */
 export const SEALED_OVERHEAD_BYTES = X25519_BYTES + AEAD_TAG_BYTES
+/** k1 … k4 of 32 | iv1 … iv4 of 12. */
+export const LIONESS_KEY_BYTES = 4 * KEY_BYTES + 4 * AEAD_NONCE_BYTES
+/** Left half 32, and at least one byte on the right. */
+export const LIONESS_MIN_BLOCK_BYTES = 33
+/** What an encapsulation draws from the `Rng`. */
+export const KEM_RANDOM_BYTES = 32
+/** The secret that a share carries. */
+export const KEM_SECRET_BYTES = 32
+/** FIPS 203, ML-KEM-768. */
+export const ML_KEM_PUBLIC_KEY_BYTES = 1184
+/** FIPS 203, ML-KEM-768: the ciphertext. */
+export const ML_KEM_SHARE_BYTES = 1088
+/** FIPS 203: d 32 | z 32. */
+export const ML_KEM_SEED_BYTES = 64

@@ -10,19 +10,19 @@ const MODE_KEYED = 2
 const MODE_KDF = 3
 
 const encoder = new TextEncoder()
-const prefixes = new Map<string, Uint8Array>()
+const prefixes = [new Map<Label, Uint8Array>(), new Map<Label, Uint8Array>(), new Map<Label, Uint8Array>()]
 
 /** mode 1 | label length 1 | label. Labels are a fixed set of ASCII constants, so the cache is bounded. */
 function prefixOf(mode: number, label: Label): Uint8Array {
-  const name = `${mode}${label}`
-  let prefix = prefixes.get(name)
+  const known = prefixes[mode - MODE_HASH] as Map<Label, Uint8Array>
+  let prefix = known.get(label)
   if (prefix === undefined) {
     const text = encoder.encode(label)
     prefix = new Uint8Array(2 + text.length)
     prefix[0] = mode
     prefix[1] = text.length
     prefix.set(text, 2)
-    prefixes.set(name, prefix)
+    known.set(label, prefix)
   }
   return prefix
 }
@@ -34,11 +34,14 @@ function putU32(out: Uint8Array, offset: number, value: number): void {
   out[offset + 3] = value
 }
 
-/** prefix | (length 4 | part)*, with `extra` spare bytes at the end. */
+// Most inputs are short. The space is shared: the functions are synchronous and wipe what they used.
+const space = new Uint8Array(4096)
+
+/** prefix | (length 4 | part)*, with `extra` spare bytes at the end. Valid until the next call. */
 function frame(prefix: Uint8Array, parts: readonly Uint8Array[], extra: number): Uint8Array {
   let length = prefix.length + extra
   for (const part of parts) length += 4 + part.length
-  const out = new Uint8Array(length)
+  const out = length <= space.length ? space.subarray(0, length) : new Uint8Array(length)
   out.set(prefix)
   let offset = prefix.length
   for (const part of parts) {

@@ -125,7 +125,12 @@ export class Liveness {
     this.#lastSent = at
     const bytes = encodeHeartbeat(this.#networkId, { nodeId: this.#nodeId, isLeaving, at }, sign)
     try {
-      return (await pubsub.publish(DIRECTORY_TOPIC, encodeMessage(MESSAGE_TYPES.heartbeat, bytes))) > 0
+      const message = encodeMessage(MESSAGE_TYPES.heartbeat, bytes)
+      if ((await pubsub.publish(DIRECTORY_TOPIC, message)) === 0) return false
+      // Nobody hears itself, and a node that counted itself out would see other layers than everybody else.
+      const heardAt = isLeaving ? undefined : clock.monotonic()
+      this.#heard.set(toHex(this.#nodeId), { at, heardAt })
+      return true
     } catch (error) {
       if (!isHearsayError(error)) throw error
       log.debug('heartbeat not gossiped', { code: error.code })

@@ -66,6 +66,8 @@ export const MAX_ANSWERS = 128
 export const ANSWER_TIMEOUT_MS = 20_000
 /** Bytes queued on one link before frames are dropped. */
 export const LINK_BUFFER_BYTES = 262_144
+/** A link that is closed may take this long to hand over what is queued. */
+export const LINK_CLOSE_MS = 5_000
 
 /** First wait after a failed dial of one node. */
 export const RECONNECT_FIRST_MS = 500
@@ -75,6 +77,35 @@ export const RECONNECT_MAX_MS = 30_000
 export const RECONNECT_TICK_MS = 1_000
 /** Nodes whose dial failures are remembered. */
 export const MAX_BACKOFF_ENTRIES = 4_096
+
+/** What a helper brings back to show that it came by itself. */
+export const DIAL_BACK_NONCE_BYTES = 16
+/** Longest address that a helper is asked to dial, as in the directory. */
+export const MAX_DIAL_BACK_ADDRESS_BYTES = 128
+/** A question for a dial back at its longest: nonce, count, addresses with their lengths. */
+export const DIAL_BACK_REQUEST_BYTES =
+  DIAL_BACK_NONCE_BYTES + 1 + MAX_ADDRESSES_PER_DIAL * (2 + MAX_DIAL_BACK_ADDRESS_BYTES)
+/** Dials for others at one time. */
+export const MAX_DIAL_BACKS = 4
+/** Dials for one other node: a burst, then so many per second. */
+export const DIAL_BACKS_PER_PEER_BURST = 4
+export const DIAL_BACKS_PER_PEER_PER_SECOND = 1 / 60
+/** The helper must get its nonce across within this time after its dial. */
+export const DIAL_BACK_NONCE_MS = 4_000
+/** Nodes asked in one round. */
+export const REACHABILITY_HELPERS = 3
+/** Helpers that must agree, where so many known nodes are connected. */
+export const REACHABILITY_VOTES = 2
+/** Rounds that must fail before a node that could be dialled says that it cannot. */
+export const REACHABILITY_FAILED_ROUNDS = 2
+/** Pause between two looks for somebody to ask. */
+export const REACHABILITY_TICK_MS = 1_000
+/** From the first known node to the first round, so that others to ask have come too. */
+export const REACHABILITY_SETTLE_MS = 3_000
+/** First wait after a round that was bad or decided nothing; it doubles. */
+export const REACHABILITY_RETRY_MS = 15_000
+/** Pause between rounds that confirm, and the longest of all. */
+export const REACHABILITY_CHECK_MS = 600_000
 
 /** Size of a Kademlia bucket, and how many nodes a look-up returns. */
 export const KAD_BUCKET_SIZE = 20

@@ -1,4 +1,4 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../base/index.ts'
 import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND, MAX_DIALLED_HOSTS } from './constants.ts'
 
@@ -45,9 +45,14 @@ export class DialGuard {
   }
 }
 
-/** True for an address on this machine. */
-export function isLoopback(address: Multiaddr): boolean {
-  return LOOPBACK.test(hostOf(address))
+/** True for an address on this machine, false also for what is no multiaddr. */
+export function isLoopback(address: string): boolean {
+  try {
+    return LOOPBACK.test(hostOf(multiaddr(address)))
+  } catch {
+    // Whoever listens or dials there says so.
+    return false
+  }
 }
 
 function hostOf(address: Multiaddr): string {

@@ -4,7 +4,7 @@ import { HearsayError } from '../base/index.ts'
 import { MAX_ADDRESSES_PER_DIAL } from './constants.ts'
 
 const TRANSPORTS = new Set(['tcp/', 'tcp/ws/', 'tcp/tls/ws/', 'tcp/wss/'])
-const HOSTS = new Set(['ip4', 'ip6', 'dns4', 'dns6'])
+const HOSTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
 
 /**
  * The addresses of a peer that this node can dial, with the peer id appended so that nobody else can answer

@@ -1,9 +1,9 @@
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import { type Clock, HearsayError, type NodeId, toHex } from '../base/index.ts'
-import { DIAL_TIMEOUT_MS, LINK_BUFFER_BYTES } from './constants.ts'
+import { type Clock, HearsayError, isHearsayError, type NodeId, toHex } from '../base/index.ts'
+import { DIAL_TIMEOUT_MS, LINK_BUFFER_BYTES, LINK_CLOSE_MS } from './constants.ts'
 import { deadline, untilAborted } from './deadline.ts'
-import { encodeFrame, FrameReader } from './frame-reader.ts'
-import { nodeIdOf } from './node-id.ts'
+import { encodeFrame } from './frame-reader.ts'
+import { LinkReceiver, type OnFrame } from './link-receiver.ts'
 import type { Links } from './ports.ts'
 import { protocolId } from './protocol-id.ts'
 
@@ -13,7 +13,10 @@ export interface StreamLinksPorts {
   connect(peer: NodeId, signal: AbortSignal): Promise<Connection>
 }
 
-type OnFrame = (peer: NodeId, frame: Uint8Array) => void
+interface Opening {
+  readonly done: Promise<void>
+  cancel(): void
+}
 
 /**
  * One outgoing stream per neighbour and protocol, kept open. `send` never waits: a neighbour that does not
@@ -23,9 +26,9 @@ type OnFrame = (peer: NodeId, frame: Uint8Array) => void
 export class StreamLinks implements Links {
   readonly #ports: StreamLinksPorts
   readonly #networkTag: string
-  readonly #accepting = new Map<string, { frameBytes: number; onFrame: OnFrame }>()
+  readonly #receivers = new Map<string, LinkReceiver>()
   readonly #open = new Map<string, Stream>()
-  readonly #opening = new Map<string, Promise<void>>()
+  readonly #opening = new Map<string, Opening>()
 
   constructor(ports: StreamLinksPorts, options: { networkTag: string }) {
     this.#ports = ports
@@ -34,34 +37,36 @@ export class StreamLinks implements Links {
 
   accept(protocol: string, options: { frameBytes: number }, onFrame: OnFrame): void {
     const id = protocolId(this.#networkTag, protocol)
-    if (this.#accepting.has(id))
+    if (this.#receivers.has(id)) {
       throw new HearsayError('bug', 'link protocol is taken', { protocol })
-    this.#accepting.set(id, { frameBytes: options.frameBytes, onFrame })
+    }
+    const receiver = new LinkReceiver({ onFrame }, options)
+    this.#receivers.set(id, receiver)
     const running = this.#ports.libp2p()
     // Ids are unique here, so this fails only when the net is stopping.
-    if (running !== undefined) this.#register(running, id).catch(() => undefined)
+    if (running !== undefined) this.#register(running, id, receiver).catch(() => undefined)
   }
 
   async start(libp2p: Libp2p): Promise<void> {
-    for (const id of this.#accepting.keys()) await this.#register(libp2p, id)
+    for (const [id, receiver] of this.#receivers) await this.#register(libp2p, id, receiver)
+  }
+
+  isOpen(peer: NodeId, protocol: string): boolean {
+    return this.#open.get(linkKey(peer, protocol))?.writeStatus === 'writable'
   }
 
   async open(peer: NodeId, protocol: string): Promise<void> {
-    const key = `${protocol} ${toHex(peer)}`
-    if (this.#open.get(key)?.status === 'open') return
-    let opening = this.#opening.get(key)
-    if (opening === undefined) {
-      opening = this.#openNew(peer, protocol, key).finally(() => this.#opening.delete(key))
-      this.#opening.set(key, opening)
-    }
-    await opening
+    if (this.isOpen(peer, protocol)) return
+    const key = linkKey(peer, protocol)
+    await (this.#opening.get(key) ?? this.#startOpening(peer, protocol, key)).done
   }
 
   send(peer: NodeId, protocol: string, frame: Uint8Array): boolean {
-    const stream = this.#open.get(`${protocol} ${toHex(peer)}`)
-    if (stream === undefined || stream.status !== 'open') return false
+    const stream = this.#open.get(linkKey(peer, protocol))
+    if (stream === undefined || stream.writeStatus !== 'writable') return false
     if (stream.writeBufferLength + frame.length > LINK_BUFFER_BYTES) return false
     try {
+      // Copied, so that the caller keeps its frame while ours waits in the queue.
       stream.send(encodeFrame(frame))
       return true
     } catch {
@@ -69,57 +74,81 @@ export class StreamLinks implements Links {
     }
   }
 
-  async #openNew(peer: NodeId, protocol: string, key: string): Promise<void> {
-    const limit = deadline(this.#ports.clock, DIAL_TIMEOUT_MS)
+  close(peer: NodeId, protocol: string): void {
+    const key = linkKey(peer, protocol)
+    this.#opening.get(key)?.cancel()
+    this.#opening.delete(key)
+    const stream = this.#open.get(key)
+    this.#open.delete(key)
+    if (stream !== undefined) this.#end(stream)
+  }
+
+  /** What is queued still leaves; a neighbour that does not read does not hold the stream for long. */
+  #end(stream: Stream): void {
+    const limit = deadline(this.#ports.clock, LINK_CLOSE_MS)
+    untilAborted(stream.close({ signal: limit.signal }), limit.signal)
+      .catch((error: Error) => stream.abort(error))
+      .finally(() => limit.clear())
+  }
+
+  #startOpening(peer: NodeId, protocol: string, key: string): Opening {
+    const cancelled = new AbortController()
+    const opening: Opening = {
+      done: this.#openNew(peer, protocol, key, cancelled.signal).finally(() => {
+        if (this.#opening.get(key) === opening) this.#opening.delete(key)
+      }),
+      cancel: () => cancelled.abort(new HearsayError('aborted', 'link closed while it opened')),
+    }
+    this.#opening.set(key, opening)
+    return opening
+  }
+
+  async #openNew(
+    peer: NodeId,
+    protocol: string,
+    key: string,
+    cancelled: AbortSignal,
+  ): Promise<void> {
+    const limit = deadline(this.#ports.clock, DIAL_TIMEOUT_MS, cancelled)
     try {
       const connection = await this.#ports.connect(peer, limit.signal)
       const id = protocolId(this.#networkTag, protocol)
-      const opening = connection.newStream(id, { signal: limit.signal })
+      const opening = connection.newStream(id, { signal: limit.signal, maxOutboundStreams: 2 })
       opening.then(
         (opened) => {
           if (limit.signal.aborted) opened.abort(limit.signal.reason as Error)
+          else this.#keep(key, opened)
         },
         () => undefined,
       )
-      const stream = await untilAborted(opening, limit.signal)
-      stream.inactivityTimeout = Number.POSITIVE_INFINITY
-      stream.addEventListener('close', () => {
-        if (this.#open.get(key) === stream) this.#open.delete(key)
-      })
-      // Nothing is said on the way back; a listener keeps the read buffer from filling.
-      stream.addEventListener('message', () => stream.abort(new Error('unexpected data on a link')))
-      this.#open.set(key, stream)
+      await untilAborted(opening, limit.signal)
+    } catch (error) {
+      throw isHearsayError(error)
+        ? error
+        : new HearsayError('request-failed', 'link refused or broken off', {}, error)
     } finally {
       limit.clear()
     }
   }
 
-  async #register(libp2p: Libp2p, id: string): Promise<void> {
-    await libp2p.handle(id, (stream, connection) => this.#receive(id, stream, connection), {
+  #keep(key: string, stream: Stream): void {
+    stream.inactivityTimeout = Number.POSITIVE_INFINITY
+    stream.addEventListener('close', () => {
+      if (this.#open.get(key) === stream) this.#open.delete(key)
+    })
+    // Nothing is said on the way back; a listener keeps the read buffer from filling.
+    stream.addEventListener('message', () => stream.abort(new Error('unexpected data on a link')))
+    this.#open.set(key, stream)
+  }
+
+  async #register(libp2p: Libp2p, id: string, receiver: LinkReceiver): Promise<void> {
+    await libp2p.handle(id, (stream, { remotePeer }) => receiver.receive(stream, remotePeer), {
       maxInboundStreams: 2,
       maxOutboundStreams: 2,
     })
   }
+}
 
-  #receive(id: string, stream: Stream, connection: Connection): void {
-    const accepting = this.#accepting.get(id)
-    const peer = nodeIdOf(connection.remotePeer)
-    if (accepting === undefined || peer === undefined) {
-      stream.abort(new HearsayError('bug', 'no such link'))
-      return
-    }
-    const { frameBytes, onFrame } = accepting
-    const reader = new FrameReader({ minBytes: frameBytes, maxBytes: frameBytes })
-    stream.inactivityTimeout = Number.POSITIVE_INFINITY
-    stream.addEventListener('message', (event) => {
-      try {
-        for (const frame of reader.push(event.data.subarray())) onFrame(peer, frame)
-      } catch (error) {
-        stream.abort(error as Error)
-      }
-    })
-    stream.addEventListener('remoteCloseWrite', () => {
-      stream.close().catch((error: Error) => stream.abort(error))
-    })
-  }
+function linkKey(peer: NodeId, protocol: string): string {
+  return `${protocol} ${toHex(peer)}`
 }

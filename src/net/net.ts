@@ -1,26 +1,21 @@
-import { multiaddr } from '@multiformats/multiaddr'
-import {
-  type Clock,
-  equalBytes,
-  HearsayError,
-  isHearsayError,
-  type Logger,
-  type NodeId,
-  type Rng,
-  TaskGroup,
-} from '../base/index.ts'
+import { lookup } from 'node:dns/promises'
+import { equalBytes, HearsayError, isHearsayError, type NodeId, TaskGroup } from '../base/index.ts'
+import type { Net, NetOptions, NetPorts, NetStatus } from './api.ts'
 import { bootstrapTargets } from './bootstraps.ts'
-import { Connector, type ConnectorStatus } from './connector.ts'
+import { Connector } from './connector.ts'
 import {
   HEARTBEAT_MS,
+  MAX_ADDRESSES_PER_DIAL,
   MAX_CONNECTIONS,
   MAX_PENALISED_PEERS,
   MESH_PENALTY_HALF_LIFE_MS,
   PENALTY_HALF_LIFE_MS,
   TARGET_CONNECTIONS,
 } from './constants.ts'
+import { DialBack, type DialBackOutcome } from './dial-back.ts'
 import { DialGuard, isLoopback } from './dial-guard.ts'
 import { createGossipSub } from './gossipsub.ts'
+import { connectedHelpers } from './helpers.ts'
 import { InboundGate } from './inbound-gate.ts'
 import { KadRouter } from './kademlia.ts'
 import { createLibp2pNode, type HearsayLibp2p } from './libp2p-node.ts'
@@ -30,70 +25,10 @@ import { nodeIdFromText, peerIdOf } from './node-id.ts'
 import { type NodeKey, nodeKeyFromSeed } from './node-key.ts'
 import { LivePeers } from './peers.ts'
 import { Penalties } from './penalties.ts'
-import type { DialTarget, Kademlia, Links, Peers, PubSub, Requests, TopicPlan } from './ports.ts'
+import type { DialTarget, Reachability } from './ports.ts'
 import { TopicPubSub } from './pubsub.ts'
+import { ReachabilityWatch } from './reachability.ts'
 import { StreamRequests } from './requests.ts'
-
-export interface NetPorts {
-  clock: Clock
-  rng: Rng
-  log: Logger
-  /** Nodes that the directory knows; asked whenever connections are missing. */
-  dialTargets?: () => readonly DialTarget[]
-  /** True for nodes of the directory, also those that cannot be dialled. By default those that can. */
-  isKnown?: (nodeId: NodeId) => boolean
-  /** False closes connections of excluded nodes as soon as they have proved who they are. */
-  allowPeer?: (nodeId: NodeId) => boolean
-}
-
-export interface NetOptions {
-  /** Ed25519 seed of the node key, 32 bytes. */
-  privateKeySeed: Uint8Array
-  /** Multiaddrs of TCP (`/ip4/…/tcp/…`) and WebSocket (`…/ws`) listeners. */
-  listen: readonly string[]
-  /** Told to others in place of the listen addresses. */
-  announce?: readonly string[]
-  /** Pre-shared key of the network, 32 bytes. */
-  pnetKey: Uint8Array
-  /** Short hex of the network id, part of every protocol id. */
-  networkTag: string
-  /** Multiaddrs that end in `/p2p/<peer id>`. */
-  bootstraps: readonly string[]
-  /** Every gossip topic of the node, with its size limit and scoring. */
-  topics: readonly TopicPlan[]
-  maxConnections?: number
-  targetConnections?: number
-  /** Gossip heartbeat; tests shorten it. */
-  heartbeatMs?: number
-}
-
-export interface NetStatus extends ConnectorStatus {
-  connected: number
-  /** No connection, and every node that was reached has another network key. */
-  networkMismatch: boolean
-}
-
-export interface Net {
-  readonly nodeId: NodeId
-  readonly peerId: string
-  readonly pubsub: PubSub
-  readonly requests: Requests
-  readonly links: Links
-  readonly peers: Peers
-  readonly kademlia: Kademlia
-  /**
-   * Listens and begins to connect. A failed start leaves nothing running.
-   * @throws HearsayError `address-in-use` or `listen-failed`, with `details.address`.
-   */
-  start(): Promise<void>
-  /** Closes everything and waits for it. Safe to call twice. A stopped net is not started again. */
-  stop(): Promise<void>
-  /** Multiaddrs with `/p2p/` under which others can dial; empty before the start. */
-  addresses(): string[]
-  status(): NetStatus
-  /** Gossip score of a node: below 0 it has no mesh place, below GRAYLIST_THRESHOLD it is not heard. */
-  score(nodeId: NodeId): number
-}
 
 /** @throws HearsayError `bad-length` for a seed or key, `network-file-invalid` for a bootstrap. */
 export function createNet(ports: NetPorts, options: NetOptions): Net {
@@ -112,6 +47,9 @@ class Libp2pNet implements Net {
   readonly #options: NetOptions
   readonly #key: NodeKey
   readonly #connector: Connector
+  readonly #dialBack: DialBack
+  readonly #reachability: ReachabilityWatch
+  readonly #bootstraps: readonly DialTarget[]
   readonly #tasks: TaskGroup
   #libp2p: HearsayLibp2p | undefined
   #state: 'created' | 'running' | 'stopped' = 'created'
@@ -142,6 +80,26 @@ class Libp2pNet implements Net {
     this.#ports = ports
     this.#options = options
     this.#tasks = new TaskGroup(log)
+    this.#bootstraps = bootstrapTargets(options.bootstraps)
+    this.#dialBack = new DialBack({
+      clock,
+      rng,
+      libp2p,
+      requests: this.requests,
+      isKnown: (nodeId) => this.#isKnown(nodeId),
+      resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+    })
+    this.#reachability = new ReachabilityWatch(
+      {
+        clock,
+        rng,
+        log,
+        hasAddress: () => this.#dialable().length > 0,
+        helpers: () => this.#helpers(),
+        ask: async (nodeId, signal) => await this.#askBack(nodeId, signal),
+      },
+      { reachable: reachableBy(options) },
+    )
     this.#connector = new Connector(
       {
         clock,
@@ -154,7 +112,7 @@ class Libp2pNet implements Net {
       },
       {
         self: key.nodeId,
-        bootstraps: bootstrapTargets(options.bootstraps),
+        bootstraps: this.#bootstraps,
         targetConnections: options.targetConnections ?? TARGET_CONNECTIONS,
       },
     )
@@ -165,13 +123,13 @@ class Libp2pNet implements Net {
     await probeListenAddresses(this.#options.listen)
     const { bootstraps, listen, maxConnections } = this.#options
     const guard = new DialGuard(this.#ports, {
-      allowLoopback: [...listen, ...bootstraps].some((each) => isLoopback(multiaddr(each))),
+      allowLoopback: [...listen, ...bootstraps].some(isLoopback),
     })
     const gate = new InboundGate(
       {
         connections: () =>
           this.#libp2p?.getConnections().map(({ remotePeer }) => remotePeer.toString()) ?? [],
-        isKnown: (peerId) => this.#isKnown(peerId),
+        isKnown: (peerId) => this.#isKnownPeer(peerId),
       },
       { maxConnections: maxConnections ?? MAX_CONNECTIONS },
     )
@@ -192,8 +150,11 @@ class Libp2pNet implements Net {
     this.pubsub.attach(libp2p.services.pubsub)
     this.peers.attach(libp2p)
     this.peers.onChange(({ up }) => {
-      if (!up) this.#connector.wake()
+      if (up) return
+      this.#connector.wake()
+      this.#reachability.connectionLost()
     })
+    this.#dialBack.serve()
     // Handlers come first: a peer that connects in the first millisecond finds every protocol.
     await this.requests.start(libp2p)
     await this.links.start(libp2p)
@@ -210,6 +171,7 @@ class Libp2pNet implements Net {
     this.pubsub.subscribeAll()
     this.#tasks.spawn('connect', (signal) => this.#connector.run(signal))
     this.#tasks.spawn('judge mesh peers', (signal) => this.#judge(signal))
+    this.#tasks.spawn('reachability', (signal) => this.#reachability.run(signal))
   }
 
   async stop(): Promise<void> {
@@ -229,18 +191,52 @@ class Libp2pNet implements Net {
     const connected = this.peers.connected().length
     const status = this.#connector.status()
     const networkMismatch = connected === 0 && status.mismatches > 0
-    return { ...status, connected, networkMismatch }
+    return { ...status, connected, networkMismatch, hindrance: this.#reachability.hindrance }
+  }
+
+  reachability(): Reachability {
+    return this.#reachability.state
+  }
+
+  onReachability(listener: (reachability: Reachability) => void): () => void {
+    return this.#reachability.onChange(listener)
   }
 
   score(nodeId: NodeId): number {
     return this.pubsub.score(peerIdOf(nodeId).toString())
   }
 
-  #isKnown(peerId: string): boolean {
+  #isKnownPeer(peerId: string): boolean {
     const nodeId = nodeIdFromText(peerId)
-    if (nodeId === undefined) return false
-    if (this.#ports.isKnown !== undefined) return this.#ports.isKnown(nodeId)
-    return this.#ports.dialTargets?.().some((each) => equalBytes(each.nodeId, nodeId)) ?? false
+    return nodeId !== undefined && this.#isKnown(nodeId)
+  }
+
+  /** A bootstrap, or a node of the directory. */
+  #isKnown(nodeId: NodeId): boolean {
+    const isAmong = (targets: readonly DialTarget[]) =>
+      targets.some((each) => equalBytes(each.nodeId, nodeId))
+    if (isAmong(this.#bootstraps)) return true
+    return this.#ports.isKnown?.(nodeId) ?? isAmong(this.#ports.dialTargets?.() ?? [])
+  }
+
+  /** What others would dial: no peer ids, and nothing on this machine where there is anything else. */
+  #dialable(): string[] {
+    const bare = this.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
+    const elsewhere = bare.filter((address) => !isLoopback(address))
+    return (elsewhere.length > 0 ? elsewhere : bare).slice(0, MAX_ADDRESSES_PER_DIAL)
+  }
+
+  #helpers() {
+    return connectedHelpers(this.#libp2p?.getConnections() ?? [], {
+      isKnown: (peerId) => this.#isKnownPeer(peerId),
+      addresses: this.#dialable(),
+    })
+  }
+
+  async #askBack(nodeId: NodeId, signal: AbortSignal): Promise<DialBackOutcome> {
+    const helper = this.#helpers().find((each) => equalBytes(each.nodeId, nodeId))
+    if (helper === undefined) return 'none'
+    return await this.#dialBack.ask(helper.connection, this.#dialable(), signal)
   }
 
   async #judge(signal: AbortSignal): Promise<void> {
@@ -250,4 +246,10 @@ class Libp2pNet implements Net {
       this.pubsub.judge()
     }
   }
+}
+
+/** A network on one machine has nobody who could tell more than it knows. */
+function reachableBy({ reachable, listen, bootstraps }: NetOptions): 'auto' | 'yes' | 'no' {
+  if (reachable !== undefined && reachable !== 'auto') return reachable
+  return listen.length > 0 && [...listen, ...bootstraps].every(isLoopback) ? 'yes' : 'auto'
 }

@@ -55,18 +55,37 @@ export interface Requests {
   handle(protocol: string, options: RequestHandlerOptions, handler: RequestHandler): void
 }
 
-/** Frames of one size on one persistent stream per neighbour and protocol (design: no dial per packet). */
+/**
+ * Frames of one size on one persistent stream per neighbour, protocol and direction (design: no dial per packet).
+ * A link that broke is not open; its owner opens it again. Frames may be lost, never reordered, cut or repeated.
+ */
 export interface Links {
-  /** Receives frames of exactly `frameBytes`; any other length resets the link. */
+  /**
+   * Receives frames of exactly `frameBytes`, each owned by the receiver; any other length resets the link, and so
+   * does a throw. Of one peer the newest link alone is read.
+   * @throws HearsayError `bug` when the protocol is taken.
+   */
   accept(
     protocol: string,
     options: { frameBytes: number },
     onFrame: (peer: NodeId, frame: Uint8Array) => void,
   ): void
-  /** Opens the link when needed. Calling it for an open link does nothing. */
+  /**
+   * Resolves when the link is open; at once when it was. Uses the connection that is there, whoever dialled it, and
+   * dials when there is none and the directory knows addresses.
+   * @throws HearsayError `peer-unreachable`, `network-mismatch`, `timeout`, `aborted` (closed meanwhile),
+   * `request-failed` (the peer takes no such link), `not-running`.
+   */
   open(peer: NodeId, protocol: string): Promise<void>
-  /** Sends at once on an open link; false when there is no link or its buffer is full. Never waits. */
+  /** True while `send` has a stream to write to. The neighbour may be gone without a word for a while. */
+  isOpen(peer: NodeId, protocol: string): boolean
+  /**
+   * Sends a copy at once on an open link; false when there is no link or LINK_BUFFER_BYTES would be queued on it.
+   * Never waits, never opens. The length of the frame is the receiver's rule: it is not checked here.
+   */
   send(peer: NodeId, protocol: string, frame: Uint8Array): boolean
+  /** Ends our outgoing stream after what is queued; the connection and the peer's own link stay. */
+  close(peer: NodeId, protocol: string): void
 }
 
 export interface PeerChange {
@@ -89,6 +108,15 @@ export interface Kademlia {
   /** Nodes closest to SHA-256(`key`), the caller not included, nearest first. */
   closest(key: Uint8Array, signal: AbortSignal): Promise<NodeId[]>
 }
+
+/** Whether others can dial this node, as far as it was told or has found out. */
+export type Reachability = 'unknown' | 'reachable' | 'unreachable'
+
+/**
+ * Why a node is unreachable. `closed`: nobody answers at its addresses. `elsewhere`: others see it come from a host
+ * that is none of its addresses. `no-address`: it listens nowhere. `configured`: its owner said so.
+ */
+export type Hindrance = 'closed' | 'elsewhere' | 'no-address' | 'configured'
 
 /** A node that may be dialled: from the directory. */
 export interface DialTarget {

@@ -10,7 +10,7 @@ import {
 import { deadline, untilAborted } from './deadline.ts'
 import { encodeFrame } from './frame-reader.ts'
 import { nodeIdOf } from './node-id.ts'
-import type { RequestHandler, RequestHandlerOptions, RequestOptions, Requests } from './ports.ts'
+import type { RequestHandlerOptions, RequestOptions, Requests } from './ports.ts'
 import { protocolId } from './protocol-id.ts'
 import { readOnlyFrame } from './stream-frame.ts'
 
@@ -21,6 +21,13 @@ export interface RequestsPorts {
   /** An open connection, dialled if need be. @throws HearsayError `peer-unreachable`. */
   connect(peer: NodeId, signal: AbortSignal): Promise<Connection>
 }
+
+/** As RequestHandler, with the connection over which the question came. */
+export type ConnectionHandler = (
+  peer: NodeId,
+  payload: Uint8Array,
+  connection: Connection,
+) => Promise<Uint8Array>
 
 /**
  * Requests over libp2p streams: one frame there, one frame back, both lengths checked before allocation,
@@ -38,7 +45,7 @@ export class StreamRequests implements Requests {
     this.#networkTag = options.networkTag
   }
 
-  handle(protocol: string, options: RequestHandlerOptions, handler: RequestHandler): void {
+  handle(protocol: string, options: RequestHandlerOptions, handler: ConnectionHandler): void {
     const id = protocolId(this.#networkTag, protocol)
     if (this.#handlers.has(id) || options.maxRequestBytes > MAX_FRAME_BYTES) {
       throw new HearsayError('bug', 'request handler cannot be registered', { protocol })
@@ -61,19 +68,40 @@ export class StreamRequests implements Requests {
     payload: Uint8Array,
     options: RequestOptions,
   ): Promise<Uint8Array> {
+    const connect = (signal: AbortSignal) => this.#ports.connect(peer, signal)
+    return await this.#ask(toHex(peer), connect, protocol, payload, options)
+  }
+
+  /** As `request`, over this connection and no other. */
+  async requestOn(
+    connection: Connection,
+    protocol: string,
+    payload: Uint8Array,
+    options: RequestOptions,
+  ): Promise<Uint8Array> {
+    const key = connection.remotePeer.toString()
+    return await this.#ask(key, async () => connection, protocol, payload, options)
+  }
+
+  async #ask(
+    key: string,
+    connect: (signal: AbortSignal) => Promise<Connection>,
+    protocol: string,
+    payload: Uint8Array,
+    options: RequestOptions,
+  ): Promise<Uint8Array> {
     const id = protocolId(this.#networkTag, protocol)
     if (payload.length > MAX_FRAME_BYTES || options.maxResponseBytes > MAX_FRAME_BYTES) {
       throw new HearsayError('too-large', 'request above the frame limit')
     }
     if (options.signal?.aborted) throw new HearsayError('aborted', 'request aborted')
-    const key = toHex(peer)
     if (!this.#asking.enter(key, MAX_REQUESTS_PER_PEER, MAX_REQUESTS)) {
       throw new HearsayError('overloaded', 'too many requests in flight')
     }
     const limit = deadline(this.#ports.clock, options.timeoutMs, options.signal)
     let stream: Stream | undefined
     try {
-      const connection = await this.#ports.connect(peer, limit.signal)
+      const connection = await connect(limit.signal)
       const opening = connection.newStream(id, { signal: limit.signal })
       opening.then(
         (opened) => {
@@ -124,7 +152,7 @@ export class StreamRequests implements Requests {
     const limit = deadline(this.#ports.clock, ANSWER_TIMEOUT_MS)
     try {
       const payload = await readOnlyFrame(stream, options.maxRequestBytes, limit.signal)
-      const response = await untilAborted(handler(peer, payload), limit.signal)
+      const response = await untilAborted(handler(peer, payload, connection), limit.signal)
       if (response.length > MAX_FRAME_BYTES) throw new HearsayError('bug', 'response too large')
       stream.send(encodeFrame(response))
       await untilAborted(stream.close({ signal: limit.signal }), limit.signal)
@@ -140,7 +168,7 @@ export class StreamRequests implements Requests {
 interface RegisteredHandler {
   id: string
   options: RequestHandlerOptions
-  handler: RequestHandler
+  handler: ConnectionHandler
 }
 
 function requestFailure(error: unknown, signal: AbortSignal): HearsayError {
