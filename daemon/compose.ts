@@ -41,7 +41,7 @@ export async function compose(log: DaemonLog, options: ComposeOptions): Promise<
       home: home.root,
       listen: [...config.get('listen')],
       ...(announce.length === 0 ? {} : { announce: [...announce] }),
-      ...(reachable === 'auto' ? {} : { reachable }),
+      ...(reachable === 'auto' ? {} : { reachable: reachable === 'yes' }),
       version,
     },
   )

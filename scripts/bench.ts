@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** Each in a process of its own, so that none inherits another's heap. */
 const BENCHES: Record<string, () => Promise<BenchResult[]>> = {
   box: async () => (await import('../tests/bench/box.ts')).benchBox(),
+  sphinx: async () => (await import('../tests/bench/sphinx.ts')).benchSphinx(),
   gossip: async () => (await import('../tests/bench/gossip.ts')).benchGossip(),
   rpc: async () => (await import('../tests/bench/rpc.ts')).benchRpc(),
   daemon: async () => (await import('../tests/bench/daemon.ts')).benchDaemon(),

@@ -10,6 +10,8 @@ export function statusText(status: NodeStatus, out: Output, nowMs: number): stri
     ['network', networkLine(status)],
   ]
   if (status.network !== null) rows.push(...mixingLines(status, out))
+  const catchUp = catchUpText(status.catchUp)
+  if (catchUp !== '') rows.push(['catch-up', catchUp])
   rows.push(
     ['outbox', outboxLine(status)],
     ['storage', storageLine(status)],
@@ -41,10 +43,10 @@ function networkLine(status: NodeStatus): string {
 
 function mixingLines(status: NodeStatus, out: Output): [string, string][] {
   const { mixing } = status
+  const role = mixing.isMix ? ', this node mixes' : ''
   const form =
-    mixing.form === 'direct'
-      ? 'direct: this node publishes its own boxes'
-      : `${mixing.layers} layers, ${mixing.mixes} mixes, ${mixing.poolPerMix} packets per mix`
+    `${mixing.layers} layers, ${mixing.mixes} mixes (at least ${mixing.smallestLayer} a layer), ` +
+    `${mixing.poolPerMix} packets per mix${role}`
   const cover = {
     off: `${out.bad} off`,
     on: 'on',
@@ -61,13 +63,27 @@ function mixingLines(status: NodeStatus, out: Output): [string, string][] {
   return [
     ['mixing', `${form}${replies}`],
     ['cover', `${cover}${pace}${hold}`],
-    [
-      'privacy',
-      `anonymity set about ${Math.round(mixing.anonymitySet)}, ` +
-        `for about ${Math.round(mixing.protectedMessages)} linked messages`,
-    ],
+    ['privacy', privacyLine(mixing)],
     ...(mixing.statement === '' ? [] : [['', mixing.statement] as [string, string]]),
   ]
+}
+
+function privacyLine({
+  anonymitySet,
+  protectedMessages,
+  protectedDays,
+}: NodeStatus['mixing']): string {
+  if (anonymitySet === null) return 'no number: none was simulated for this network'
+  return (
+    `anonymity set about ${anonymitySet}, for about ${protectedMessages ?? 0} linked messages ` +
+    `(${protectedDays ?? 0} days)`
+  )
+}
+
+/** `reconciling 1/2`, `fetching 12/40`; empty when nothing is under way. */
+export function catchUpText({ phase, done, total }: NodeStatus['catchUp']): string {
+  if (phase === 'reconciling') return `hearing from peers what was missed, ${done}/${total}`
+  return phase === 'fetching' ? `fetching older boxes, ${done}/${total}` : ''
 }
 
 function outboxLine({ outbox }: NodeStatus): string {

@@ -3,7 +3,6 @@ import { parseConfig } from './load.ts'
 
 /** A value as TOML. */
 export function toTomlValue(value: ConfigValue): string {
-  if (typeof value === 'boolean') return String(value)
   if (typeof value === 'string') return JSON.stringify(value)
   return `[${value.map((entry) => JSON.stringify(entry)).join(', ')}]`
 }

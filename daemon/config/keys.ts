@@ -61,9 +61,12 @@ function parseString<T extends string>(check: (text: string) => T) {
   }
 }
 
-function parseReachable(value: unknown): 'auto' | boolean {
-  if (value === 'auto' || typeof value === 'boolean') return value
-  throw new BadValue('must be "auto", true or false')
+const REACHABLE = ['auto', 'yes', 'no'] as const
+
+function parseReachable(value: unknown): (typeof REACHABLE)[number] {
+  const known = REACHABLE.find((each) => each === value)
+  if (known === undefined) throw new BadValue('must be "auto", "yes" or "no"')
+  return known
 }
 
 function checkHttp(text: string): string {
@@ -100,17 +103,17 @@ export const CONFIG_KEYS = {
   }),
   announce: listKey(listOf('an address', TCP_ANNOUNCE, '/dns4/example.org/tcp/7760'), {
     fallback: [],
-    doc: 'Addresses to tell others instead of the ones above, for a node behind a port forwarding.',
+    doc: 'Addresses to tell others instead of the ones above, for a node behind a port forwarding or with a\npublic address of its provider.',
     example: '["/dns4/example.org/tcp/7760"]',
   }),
   reachable: {
     fallback: 'auto',
     reload: 'restart',
-    doc: 'Whether others can dial this node. false: it sends and receives, and keeps nothing for others.',
+    doc: 'Whether others can dial this node. auto: it asks connected nodes to try. no: it sends and receives,\nbut neither mixes nor keeps for others. yes: it says so without asking.',
     example: '"auto"',
     parse: parseReachable,
-    fromText: (text) => parseReachable(text === 'true' ? true : text === 'false' ? false : text),
-  } satisfies ConfigKey<'auto' | boolean>,
+    fromText: parseReachable,
+  } satisfies ConfigKey<(typeof REACHABLE)[number]>,
   'rpc.http': {
     fallback: '',
     reload: 'restart',
@@ -143,7 +146,7 @@ export const CONFIG_KEYS = {
 } as const
 
 export type ConfigKeyName = keyof typeof CONFIG_KEYS
-export type ConfigValue = string | boolean | readonly string[]
+export type ConfigValue = string | readonly string[]
 
 export const CONFIG_KEY_NAMES = Object.keys(CONFIG_KEYS) as readonly ConfigKeyName[]
 

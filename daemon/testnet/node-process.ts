@@ -18,7 +18,12 @@ export interface NodeProcess {
 export interface SpawnOptions {
   readonly dir: string
   readonly index: number
+  /** Where it listens. */
   readonly address: string
+  /** Told to the others in place of `address`: a forwarder stands between. */
+  readonly announce?: string
+  /** What runs instead of this very program; it gets the same arguments. */
+  readonly program?: { readonly file: string; readonly args: readonly string[] }
   /** True: it stops when this process ends, however that ends. False: it outlives it. */
   readonly tethered: boolean
 }
@@ -30,12 +35,12 @@ export function spawnNode(options: SpawnOptions, env: Environment): NodeProcess 
   const { dir, index, tethered } = options
   const home = nodeHome(dir, index, env)
   ensureHome(home)
-  writeConfig(home.configFile, options.address)
+  writeConfig(home.configFile, options)
   const before = statSync(home.logFile, { throwIfNoEntry: false })?.size ?? 0
   const log = openSync(home.logFile, 'a', 0o600)
   let child: ChildProcess
   try {
-    const { file, args } = selfCommand()
+    const { file, args } = options.program ?? selfCommand()
     child = spawn(
       file,
       [...args, 'run', '--home', home.root, ...(tethered ? ['--stop-with-stdin'] : [])],
@@ -75,11 +80,13 @@ function withoutOwnSettings(env: Environment): NodeJS.ProcessEnv {
   return Object.fromEntries(kept)
 }
 
-/** Fixes the address in the node's config.toml; a file that exists keeps its other settings. */
-function writeConfig(file: string, address: string): void {
+/** Fixes the addresses in the node's config.toml; a file that exists keeps its other settings. */
+function writeConfig(file: string, { address, announce }: SpawnOptions): void {
   const exists = statSync(file, { throwIfNoEntry: false }) !== undefined
-  const text = exists ? readFileSync(file, 'utf8') : exampleConfig()
-  writeFileSync(file, setInText(text, 'listen', [address]), { mode: 0o600 })
+  let text = exists ? readFileSync(file, 'utf8') : exampleConfig()
+  text = setInText(text, 'listen', [address])
+  if (announce !== undefined) text = setInText(text, 'announce', [announce])
+  writeFileSync(file, text, { mode: 0o600 })
 }
 
 function lastWords(logFile: string, from: number): string {

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT, ExitError, reasonOf, systemCode } from '../exit-codes.ts'
+import type { Parameters } from './parameters.ts'
 import type { ProcessRef } from './processes.ts'
 
 export const PRESETS = ['swift', 'lab', 'balanced', 'strong'] as const
@@ -10,6 +11,8 @@ export type Preset = (typeof PRESETS)[number]
 export interface TestnetState {
   readonly version: 1
   readonly preset: Preset
+  /** Values that replace those of the preset. */
+  readonly parameters?: Parameters
   readonly seed: string
   readonly nodes: readonly NodeState[]
 }

@@ -2,6 +2,7 @@ import { EXIT, ExitError } from '../exit-codes.ts'
 import type { Rpc } from '../rpc-port.ts'
 import { chooseAddresses, nodeHome } from './layout.ts'
 import { type NodeProcess, spawnNode } from './node-process.ts'
+import { type Parameters, sameParameters } from './parameters.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive, stopProcesses } from './processes.ts'
 import { type NodeState, type Preset, readState, type TestnetState, writeState } from './state.ts'
@@ -10,6 +11,8 @@ export interface UpOptions {
   readonly dir: string
   readonly nodes: number
   readonly preset: Preset
+  /** Values that replace those of the preset. */
+  readonly parameters?: Parameters
   readonly seed: string
   readonly tethered: boolean
   readonly timeoutMs: number
@@ -26,7 +29,7 @@ const STARTS_AT_ONCE = 8
  * Starts the nodes of a testnet that do not run, makes the network on node 0, joins the others, and
  * resolves when every node is running and linked. When it fails or is aborted, every process that it
  * started has been stopped. The caller holds the lock.
- * @throws ExitError 8 when a testnet of another size is there, 5 when a node is not ready in time.
+ * @throws ExitError 8 when a testnet of another size or with other parameters is there, 5 when a node is not ready in time.
  */
 export async function bringUp(
   ports: TestnetPorts,
@@ -43,6 +46,7 @@ export async function bringUp(
         'stop and delete it with: hearsay testnet down --wipe, or use another --dir',
       )
     }
+    refuseOtherParameters(options, state)
     const deadline = ports.clock.monotonic() + options.timeoutMs
     state = await startMissing(ports, options, { state, started, deadline }, signal)
     await joinAll(ports, state, running(state), signal)
@@ -60,17 +64,32 @@ export async function bringUp(
   }
 }
 
-async function planState(ports: TestnetPorts, options: UpOptions): Promise<TestnetState> {
+/** A testnet of which nothing runs yet, with an address for every node. */
+export async function planState(
+  ports: Pick<TestnetPorts, 'env'>,
+  options: Pick<UpOptions, 'dir' | 'nodes' | 'preset' | 'parameters' | 'seed'>,
+): Promise<TestnetState> {
   const addresses = await chooseAddresses(options.nodes)
   return {
     version: 1,
     preset: options.preset,
+    ...(options.parameters === undefined ? {} : { parameters: options.parameters }),
     seed: options.seed,
     nodes: addresses.map((address, index) => {
       const home = nodeHome(options.dir, index, ports.env)
       return { index, home: home.root, rpc: home.socket, address, peerId: '' }
     }),
   }
+}
+
+/** The parameters of a network are fixed when it is made. */
+function refuseOtherParameters({ dir, parameters }: UpOptions, state: TestnetState): void {
+  if (parameters === undefined || sameParameters(parameters, state.parameters ?? {})) return
+  throw new ExitError(
+    EXIT.conflict,
+    `the testnet in ${dir} was made with other parameters`,
+    'stop and delete it with: hearsay testnet down --wipe, or use another --dir',
+  )
 }
 
 interface Start {
@@ -95,7 +114,7 @@ async function startMissing(
   tell()
   const startOne = async (node: NodeState) => {
     signal.throwIfAborted()
-    const spawned = spawnNode(
+    const spawned = (ports.spawn ?? spawnNode)(
       { dir: options.dir, index: node.index, address: node.address, tethered: options.tethered },
       ports.env,
     )
@@ -176,6 +195,7 @@ async function joinAll(
     const created = await rpc.call('network.create', {
       name: 'testnet',
       preset: state.preset,
+      ...(state.parameters === undefined ? {} : { parameters: state.parameters }),
       admission: 'open',
       announce: [first.address],
       join: true,

@@ -16,7 +16,8 @@ export const nodeMethods = [
   }),
   query({
     name: 'node.wait',
-    summary: 'Resolves when the node is `ready`, `linked`, or has `peers=N`.',
+    summary:
+      'Resolves when the node is `ready`, `linked`, `caught-up` after an absence, or has `peers=N`.',
     params: { for: waitTarget, timeoutMs },
     result: nodeStatus,
     errors: ['TIMEOUT', 'SHUTTING_DOWN'],

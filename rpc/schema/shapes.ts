@@ -87,7 +87,10 @@ export const consumerName = z
 
 export const waitTarget = z
   .string()
-  .regex(/^(ready|linked|peers=[1-9]\d{0,3})$/) as unknown as z.ZodType<WaitTarget, WaitTarget>
+  .regex(/^(ready|linked|caught-up|peers=[1-9]\d{0,3})$/) as unknown as z.ZodType<
+  WaitTarget,
+  WaitTarget
+>
 
 export const jsonObject = z.record(z.string(), z.unknown()) as unknown as z.ZodType<
   JsonObject,

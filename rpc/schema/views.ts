@@ -32,19 +32,36 @@ export const nodeStatus = z.object({
     })
     .nullable(),
   mixing: z.object({
-    form: z.enum(['direct', 'routed']),
+    form: z.literal('routed'),
     layers: count,
-    mixes: count,
-    poolPerMix: z.number(),
-    replyRate: z.number().nullable(),
+    mixes: count.describe('mixes of the running epoch that are here'),
+    smallestLayer: count,
+    isMix: z.boolean(),
+    poolPerMix: z.number().describe('packets that a mix holds on average'),
+    replyRate: z.number().nullable().describe('share of the last requests that were answered'),
     cover: z.enum(['off', 'on', 'cover-only']),
     slotMs: milliseconds,
     publishEvery: z.number(),
+    copies: count,
     boxesPerSecond: z.number(),
     rejoinHoldLeftMs: milliseconds,
-    anonymitySet: z.number(),
-    protectedMessages: z.number(),
+    anonymitySet: z
+      .number()
+      .nullable()
+      .describe(
+        'from the simulator, an eighth of the mixes hostile; null where none was simulated',
+      ),
+    protectedMessages: z
+      .number()
+      .nullable()
+      .describe('linked boxes that 9 of 10 senders may publish before they are named'),
+    protectedDays: z.number().nullable(),
     statement: z.string(),
+  }),
+  catchUp: z.object({
+    phase: z.enum(['idle', 'reconciling', 'fetching', 'done']),
+    done: count,
+    total: count,
   }),
   outbox: z.object({ queued: count, oldestAgeMs: milliseconds.nullable() }),
   storage: z.object({

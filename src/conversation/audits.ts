@@ -13,17 +13,23 @@ interface Audit {
 /** Own boxes whose keepers are still to be asked; the oldest are dropped first, they only confirm storage. */
 export class Audits {
   readonly #clock: Clock
-  readonly #waitMs: number
+  readonly #options: { readonly ackRoundTripMs: number }
   #waiting: Audit[] = []
 
-  constructor(ports: { clock: Clock }, options: { waitMs: number }) {
+  constructor(ports: { clock: Clock }, options: { readonly ackRoundTripMs: number }) {
     this.#clock = ports.clock
-    this.#waitMs = options.waitMs
+    this.#options = options
   }
 
   add(address: Address, day: number, messages: readonly number[]): void {
     if (messages.length === 0) return
-    this.#push({ address, day, messages, at: this.#clock.now() + this.#waitMs, tries: 0 })
+    this.#push({
+      address,
+      day,
+      messages,
+      at: this.#clock.now() + this.#options.ackRoundTripMs,
+      tries: 0,
+    })
   }
 
   #push(audit: Audit): void {
@@ -42,6 +48,10 @@ export class Audits {
   again(audit: Audit): void {
     const tries = audit.tries + 1
     if (tries >= AUDIT_TRIES_MAX) return
-    this.#push({ ...audit, tries, at: this.#clock.now() + this.#waitMs * (tries + 1) })
+    this.#push({
+      ...audit,
+      tries,
+      at: this.#clock.now() + this.#options.ackRoundTripMs * (tries + 1),
+    })
   }
 }

@@ -173,6 +173,16 @@ export class Conversations {
     return this.#repair.next()
   }
 
+  /** Look-ups of the running catch-up: how many are over, of how many that are known to be due. */
+  catchUpProgress(): { readonly done: number; readonly total: number } {
+    return this.#repair.progress
+  }
+
+  /** Whether there is anybody whose boxes may have been missed. */
+  hasContacts(): boolean {
+    return this.#ledger.contacts.size > 0
+  }
+
   // Contacts
 
   /** @throws HearsayError `contact-exists`, `bad-value`, `quota-exceeded`. */

@@ -53,9 +53,9 @@ export class Exchange {
     if (contact.claims.has(claimer) || contact.claims.size >= CLAIMS_MAX) return
     const reader = new StreamReader(this.#options)
     const place = claimerPlace(this.#options.networkId, inviteSecret, root)
-    const { watched } = reader.open(RENDEZVOUS_TAG, root, place.chain)
+    reader.open(RENDEZVOUS_TAG, root, place.chain)
     contact.claims.set(claimer, reader)
-    watch.addCandidate(contact, claimer, watched)
+    watch.widen(contact)
     if (contact.card.phase === 'waiting') {
       contact.card.phase = 'exchanging'
       contact.card.boxesDone = 1
@@ -137,6 +137,7 @@ export class Exchange {
     contact.reader = reader
     reader.applied(1)
     watch.addStream(contact, reader.watched())
+    watch.widen(contact)
     contact.writer = ledger.newWriter({
       epoch: {
         tag: RENDEZVOUS_TAG,

@@ -140,8 +140,7 @@ export class Incoming {
     const { address } = parseBox(box)
     watch.removeEntries(accepted.unwatched)
     watch.take(contact, address)
-    if (ref.kind === 'stream') watch.addStream(contact, accepted.watched)
-    else watch.addCandidate(contact, ref.claimer, accepted.watched)
+    watch.widen(contact)
     if (!confirmed) {
       const owned = address.slice() as typeof address
       contact.unconfirmed.set(toHex(boxHash(box)), { address: owned, day })

@@ -1,6 +1,6 @@
 import { type Address, type BoxBytes, equalBytes, toHex } from '../base/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
-import { DEFERRED_MAX, HEARD_MAX, UNCONFIRMED_MAX } from './constants.ts'
+import { BOXES_PER_TURN, DEFERRED_MAX, HEARD_MAX, UNCONFIRMED_MAX } from './constants.ts'
 import type { Contact } from './contact.ts'
 import type { Heard } from './incoming.ts'
 import type { Ledger } from './ledger.ts'
@@ -28,7 +28,7 @@ export interface ListenerPorts {
 export class Listener {
   readonly #ports: ListenerPorts
   readonly #options: ConversationOptions
-  #heard: Heard[] = []
+  readonly #heard: Heard[] = []
   readonly #conflicts = new Set<WatchRef>()
   /** Hashes of unconfirmed boxes that were left alone: they count once they are confirmed. */
   readonly #deferred = new Set<string>()
@@ -51,10 +51,9 @@ export class Listener {
     return wanted
   }
 
+  /** The boxes that were heard first, at most `BOXES_PER_TURN`. */
   takeHeard(): Heard[] {
-    const heard = this.#heard
-    this.#heard = []
-    return heard
+    return this.#heard.splice(0, BOXES_PER_TURN)
   }
 
   takeConflicts(): WatchRef[] {

@@ -28,6 +28,7 @@ export class Places {
     for (const [claimer, reader] of contact.claims) {
       this.#watch.addCandidate(contact, claimer, reader.watched())
     }
+    this.#watch.widen(contact)
   }
 
   /** The invitation is over: nobody is waited for there any more. To be called before its secret goes. */

@@ -30,7 +30,7 @@ export interface ConversationOptions {
   readonly windowSize: number
   readonly ackSettleMs: number
   readonly ackJitterMs: number
-  /** Usual time until an ack is back, milliseconds. */
+  /** Usual time until an ack is back, milliseconds. Grows with the network: read it when it is needed. */
   readonly ackRoundTripMs: number
 }
 

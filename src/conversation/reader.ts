@@ -29,15 +29,11 @@ export interface WatchedAddress {
   readonly address: Address
 }
 
-/** Addresses to listen to from now on, and addresses that no longer matter. */
-export interface WatchChange {
-  readonly watched: readonly WatchedAddress[]
-  readonly unwatched: readonly WatchedAddress[]
-}
-
-export interface AcceptedBox extends WatchChange {
+export interface AcceptedBox {
   /** False for a box that was read before or is not expected; nothing changed then. */
   readonly fresh: boolean
+  /** Addresses that no longer matter. */
+  readonly unwatched: readonly WatchedAddress[]
   /** Records without a number (acks), which need no order. Numbered ones wait behind `next`. */
   readonly unsequenced: readonly Uint8Array[]
   /** It completed a numbered record, new or known: the writer waits for an ack of it. */
@@ -58,7 +54,6 @@ export interface InRecord {
 
 const NOTHING: AcceptedBox = {
   fresh: false,
-  watched: [],
   unwatched: [],
   unsequenced: [],
   sequenced: false,
@@ -85,15 +80,31 @@ export class StreamReader {
   }
 
   /**
-   * Begins to watch an epoch. Its addresses are to be looked up in the local store at once. Beyond
-   * `READ_EPOCHS_MAX` the oldest epoch is closed: no honest writer has more than one ahead.
+   * Begins to read an epoch; `extend` derives its addresses. Beyond `READ_EPOCHS_MAX` the oldest epoch is closed,
+   * and its addresses no longer matter: no honest writer has more than one ahead.
    */
-  open(tag: string, root: Uint8Array, chain: ChainState): WatchChange {
-    if (this.#epochs.some((e) => e.tag === tag)) return { watched: [], unwatched: [] }
+  open(tag: string, root: Uint8Array, chain: ChainState): readonly WatchedAddress[] {
+    if (this.#epochs.some((e) => e.tag === tag)) return []
     const window = new ReadWindow(root, chain, this.#options.windowSize)
     this.#epochs.push({ tag, window, reassembler: new Reassembler() })
-    const surplus = Math.max(0, this.#epochs.length - READ_EPOCHS_MAX)
-    return { watched: namely(tag, window.addresses()), unwatched: this.#close(surplus) }
+    return this.#close(Math.max(0, this.#epochs.length - READ_EPOCHS_MAX))
+  }
+
+  /** False while addresses of an epoch are not derived. */
+  get isFull(): boolean {
+    return this.#epochs.every((e) => e.window.isFull)
+  }
+
+  /**
+   * Derives up to `count` missing addresses, 0.1 ms each, and returns those: to listen to, and to look up in the
+   * local store at once.
+   */
+  extend(count: number): readonly WatchedAddress[] {
+    const added: WatchedAddress[] = []
+    for (const { tag, window } of this.#epochs) {
+      added.push(...namely(tag, window.extend(count - added.length)))
+    }
+    return added
   }
 
   /** Erases all epochs before `tag`: every record that they could carry has been applied. */
@@ -134,7 +145,7 @@ export class StreamReader {
     const keys = epoch?.window.keysFor(index)
     if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
-    const change = epoch.window.take(index)
+    const unwatched = namely(tag, epoch.window.take(index))
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
@@ -144,13 +155,7 @@ export class StreamReader {
         sequenced = true
       }
     }
-    return {
-      fresh: true,
-      watched: namely(tag, change.watched),
-      unwatched: namely(tag, change.unwatched),
-      unsequenced,
-      sequenced,
-    }
+    return { fresh: true, unwatched, unsequenced, sequenced }
   }
 
   #hold(seq: number, bytes: Uint8Array): void {

@@ -5,7 +5,7 @@ import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, dayOf } from './ports.ts'
-import type { WatchedAddress } from './reader.ts'
+import type { StreamReader, WatchedAddress } from './reader.ts'
 
 export type RepairResult =
   | { readonly status: 'found'; readonly boxes: readonly BoxBytes[] }
@@ -45,6 +45,16 @@ interface Probing {
   unread: boolean
 }
 
+/** Nothing is under way or unread, and no address is missing that would have to be asked for. */
+function isExhausted({ contact, open, unread }: Probing): boolean {
+  return open === 0 && !unread && readersOf(contact).every((reader) => reader.isFull)
+}
+
+function readersOf(contact: Contact): StreamReader[] {
+  const { reader, claims } = contact
+  return reader === undefined ? [...claims.values()] : [reader, ...claims.values()]
+}
+
 interface GapTries {
   count: number
   nextAt: number
@@ -65,11 +75,13 @@ export class Repair {
   readonly #awaySince = new Map<Contact, number>()
   readonly #gaps = new Map<string, GapTries>()
   #nextCatchUp = 0
+  /** Look-ups of the running catch-up that are over, of contacts that are done too. */
+  #answered = 0
 
   constructor(ports: RepairPorts, options: ConversationOptions) {
     this.#ports = ports
     this.#options = options
-    this.#audits = new Audits(ports, { waitMs: options.ackRoundTripMs })
+    this.#audits = new Audits(ports, options)
   }
 
   /** Asks for everything that may have come while this node was away, contact by contact. */
@@ -77,6 +89,7 @@ export class Repair {
     const { clock, rng } = this.#ports
     this.#nextCatchUp = clock.now() + CATCH_UP_MS * (0.5 + uniform(rng) / 2)
     this.#probing.clear()
+    this.#answered = 0
     for (const contact of this.#ports.ledger.contacts.values()) {
       if (!hasEnded(contact)) this.probe(contact)
     }
@@ -154,8 +167,7 @@ export class Repair {
   }
 
   #gapsOf(contact: Contact): readonly WatchedAddress[] {
-    const readers = [contact.reader, ...contact.claims.values()]
-    return readers.flatMap((reader) => reader?.gaps() ?? [])
+    return readersOf(contact).flatMap((reader) => reader.gaps())
   }
 
   /** One contact after another, so that a long absence of one does not hold up the rest. */
@@ -170,9 +182,7 @@ export class Repair {
         this.#probing.set(contact, probing)
         return this.#probeAt(probing, target)
       }
-      if (hasEnded(contact) || (probing.open === 0 && !probing.unread)) {
-        this.#probing.delete(contact)
-      }
+      if (hasEnded(contact) || isExhausted(probing)) this.#probing.delete(contact)
     }
     return undefined
   }
@@ -183,6 +193,7 @@ export class Repair {
     probing.open++
     return this.#job(address, day, ({ status }) => {
       probing.open--
+      if (status !== 'unreachable') this.#answered++
       if (status === 'found') probing.unread = true
       if (status !== 'unreachable') return
       // Nobody could be asked: it stays to be done.
@@ -191,14 +202,29 @@ export class Repair {
     })
   }
 
-  /** The first address and day, of those where the next boxes can be, that was not asked for yet. */
-  #nextProbe({ contact, asked }: Probing): { address: Address; day: number } | undefined {
+  /** Look-ups of the last catch-up: how many are over, of how many that are known to be due. */
+  get progress(): { readonly done: number; readonly total: number } {
+    let left = 0
+    for (const probing of this.#probing.values()) {
+      if (hasEnded(probing.contact)) continue
+      left += probing.open
+      for (const _ of this.#probesLeft(probing)) left++
+    }
+    return { done: this.#answered, total: this.#answered + left }
+  }
+
+  #nextProbe(probing: Probing): { address: Address; day: number } | undefined {
+    for (const target of this.#probesLeft(probing)) return target
+    return undefined
+  }
+
+  /** Addresses and days, of those where the next boxes can be, that were not asked for yet. */
+  *#probesLeft({ contact, asked }: Probing): Generator<{ address: Address; day: number }> {
     const { clock, places } = this.#ports
     const { role, createdAt, heardDay } = contact.card
     const today = dayOf(clock.now())
     const oldest = today - this.#options.ttlDays
-    const readers = [contact.reader, ...contact.claims.values()]
-    const heads = readers.flatMap((reader) => reader?.heads(1 + PROBE_AHEAD) ?? [])
+    const heads = readersOf(contact).flatMap((reader) => reader.heads(1 + PROBE_AHEAD))
     // A verdict may be older than our claim.
     const placesFrom = role === 'inviter' ? dayOf(createdAt) : oldest
     const targets = [
@@ -207,10 +233,9 @@ export class Repair {
     ]
     for (const { address, from } of targets) {
       for (let day = Math.max(from, oldest); day <= today; day++) {
-        if (!asked.has(`${toHex(address)}/${day}`)) return { address, day }
+        if (!asked.has(`${toHex(address)}/${day}`)) yield { address, day }
       }
     }
-    return undefined
   }
 
   #auditJob(): RepairJob | undefined {

@@ -17,9 +17,8 @@ export function writeEpochOf(epoch: NewWriteEpoch, now: number): WriteEpoch {
 export function enterEpoch(watch: Watch, contact: Contact, epoch: NewReadEpoch): void {
   const chain = firstChain(epoch.streamSecret)
   wipe(epoch.streamSecret)
-  const change = contact.reader?.open(epoch.tag, epoch.root, chain)
+  const unwatched = contact.reader?.open(epoch.tag, epoch.root, chain) ?? []
   wipe(chain.chainKey)
-  if (change === undefined) return
-  watch.removeEntries(change.unwatched)
-  watch.addStream(contact, change.watched)
+  watch.removeEntries(unwatched)
+  watch.widen(contact)
 }

@@ -1,5 +1,5 @@
 import { type Address, fromHex, toHex } from '../base/index.ts'
-import { TAKEN_MAX } from './constants.ts'
+import { ADDRESSES_PER_TURN, TAKEN_MAX } from './constants.ts'
 import type { Contact } from './contact.ts'
 import type { WatchedAddress } from './reader.ts'
 
@@ -30,6 +30,8 @@ export type WatchRef =
 export class Watch {
   readonly #refs = new Map<string, WatchRef>()
   readonly #taken = new Map<string, Contact>()
+  /** Contacts whose windows may lack addresses. */
+  readonly #short = new Set<Contact>()
   #fresh: Address[] = []
 
   add(address: Address, ref: WatchRef): void {
@@ -49,6 +51,34 @@ export class Watch {
     for (const { tag, index, address } of entries) {
       this.add(address, { kind: 'candidate', contact, claimer, tag, index })
     }
+  }
+
+  /** A window of this contact was opened or has moved: `fill` derives what it lacks. */
+  widen(contact: Contact): void {
+    this.#short.add(contact)
+  }
+
+  /** Derives and adds at most `ADDRESSES_PER_TURN` addresses that windows lack. False when none does. */
+  fill(): boolean {
+    let left = ADDRESSES_PER_TURN
+    for (const contact of this.#short) {
+      left -= this.#fillOne(contact, left)
+      if (left === 0) return true
+      this.#short.delete(contact)
+    }
+    return left < ADDRESSES_PER_TURN
+  }
+
+  #fillOne(contact: Contact, count: number): number {
+    const stream = contact.reader?.extend(count) ?? []
+    this.addStream(contact, stream)
+    let added = stream.length
+    for (const [claimer, reader] of contact.claims) {
+      const candidate = reader.extend(count - added)
+      this.addCandidate(contact, claimer, candidate)
+      added += candidate.length
+    }
+    return added
   }
 
   find(address: Address): WatchRef | undefined {
@@ -77,6 +107,7 @@ export class Watch {
   }
 
   removeContact(contact: Contact): void {
+    this.#short.delete(contact)
     for (const [key, ref] of this.#refs) if (ref.contact === contact) this.#refs.delete(key)
     for (const [key, taken] of this.#taken) if (taken === contact) this.#taken.delete(key)
   }

@@ -10,7 +10,11 @@ const MODE_KEYED = 2
 const MODE_KDF = 3
 
 const encoder = new TextEncoder()
-const prefixes = [new Map<Label, Uint8Array>(), new Map<Label, Uint8Array>(), new Map<Label, Uint8Array>()]
+const prefixes = [
+  new Map<Label, Uint8Array>(),
+  new Map<Label, Uint8Array>(),
+  new Map<Label, Uint8Array>(),
+]
 
 /** mode 1 | label length 1 | label. Labels are a fixed set of ASCII constants, so the cache is bounded. */
 function prefixOf(mode: number, label: Label): Uint8Array {

@@ -13,10 +13,6 @@ export const LABELS = {
   boxHash: 'hearsay/v1/stream/box-hash',
   // sphinx
   sphinxHop: 'hearsay/v1/sphinx/hop',
-  sphinxMac: 'hearsay/v1/sphinx/mac',
-  sphinxPayload: 'hearsay/v1/sphinx/payload',
-  sphinxReplay: 'hearsay/v1/sphinx/replay',
-  sphinxSurb: 'hearsay/v1/sphinx/surb',
   sphinxGeometry: 'hearsay/v1/sphinx/geometry',
   // mix
   mixKeySeed: 'hearsay/v1/mix/key-seed',

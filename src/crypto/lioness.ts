@@ -1,6 +1,11 @@
 import { HearsayError } from '../base/index.ts'
 import sodium from 'sodium-native'
-import { AEAD_NONCE_BYTES, KEY_BYTES, LIONESS_KEY_BYTES, LIONESS_MIN_BLOCK_BYTES } from './constants.ts'
+import {
+  AEAD_NONCE_BYTES,
+  KEY_BYTES,
+  LIONESS_KEY_BYTES,
+  LIONESS_MIN_BLOCK_BYTES,
+} from './constants.ts'
 
 const LEFT_BYTES = 32
 const IVS_AT = 4 * KEY_BYTES

@@ -99,9 +99,7 @@ function spared<Candidate extends MixCandidate>(
   order: readonly Ticket<Candidate>[],
 ): Candidate | undefined {
   for (const { node } of order) {
-    const donor = seated.find(
-      (layer) => layer.length > MIN_MIXES_PER_LAYER && layer.includes(node),
-    )
+    const donor = seated.find((layer) => layer.length > MIN_MIXES_PER_LAYER && layer.includes(node))
     if (donor === undefined) continue
     donor.splice(donor.indexOf(node), 1)
     return node

@@ -1,4 +1,11 @@
-import { asNodeId, concat, HearsayError, type NetworkId, type NodeId, u64be } from '../base/index.ts'
+import {
+  asNodeId,
+  concat,
+  HearsayError,
+  type NetworkId,
+  type NodeId,
+  u64be,
+} from '../base/index.ts'
 import { hash, LABELS, SIGNATURE_BYTES, verifyByCheckedKey } from '../crypto/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import { DIRECTORY_VERSION } from './constants.ts'

@@ -35,7 +35,13 @@ export type { Couriers, MixLayers } from './mix-layers.ts'
 export { addressGroups } from './multiaddr.ts'
 export type { KeeperCandidate } from './placement.ts'
 export { PRESETS } from './presets.ts'
-export { courierCeiling, courierQuota, effectiveRate, publishEvery, quotaOf } from './publish-rate.ts'
+export {
+  courierCeiling,
+  courierQuota,
+  effectiveRate,
+  publishEvery,
+  quotaOf,
+} from './publish-rate.ts'
 export { createRevocation, decodeRevocation } from './revocation.ts'
 export type { RevocationList } from './revocation.ts'
 export { directoryTopicPlan } from './topic-plan.ts'

@@ -1,12 +1,7 @@
 import { equalBytes, type NodeId, toHex } from '../base/index.ts'
 import { admissionFault, admissionOrder } from './admission.ts'
 import { conflictOf, type DescriptorConflict } from './conflict.ts'
-import {
-  CLOCK_TOLERANCE_MS,
-  DESCRIPTOR_TTL_EPOCHS,
-  MAX_NODES,
-  MIX_KEY_BYTES,
-} from './constants.ts'
+import { CLOCK_TOLERANCE_MS, DESCRIPTOR_TTL_EPOCHS, MAX_NODES, MIX_KEY_BYTES } from './constants.ts'
 import { type Descriptor, isSignedByNode } from './descriptor.ts'
 import type { Network } from './network.ts'
 import type { RevocationList } from './revocation.ts'

@@ -18,7 +18,7 @@ import type { BoxShelf } from './box-shelf.ts'
 import { BLAME_POINTS, FETCH_ROUNDS } from './constants.ts'
 import { decodeFetch, decodeFetchAnswer, encodeFetch, encodeFetchAnswer } from './fetch-codec.ts'
 import type { PlacementPort, PublicationPort } from './ports.ts'
-import { answerSealedFetch, sealFetch } from './sealed-fetch.ts'
+import { answerSealedFetch, type SealedFetch, sealFetch } from './sealed-fetch.ts'
 
 export interface FetchPorts {
   readonly rng: Rng
@@ -98,12 +98,12 @@ export class BoxFetch {
     const requestKey = placement.requestKey(keeper)
     if (requestKey === undefined) return undefined
     const request = encodeFetch({ address, which: 0 })
-    const { sealed, open } = sealFetch(rng, this.#options.networkId, requestKey, request)
+    const question = sealFetch(rng, this.#options.networkId, requestKey, request)
     return {
       keeper,
-      sealed,
+      sealed: question.sealed,
       settle: (answer) => {
-        if (answer !== undefined) tryOpen(open, answer)
+        if (answer !== undefined) tryOpen(question, answer)
       },
     }
   }
@@ -213,26 +213,26 @@ export class BoxFetch {
     const { placement, rng } = this.#ports
     const requestKey = placement.requestKey(keeper)
     if (requestKey === undefined) return undefined
-    const { sealed, open } = sealFetch(rng, this.#options.networkId, requestKey, request)
+    const question = sealFetch(rng, this.#options.networkId, requestKey, request)
     const answer = await new Promise<Uint8Array | undefined>((resolve, reject) => {
-      const question: KeeperQuestion = {
+      const waiting: KeeperQuestion = {
         keeper,
-        sealed,
+        sealed: question.sealed,
         settle: (bytes) => {
           signal.removeEventListener('abort', onAbort)
           resolve(bytes)
         },
       }
       const onAbort = (): void => {
-        const at = this.#waiting.indexOf(question)
+        const at = this.#waiting.indexOf(waiting)
         if (at >= 0) this.#waiting.splice(at, 1)
         reject(signal.reason as Error)
       }
       if (signal.aborted) return onAbort()
       signal.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.push(question)
+      this.#waiting.push(waiting)
     })
-    return answer === undefined ? undefined : open(answer)
+    return answer === undefined ? undefined : question.open(answer)
   }
 
   #isWanted(box: BoxBytes, address: Address, day: number): boolean {
@@ -251,9 +251,9 @@ export class BoxFetch {
 }
 
 /** Opens it as if somebody waited: an answer that costs nothing would take less time. */
-function tryOpen(open: (answer: Uint8Array) => Uint8Array, answer: Uint8Array): void {
+function tryOpen(question: SealedFetch, answer: Uint8Array): void {
   try {
-    open(answer)
+    question.open(answer)
   } catch (error) {
     if (!isHearsayError(error)) throw error
   }

@@ -27,7 +27,9 @@ export class HotWindow {
 
   /** One of the boxes heard last, drawn uniformly; undefined before the first. */
   sample(rng: Rng): BoxEntry | undefined {
-    return this.#latest.length === 0 ? undefined : this.#latest[uniformInt(rng, this.#latest.length)]
+    return this.#latest.length === 0
+      ? undefined
+      : this.#latest[uniformInt(rng, this.#latest.length)]
   }
 
   /** Adds or replaces the entry of its item. */

@@ -92,7 +92,7 @@ export class Mailbox {
   readonly #confirmedListeners = new Set<(boxHash: Uint8Array) => void>()
 
   constructor(ports: MailboxPorts, options: MailboxOptions) {
-    const { nodeId, parameters } = options
+    const { parameters } = options
     const { ttlDays } = parameters
     const hotMs = parameters.hotHours * HOUR_MS
     this.#ports = ports
@@ -203,14 +203,15 @@ export class Mailbox {
 
   /**
    * After an absence: reconciles the hot window with `CATCH_UP_PEERS` random peers; those that are not connected yet
-   * follow within seconds. It names no box to them.
+   * follow within seconds. It names no box to them. `onSession` hears when one is over.
    * @throws HearsayError `aborted`.
    */
-  async catchUp(signal: AbortSignal): Promise<void> {
+  async catchUp(signal: AbortSignal, onSession?: () => Promise<void>): Promise<void> {
     this.#owed = CATCH_UP_PEERS
     for (const peer of this.#partners().slice(0, CATCH_UP_PEERS)) {
       this.#owed--
       await this.reconcileHot(peer, signal, 'now')
+      await onSession?.()
     }
   }
 

@@ -76,4 +76,3 @@ export async function answerSealedFetch(
   replyKey.fill(0)
   return out.subarray(0, FETCH_ANSWER_BYTES + AEAD_TAG_BYTES)
 }
-

@@ -1,4 +1,10 @@
-import { type BoxBytes, type Clock, isHearsayError, type Logger, type TaskGroup } from '../base/index.ts'
+import {
+  type BoxBytes,
+  type Clock,
+  isHearsayError,
+  type Logger,
+  type TaskGroup,
+} from '../base/index.ts'
 import { parseBox } from '../stream/index.ts'
 import type { SlotWork } from './ports.ts'
 

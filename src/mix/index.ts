@@ -18,6 +18,9 @@ export type {
   RequestKind,
   SlotWork,
 } from './ports.ts'
+export { PRIVACY_TABLE } from './privacy-table.ts'
+export { ASSUMED_CORRUPT, protectionOf } from './protection.ts'
+export type { PrivacyRow, Protection } from './protection.ts'
 export { drawRoute } from './route.ts'
 export type { Layers, MixPlace } from './route.ts'
 export { cycleOf, slotAt, slotStart } from './schedule.ts'

@@ -1,4 +1,13 @@
-import { type Clock, type Logger, type NodeId, type Rng, TaskGroup, uniform } from '../base/index.ts'
+import {
+  type Clock,
+  equalBytes,
+  type Logger,
+  type NodeId,
+  type Rng,
+  TaskGroup,
+  toHex,
+  uniform,
+} from '../base/index.ts'
 import type { Links, Peers } from '../net/index.ts'
 import {
   createSurb,
@@ -11,7 +20,6 @@ import {
   wrapPacket,
 } from '../sphinx/index.ts'
 import {
-  KEY_GRACE_MS,
   QUOTA_BLAME_POINTS,
   REPLY_FLOOR_MS,
   REPLY_SLACK_MS,
@@ -26,14 +34,7 @@ import { KeeperDesk } from './keeper-desk.ts'
 import { KeyRing } from './key-ring.ts'
 import { MixLinks } from './mix-links.ts'
 import { allowanceOf, type FrameAllowance, NeighbourQuota } from './neighbour-quota.ts'
-import type {
-  Emission,
-  KeeperPort,
-  MixDirectory,
-  MixNode,
-  PublishPort,
-  SlotWork,
-} from './ports.ts'
+import type { Emission, KeeperPort, MixDirectory, MixNode, PublishPort, SlotWork } from './ports.ts'
 import { type NarrowStore, ReplaySet } from './replay-set.ts'
 import { Relay } from './relay.ts'
 import { ReplyMonitor } from './reply-monitor.ts'
@@ -74,8 +75,10 @@ export interface MixOptions extends SlotGrid {
 }
 
 export interface MixStatus {
-  /** Mixes of the running epoch that are here, by layer. */
+  /** Sizes of the layers of the running epoch, of mixes that are here. */
   readonly layers: readonly number[]
+  /** These mixes, each once, in hexadecimal. */
+  readonly mixes: readonly string[]
   /** Packets that each mix holds on average, requests and replies. */
   readonly poolPerMix: number
   /** Share of this node's last requests that were answered; undefined until enough is known. */
@@ -236,15 +239,19 @@ export class Mix {
     const layers = this.#layers() ?? []
     const { layers: hops, mixDelayMs, slotMs } = this.#options
     const nodes = this.#ports.directory.nodes().length
-    const mixes = new Set(layers.flat().map((mix) => Buffer.from(mix.nodeId).toString('hex')))
+    const mixes = new Set(layers.flat().map((mix) => toHex(mix.nodeId)))
     const wanted = this.#wantedLinks()
     return {
       layers: layers.map((layer) => layer.length),
+      mixes: [...mixes],
       poolPerMix: mixes.size === 0 ? 0 : (2 * nodes * hops * mixDelayMs) / (slotMs * mixes.size),
       replyRate: this.#monitor.rate,
       state: this.#state(layers),
-      isMix: mixes.has(Buffer.from(this.#ports.directory.self.nodeId).toString('hex')),
-      links: { open: wanted.filter((node) => this.#links.isOpen(node)).length, wanted: wanted.length },
+      isMix: mixes.has(toHex(this.#ports.directory.self.nodeId)),
+      links: {
+        open: wanted.filter((node) => this.#links.isOpen(node)).length,
+        wanted: wanted.length,
+      },
       counts: this.#counts.snapshot(),
     }
   }
@@ -294,7 +301,11 @@ export class Mix {
   #build(
     request: MixRequest,
     how: {
-      readonly avoid: readonly { readonly nodeId: NodeId; readonly net: string; readonly host: string }[]
+      readonly avoid: readonly {
+        readonly nodeId: NodeId
+        readonly net: string
+        readonly host: string
+      }[]
       readonly settle: (answer: Uint8Array | undefined) => void
     },
   ): BuiltPacket | undefined {
@@ -375,7 +386,7 @@ export class Mix {
   }
 
   #isAllowed(from: NodeId): boolean {
-    if (Buffer.compare(from, this.#ports.directory.self.nodeId) === 0) return true
+    if (equalBytes(from, this.#ports.directory.self.nodeId)) return true
     if (this.#quota.take(from)) return true
     this.#counts.count('quota')
     this.#ports.peers.penalise(from, QUOTA_BLAME_POINTS)
@@ -387,7 +398,7 @@ export class Mix {
     const layers = this.#layers() ?? []
     if (this.#allowedBy !== layers) this.#allowances.clear()
     this.#allowedBy = layers
-    const key = Buffer.from(peer).toString('hex')
+    const key = toHex(peer)
     const known = this.#allowances.get(key)
     if (known !== undefined) return known
     const nodes = directory.nodes().length

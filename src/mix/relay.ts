@@ -111,6 +111,7 @@ export class Relay {
   #lost(error: unknown): void {
     this.#pending--
     this.#ports.counts.count('storage')
-    if (!isHearsayError(error)) this.#ports.log.error('a replay tag was not written', { code: 'bug' })
+    if (!isHearsayError(error))
+      this.#ports.log.error('a replay tag was not written', { code: 'bug' })
   }
 }

@@ -92,7 +92,7 @@ export class ReplaySet {
   #write(keyEpoch: number, tag: Uint8Array): Promise<void> {
     return new Promise((done, fail) => {
       this.#waiting.push({ keyEpoch, tag, done, fail })
-      if (!this.#writing) void this.#flush()
+      if (!this.#writing) this.#flush().catch(fail)
     })
   }
 
@@ -104,9 +104,9 @@ export class ReplaySet {
       this.#waiting = []
       try {
         await this.#commit(group)
-        for (const { done } of group) done()
+        for (const each of group) each.done()
       } catch (error) {
-        for (const { fail } of group) fail(error)
+        for (const each of group) each.fail(error)
       }
     }
     this.#writing = false

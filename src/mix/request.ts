@@ -1,4 +1,11 @@
-import { asNodeId, type BoxBytes, HearsayError, NODE_ID_BYTES, type NodeId, type Rng } from '../base/index.ts'
+import {
+  asNodeId,
+  type BoxBytes,
+  HearsayError,
+  NODE_ID_BYTES,
+  type NodeId,
+  type Rng,
+} from '../base/index.ts'
 import { BOX_BYTES } from '../stream/index.ts'
 import { REQUEST_BODY_BYTES, SEALED_ANSWER_BYTES, SEALED_REQUEST_BYTES } from './constants.ts'
 import type { RequestKind } from './ports.ts'

@@ -57,7 +57,7 @@ export class SurbBook {
 
   /** Gives up all. */
   clear(): void {
-    for (const key of [...this.#entries.keys()]) this.#settle(key, undefined)
+    for (const key of this.#entries.keys()) this.#settle(key, undefined)
   }
 
   #settle(key: string, payload: Uint8Array | undefined): boolean {

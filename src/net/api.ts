@@ -72,6 +72,11 @@ export interface Net {
   stop(): Promise<void>
   /** Multiaddrs with `/p2p/` under which others can dial; empty before the start. */
   addresses(): string[]
+  /**
+   * What others are to be told, once this node is reachable: up to MAX_ADDRESSES_PER_DIAL multiaddrs without a peer id,
+   * none on this machine where there is any other. These are what helpers are asked to dial.
+   */
+  dialable(): string[]
   status(): NetStatus
   /** Whether others can dial this node: told, or found out by asking them (SPEC.md §6). */
   reachability(): Reachability

@@ -87,9 +87,10 @@ export const DIAL_BACK_REQUEST_BYTES =
   DIAL_BACK_NONCE_BYTES + 1 + MAX_ADDRESSES_PER_DIAL * (2 + MAX_DIAL_BACK_ADDRESS_BYTES)
 /** Dials for others at one time. */
 export const MAX_DIAL_BACKS = 4
-/** Dials for one other node: a burst, then so many per second. */
+/** Dials for one other node before it has to wait. */
 export const DIAL_BACKS_PER_PEER_BURST = 4
-export const DIAL_BACKS_PER_PEER_PER_SECOND = 1 / 60
+/** After the burst, one dial for a node in this time. */
+export const DIAL_BACK_PAUSE_MS = 60_000
 /** The helper must get its nonce across within this time after its dial. */
 export const DIAL_BACK_NONCE_MS = 4_000
 /** Nodes asked in one round. */

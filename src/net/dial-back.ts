@@ -5,9 +5,9 @@ import {
   ANSWER_TIMEOUT_MS,
   DIAL_BACK_NONCE_BYTES,
   DIAL_BACK_NONCE_MS,
+  DIAL_BACK_PAUSE_MS,
   DIAL_BACK_REQUEST_BYTES,
   DIAL_BACKS_PER_PEER_BURST,
-  DIAL_BACKS_PER_PEER_PER_SECOND,
   DIAL_TIMEOUT_MS,
   MAX_DIAL_BACKS,
 } from './constants.ts'
@@ -62,7 +62,7 @@ export class DialBack {
     this.#ports = ports
     this.#budget = new PeerBudget(ports.clock, {
       burst: DIAL_BACKS_PER_PEER_BURST,
-      perSecond: DIAL_BACKS_PER_PEER_PER_SECOND,
+      perSecond: 1_000 / DIAL_BACK_PAUSE_MS,
     })
   }
 

@@ -94,7 +94,7 @@ class Libp2pNet implements Net {
         clock,
         rng,
         log,
-        hasAddress: () => this.#dialable().length > 0,
+        hasAddress: () => this.dialable().length > 0,
         helpers: () => this.#helpers(),
         ask: async (nodeId, signal) => await this.#askBack(nodeId, signal),
       },
@@ -187,6 +187,12 @@ class Libp2pNet implements Net {
     return this.#libp2p?.getMultiaddrs().map((address) => address.toString()) ?? []
   }
 
+  dialable(): string[] {
+    const bare = this.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
+    const elsewhere = bare.filter((address) => !isLoopback(address))
+    return (elsewhere.length > 0 ? elsewhere : bare).slice(0, MAX_ADDRESSES_PER_DIAL)
+  }
+
   status(): NetStatus {
     const connected = this.peers.connected().length
     const status = this.#connector.status()
@@ -219,24 +225,17 @@ class Libp2pNet implements Net {
     return this.#ports.isKnown?.(nodeId) ?? isAmong(this.#ports.dialTargets?.() ?? [])
   }
 
-  /** What others would dial: no peer ids, and nothing on this machine where there is anything else. */
-  #dialable(): string[] {
-    const bare = this.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
-    const elsewhere = bare.filter((address) => !isLoopback(address))
-    return (elsewhere.length > 0 ? elsewhere : bare).slice(0, MAX_ADDRESSES_PER_DIAL)
-  }
-
   #helpers() {
     return connectedHelpers(this.#libp2p?.getConnections() ?? [], {
       isKnown: (peerId) => this.#isKnownPeer(peerId),
-      addresses: this.#dialable(),
+      addresses: this.dialable(),
     })
   }
 
   async #askBack(nodeId: NodeId, signal: AbortSignal): Promise<DialBackOutcome> {
     const helper = this.#helpers().find((each) => equalBytes(each.nodeId, nodeId))
     if (helper === undefined) return 'none'
-    return await this.#dialBack.ask(helper.connection, this.#dialable(), signal)
+    return await this.#dialBack.ask(helper.connection, this.dialable(), signal)
   }
 
   async #judge(signal: AbortSignal): Promise<void> {

@@ -62,20 +62,35 @@ export interface NodeStatus {
     readonly epoch: number
   }
   readonly mixing: {
-    /** `direct` until routes through the mix exist: a node publishes its own boxes. */
-    readonly form: 'direct' | 'routed'
+    readonly form: 'routed'
     readonly layers: number
+    /** Mixes of the running epoch that are here. */
     readonly mixes: number
+    /** Mixes of the layer that has fewest. */
+    readonly smallestLayer: number
+    readonly isMix: boolean
+    /** Packets, requests and replies, that a mix holds on average. */
     readonly poolPerMix: number
+    /** Share of this node's last requests that were answered; null until enough is known. */
     readonly replyRate: number | null
     readonly cover: 'off' | 'on' | 'cover-only'
     readonly slotMs: number
     readonly publishEvery: number
+    readonly copies: number
     readonly boxesPerSecond: number
     readonly rejoinHoldLeftMs: number
-    readonly anonymitySet: number
-    readonly protectedMessages: number
+    /** From the simulator's table, an eighth of the mixes hostile; null where none was simulated. */
+    readonly anonymitySet: number | null
+    /** Linked boxes that 9 of 10 senders may publish before they are named, and the days that takes. */
+    readonly protectedMessages: number | null
+    readonly protectedDays: number | null
     readonly statement: string
+  }
+  /** Coming back after an absence: sessions with peers, then look-ups at keepers. */
+  readonly catchUp: {
+    readonly phase: 'idle' | 'reconciling' | 'fetching' | 'done'
+    readonly done: number
+    readonly total: number
   }
   readonly outbox: { readonly queued: number; readonly oldestAgeMs: number | null }
   readonly storage: {
@@ -91,7 +106,7 @@ export interface NodeStatus {
 }
 
 /** `ready`: state running. `linked`: also in a network. `peers=N`: at least N peers connected. */
-export type WaitTarget = 'ready' | 'linked' | `peers=${number}`
+export type WaitTarget = 'ready' | 'linked' | 'caught-up' | `peers=${number}`
 
 export interface DoctorCheck {
   readonly name: string

@@ -28,6 +28,12 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
     detail: s.link === 'linked' ? 'boxes can leave' : 'no gossip neighbour',
     ...(s.link === 'linked' ? {} : { fix: 'wait a little; then check the peers' }),
   }),
+  reachable: (s) => {
+    const entry = s.health.find(({ code }) => code === 'UNREACHABLE')
+    return entry === undefined
+      ? { ok: true, detail: 'others can dial this node, or have not tried yet' }
+      : { ok: false, detail: entry.text, fix: entry.fix }
+  },
   cover: (s) => ({
     ok: s.mixing.cover !== 'off',
     detail: s.mixing.cover === 'off' ? 'no cover traffic' : `cover traffic ${s.mixing.cover}`,

@@ -1,5 +1,10 @@
 import { type NodeId, toHex } from '../base/index.ts'
-import { addressGroups, type Descriptor, type Directory, type MixLayers } from '../directory/index.ts'
+import {
+  addressGroups,
+  type Descriptor,
+  type Directory,
+  type MixLayers,
+} from '../directory/index.ts'
 import type { Layers, MixDirectory, MixNode, MixPlace } from '../mix/index.ts'
 
 export interface MixViewOptions {

@@ -375,6 +375,7 @@ class LocalNode implements HearsayNode {
     if (this.#shownState() !== 'running') return false
     if (target === 'ready') return true
     if (target === 'linked') return this.#session?.link === 'linked'
+    if (target === 'caught-up') return this.#session?.catchUp.view.phase === 'done'
     const peers = this.#session?.net.peers.connected().length ?? 0
     return peers >= Number(target.slice('peers='.length))
   }

@@ -32,6 +32,7 @@ import { createNet, type Net, type NetOptions, type NetPorts } from '../net/inde
 import type { Store } from '../store/index.ts'
 import { coverBox } from '../stream/index.ts'
 import type { LinkState } from './api.ts'
+import { CatchUp } from './catch-up.ts'
 import { CourierCounters } from './courier-counters.ts'
 import { MixView } from './mix-view.ts'
 
@@ -59,7 +60,7 @@ export interface SessionOptions {
   readonly reachable: boolean
 }
 
-// Two trips of slot wait and gossip, generously: what an ack usually takes.
+// Links and gossip of one trip, generously.
 const GOSSIP_TRIP_MS = 1000
 // A link that was gone for longer than this counts as an absence.
 const ABSENCE_MS = 30_000
@@ -89,6 +90,7 @@ export class Session {
   readonly mailbox: Mailbox
   readonly mix: Mix
   readonly conversations: Conversations
+  readonly catchUp: CatchUp
   readonly #ports: SessionPorts
   readonly #options: SessionOptions
   readonly #tasks: TaskGroup
@@ -202,22 +204,23 @@ export class Session {
     )
     const { gossip } = this
 
+    const roundTripMs = () => this.#ackRoundTripMs()
     const conversationOptions: ConversationOptions = {
       networkId,
       ttlDays: parameters.ttlDays,
       windowSize: parameters.addressWindow,
       ackSettleMs: parameters.ackSettleMs,
       ackJitterMs: parameters.ackJitterMs,
-      ackRoundTripMs:
-        parameters.ackSettleMs +
-        parameters.ackJitterMs +
-        2 * (2 * publishEvery(2, parameters) * parameters.slotMs + GOSSIP_TRIP_MS),
+      get ackRoundTripMs() {
+        return roundTripMs()
+      },
     }
     this.conversations = new Conversations(
       { clock, rng, log, store, jobs, boxes: mailbox, linked: () => this.#mayLeave() },
       conversationOptions,
     )
     const { conversations } = this
+    this.catchUp = new CatchUp({ clock, log, store, mailbox, conversations })
 
     this.mix = new Mix(
       {
@@ -332,6 +335,15 @@ export class Session {
     return { addresses: dialable ? addresses.slice(0, 8) : [], reachable: dialable }
   }
 
+  /** What an ack usually takes: settle time and two trips of a round of cycles, the mixes and gossip. */
+  #ackRoundTripMs(): number {
+    const { parameters } = this.#options.network
+    const { ackSettleMs, ackJitterMs, copies, slotMs, layers, mixDelayMs } = parameters
+    const round = this.publishEvery * copies * slotMs
+    const trip = round + 1.5 * layers * mixDelayMs + GOSSIP_TRIP_MS
+    return ackSettleMs + ackJitterMs + 2 * trip
+  }
+
   #coverBox(): BoxBytes {
     const { clock, rng } = this.#ports
     const { network } = this.#options
@@ -383,7 +395,7 @@ export class Session {
         if (absent && !this.#holdWaived) this.mix.hold()
         this.#holdWaived = false
         this.#linkedAt = now.wall
-        if (absent) this.#tasks.spawn('rejoin', (stop) => this.#rejoined(stop))
+        if (absent) this.#tasks.spawn('catch up', (stop) => this.catchUp.run(stop))
       } else if (!linked && this.#linkedAt !== undefined) {
         this.#lose(now)
       }
@@ -395,17 +407,5 @@ export class Session {
   #lose(at: Moment): void {
     this.#linkedAt = undefined
     this.#lostAt = at
-  }
-
-  async #rejoined(signal: AbortSignal): Promise<void> {
-    try {
-      await this.mailbox.catchUp(signal)
-    } catch (error) {
-      if (signal.aborted) throw error
-      // Whatever it was: the watch goes on, or the next absence would never be made up for.
-      const code = isHearsayError(error) ? error.code : 'bug'
-      this.#ports.log.debug('catching up was cut short', { code })
-    }
-    this.conversations.catchUp()
   }
 }

@@ -1,6 +1,8 @@
 import { type Clock, toHex } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
 import type { HealthEntry, NodeState, NodeStatus } from './api.ts'
+import { PRIVACY_TABLE } from '../mix/index.ts'
+import { mixingStatus, NO_MIXING, NODES_FOR_A_CLAIM } from './mixing-status.ts'
 import { type Networks, wordsText } from './networks.ts'
 import type { Session } from './session.ts'
 import { timeText } from './views.ts'
@@ -17,8 +19,6 @@ export interface StatusPorts {
 }
 
 const LOW_SPACE_BYTES = 256 * 1024 * 1024
-// Routes of the mix need this many nodes before any claim (design §5).
-const NODES_FOR_A_CLAIM = 20
 
 /** What the node says about itself: nothing that it cannot show a number for. */
 export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
@@ -47,6 +47,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
             epoch: session?.directory.epoch ?? 0,
           },
     mixing: mixing(store.state() === 'ok' ? session : undefined, networks),
+    catchUp: session?.catchUp.view ?? { phase: 'idle', done: 0, total: 0 },
     outbox: {
       queued: depth?.queued ?? 0,
       oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
@@ -66,25 +67,15 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
 
 function mixing(session: Session | undefined, networks: Networks): NodeStatus['mixing'] {
   const parameters = networks.joined?.parameters
-  return {
-    form: 'direct',
-    layers: parameters?.layers ?? 0,
-    mixes: 0,
-    poolPerMix: 0,
-    replyRate: null,
-    cover: session === undefined ? 'off' : session.mix.status().state === 'on' ? 'on' : 'cover-only',
-    slotMs: parameters?.slotMs ?? 0,
-    publishEvery: session?.publishEvery ?? 0,
-    boxesPerSecond: session?.boxesPerSecond ?? 0,
-    rejoinHoldLeftMs: Math.ceil(session?.mix.holdLeftMs() ?? 0),
-    // Without routes the first neighbour of a box knows who published it: a set of one, from the first box on.
-    anonymitySet: 1,
-    protectedMessages: 0,
-    statement:
-      'This release publishes a node’s boxes itself: neighbours can tell who writes a box, though not ' +
-      'to whom, nor whether it is cover. A keeper that is asked for an old box learns who asked. When you ' +
-      'write is hidden; that you are a node is not.',
-  }
+  if (session === undefined || parameters === undefined) return NO_MIXING
+  return mixingStatus(PRIVACY_TABLE, {
+    parameters,
+    nodes: session.nodeCount,
+    mix: session.mix.status(),
+    publishEvery: session.publishEvery,
+    boxesPerSecond: session.boxesPerSecond,
+    rejoinHoldLeftMs: session.mix.holdLeftMs(),
+  })
 }
 
 function health(
@@ -158,6 +149,15 @@ function health(
       'REJOIN_HOLD',
       'messages wait a while after coming back, so that their time does not name you',
       'wait, or send with --now and accept that',
+    )
+  }
+  const mix = session.mix.status()
+  if (session.link === 'linked' && mix.state === 'few-replies') {
+    add(
+      'warning',
+      'FEW_REPLIES',
+      'too few of this node’s packets come back: messages wait, cover goes on',
+      'check the network connection; if it is fine, mixes fail or somebody interferes: wait, or ask the operator',
     )
   }
   if (session.directory.nodes().length < NODES_FOR_A_CLAIM) {

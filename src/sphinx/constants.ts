@@ -1,5 +1,5 @@
 import { NODE_ID_BYTES } from '../base/index.ts'
-import { KEY_BYTES, SEED_BYTES } from '../crypto/index.ts'
+import { KEY_BYTES } from '../crypto/index.ts'
 
 /** First byte of every packet. */
 export const SPHINX_VERSION = 1
@@ -23,7 +23,5 @@ export const REPLAY_TAG_BYTES = 16
 export const ZERO_TAG_BYTES = 32
 /** Longest delay that a mix obeys, ms: ten times the longest mean that a network may set. */
 export const MAX_DELAY_MS = 600_000
-/** Secret half of a mix key at rest. */
-export const MIX_SEED_BYTES = SEED_BYTES
 /** Header key 32 | payload key 32, of one hop. */
 export const HOP_KEYS_BYTES = 2 * KEY_BYTES

@@ -1,15 +1,11 @@
-import { HearsayError, type NodeId, type Rng } from '../base/index.ts'
-import { AEAD_NONCE_BYTES, chacha20XorInto, KEM_RANDOM_BYTES, KEY_BYTES, rawBlake2b, wipe } from '../crypto/index.ts'
+import { HearsayError, NODE_ID_BYTES, type NodeId, type Rng } from '../base/index.ts'
+import { KEM_RANDOM_BYTES, wipe } from '../crypto/index.ts'
 import { type Command, encodeCommandInto } from './command.ts'
-import {
-  COMMAND_BYTES,
-  HEADER_KEYS_BYTES,
-  MAC_BYTES,
-  PREFIX_BYTES,
-  SPHINX_VERSION,
-} from './constants.ts'
+import { COMMAND_BYTES, HEADER_KEYS_BYTES, PREFIX_BYTES, SPHINX_VERSION } from './constants.ts'
 import type { Geometry } from './geometry.ts'
+import { headerMac, headerSpace, xorHeaderStream } from './header-stream.ts'
 import { type HopKeys, hopKeys } from './hop-keys.ts'
+import { requireLength } from './require-length.ts'
 import { SUITES } from './suites.ts'
 
 /** One mix of a route. */
@@ -27,43 +23,17 @@ export type LastCommand =
   | { readonly kind: 'reply'; readonly recipient: NodeId; readonly surbId: Uint8Array }
 
 /** What the sender holds for one hop. */
-interface Sent {
+interface SealedHop {
   readonly command: Uint8Array
   readonly share: Uint8Array
   readonly keys: HopKeys
 }
 
-// A header key is used once.
-const ZERO_NONCE = new Uint8Array(AEAD_NONCE_BYTES)
-
-// Working space, shared: the functions are synchronous, and whoever used it wipes it.
-let space = new Uint8Array(0)
-
-/** `length` bytes of zeros, valid until the next call. */
-export function workspace(length: number): Uint8Array {
-  if (space.length < length) space = new Uint8Array(length)
-  return space.subarray(0, length)
-}
-
-/**
- * XORs the key stream of a header key over `work`: 64 zeros, then (a part of) the routing block. The zeros
- * become MAC key 32 | replay tag 16 | 16 unused, as RFC 8439 takes its one-time key from block 0.
- */
-export function xorHeaderStream(key: Uint8Array, work: Uint8Array): void {
-  chacha20XorInto(work, key, ZERO_NONCE, work)
-}
-
-/** The MAC of a packet's or a header's beginning: version, suite, share and block. */
-export function headerMac(geometry: Geometry, work: Uint8Array, header: Uint8Array): Uint8Array {
-  const covered = header.subarray(0, geometry.headerBytes - MAC_BYTES)
-  return rawBlake2b(MAC_BYTES, covered, work.subarray(0, KEY_BYTES))
-}
-
 /**
  * Writes the header for `route` to the beginning of `out` and returns the payload keys of its hops, which the
  * caller erases.
- * @throws HearsayError `bad-length` for a route of another number of hops than the geometry's or a key of
- * another length; `bad-value` for a delay out of range; `bad-key`.
+ * @throws HearsayError `bad-length` for a route of another number of hops than the geometry's or a node id or
+ * key of another length; `bad-value` for a delay out of range; `bad-key` for a key of small order.
  */
 export function writeHeader(
   rng: Rng,
@@ -72,62 +42,89 @@ export function writeHeader(
   route: readonly Hop[],
   last: LastCommand,
 ): Uint8Array[] {
-  const { hops, shareBytes, slotBytes, blockBytes } = geometry
+  const { hops } = geometry
   if (route.length !== hops) throw new HearsayError('bad-length', 'a route has all hops', { hops })
-  const { byte, kem } = SUITES[geometry.suite]
-  // One draw for all hops: asking the system costs more than the bytes.
-  const fresh = rng.bytes(hops * (COMMAND_BYTES + KEM_RANDOM_BYTES))
-  const sent = route.map(({ publicKey, delayMs }, i): Sent => {
-    const at = i * (COMMAND_BYTES + KEM_RANDOM_BYTES)
-    const command = fresh.subarray(at, at + COMMAND_BYTES)
-    encodeCommandInto(command, commandOf(delayMs, route[i + 1], last))
-    const random = fresh.subarray(at + COMMAND_BYTES, at + COMMAND_BYTES + KEM_RANDOM_BYTES)
-    const { share, secret } = kem.encapsulate(random, publicKey)
-    return { command, share, keys: hopKeys(geometry, secret, share, publicKey) }
-  })
-
-  const blockAt = PREFIX_BYTES + shareBytes
-  const block = out.subarray(blockAt, blockAt + blockBytes)
-  const mac = out.subarray(blockAt + blockBytes, geometry.headerBytes)
-  out[0] = SPHINX_VERSION
-  out[1] = byte
-
-  // What the hops before the last append to the block, as the last one receives it.
-  const work = workspace(HEADER_KEYS_BYTES + blockBytes + slotBytes)
-  const filler = new Uint8Array((hops - 1) * slotBytes)
-  for (let i = 0; i < hops - 1; i++) {
-    work.fill(0)
-    work.set(filler.subarray(0, i * slotBytes), HEADER_KEYS_BYTES + blockBytes - i * slotBytes)
-    xorHeaderStream((sent[i] as Sent).keys.header, work)
-    filler.set(work.subarray(work.length - (i + 1) * slotBytes))
-  }
-
-  for (let i = hops - 1; i >= 0; i--) {
-    const { command, share, keys } = sent[i] as Sent
-    const isLast = i === hops - 1
-    const plain = work.subarray(0, HEADER_KEYS_BYTES + (isLast ? COMMAND_BYTES : blockBytes))
-    plain.fill(0, 0, HEADER_KEYS_BYTES)
-    plain.set(command, HEADER_KEYS_BYTES)
-    if (!isLast) {
-      // Share and MAC of the next hop still stand in `out`.
-      let at = HEADER_KEYS_BYTES + COMMAND_BYTES
-      plain.set(out.subarray(PREFIX_BYTES, blockAt), at)
-      plain.set(mac, (at += shareBytes))
-      plain.set(block.subarray(0, blockBytes - slotBytes), at + MAC_BYTES)
-    }
-    xorHeaderStream(keys.header, plain)
-    if (isLast) block.set(filler, COMMAND_BYTES)
-    block.set(plain.subarray(HEADER_KEYS_BYTES))
-    out.set(share, PREFIX_BYTES)
-    mac.set(headerMac(geometry, work, out))
-  }
+  const sealed = sealHops(rng, geometry, route, last)
+  const work = headerSpace(geometry)
+  nestHops(geometry, out, sealed, fillerFor(geometry, sealed, work), work)
   work.fill(0)
-  return sent.map(({ keys }) => {
+  return sealed.map(({ keys }) => {
     wipe(keys.header)
     return keys.payload
   })
 }
 
-function commandOf(delayMs: number, next: Hop | undefined, last: LastCommand): Command {
+function sealHops(
+  rng: Rng,
+  geometry: Geometry,
+  route: readonly Hop[],
+  last: LastCommand,
+): SealedHop[] {
+  const { kem } = SUITES[geometry.suite]
+  const perHop = COMMAND_BYTES + KEM_RANDOM_BYTES
+  // One draw for all hops: asking the system costs more than the bytes.
+  const random = rng.bytes(route.length * perHop)
+  return route.map(({ nodeId, publicKey, delayMs }, i) => {
+    requireLength('node id', nodeId, NODE_ID_BYTES)
+    const own = random.subarray(i * perHop, (i + 1) * perHop)
+    const command = own.subarray(0, COMMAND_BYTES)
+    encodeCommandInto(command, commandFor(delayMs, route[i + 1], last))
+    const { share, secret } = kem.encapsulate(own.subarray(COMMAND_BYTES), publicKey)
+    return { command, share, keys: hopKeys(geometry, secret, share, publicKey) }
+  })
+}
+
+function commandFor(delayMs: number, next: Hop | undefined, last: LastCommand): Command {
   return next === undefined ? { ...last, delayMs } : { kind: 'forward', delayMs, next: next.nodeId }
+}
+
+/** What the hops before the last append to the block, in the form in which the last one receives it. */
+function fillerFor(
+  { hops, blockBytes, slotBytes }: Geometry,
+  sealed: readonly SealedHop[],
+  work: Uint8Array,
+): Uint8Array {
+  const filler = new Uint8Array((hops - 1) * slotBytes)
+  for (const [i, { keys }] of sealed.slice(0, -1).entries()) {
+    const soFar = i * slotBytes
+    work.fill(0)
+    work.set(filler.subarray(0, soFar), HEADER_KEYS_BYTES + blockBytes - soFar)
+    xorHeaderStream(work, keys.header)
+    filler.set(work.subarray(work.length - soFar - slotBytes))
+  }
+  return filler
+}
+
+/** From the last hop to the first: each slot is put before the block of the next hop, and sealed. */
+function nestHops(
+  geometry: Geometry,
+  out: Uint8Array,
+  sealed: readonly SealedHop[],
+  filler: Uint8Array,
+  work: Uint8Array,
+): void {
+  const { suite, shareBytes, slotBytes, blockBytes, headerBytes } = geometry
+  const blockAt = PREFIX_BYTES + shareBytes
+  const macAt = blockAt + blockBytes
+  const block = out.subarray(blockAt, macAt)
+  const afterCommand = HEADER_KEYS_BYTES + COMMAND_BYTES
+  out[0] = SPHINX_VERSION
+  out[1] = SUITES[suite].byte
+  for (const [i, { command, share, keys }] of [...sealed.entries()].reverse()) {
+    const isLast = i === sealed.length - 1
+    work.fill(0, 0, HEADER_KEYS_BYTES)
+    work.set(command, HEADER_KEYS_BYTES)
+    if (!isLast) {
+      // `out` still holds the header of the next hop.
+      work.set(out.subarray(PREFIX_BYTES, blockAt), afterCommand)
+      work.set(out.subarray(macAt, headerBytes), afterCommand + shareBytes)
+      work.set(block.subarray(0, blockBytes - slotBytes), HEADER_KEYS_BYTES + slotBytes)
+    }
+    const clear = work.subarray(0, isLast ? afterCommand : HEADER_KEYS_BYTES + blockBytes)
+    xorHeaderStream(clear, keys.header)
+    if (isLast) block.set(filler, COMMAND_BYTES)
+    block.set(clear.subarray(HEADER_KEYS_BYTES))
+    out.set(share, PREFIX_BYTES)
+    out.set(headerMac(geometry, out, work), macAt)
+  }
 }

@@ -1,6 +1,8 @@
+import { HASH_BYTES } from '../base/index.ts'
 import { kdf, KEY_BYTES, LABELS, wipe } from '../crypto/index.ts'
 import { HOP_KEYS_BYTES } from './constants.ts'
 import type { Geometry } from './geometry.ts'
+import { SUITES } from './suites.ts'
 
 /** What the shared secret of one hop gives, 32 bytes each. Whoever derived them wipes them. */
 export interface HopKeys {
@@ -11,7 +13,10 @@ export interface HopKeys {
 }
 
 // Shared: the function is synchronous, and nothing in it is secret.
-const context = new Uint8Array(32 + 1120 + 1216)
+const context = new Uint8Array(
+  HASH_BYTES +
+    Math.max(...Object.values(SUITES).map(({ kem }) => kem.shareBytes + kem.publicKeyBytes)),
+)
 
 /**
  * The keys of one hop, bound to the geometry (so to version and suite), to the bytes of the share and to the

@@ -4,8 +4,9 @@ import { SPHINX_VERSION, SURB_ID_BYTES, ZERO_TAG_BYTES } from './constants.ts'
 import type { Geometry } from './geometry.ts'
 import { type Hop, writeHeader } from './header.ts'
 import { addLayer, openTagged, removeLayerInto } from './payload.ts'
+import { requireLength } from './require-length.ts'
 import { SUITES } from './suites.ts'
-import { type PacketBytes, requireLength } from './wrap.ts'
+import type { PacketBytes } from './wrap.ts'
 
 /** The maker's secret half of a SURB: its payload key, then those of the hops, 32 bytes each. */
 export type SurbKeys = Branded<Uint8Array, 'SurbKeys'>
@@ -31,7 +32,7 @@ export function createSurb(
   route: readonly Hop[],
   recipient: NodeId,
 ): Surb {
-  requireLength('recipient', recipient, NODE_ID_BYTES)
+  requireLength('node id', recipient, NODE_ID_BYTES)
   const id = rng.bytes(SURB_ID_BYTES)
   const payloadKey = randomKey(rng)
   const bytes = new Uint8Array(geometry.surbBytes)
@@ -70,7 +71,10 @@ export function useSurb(
   const payload = packet.subarray(geometry.headerBytes)
   payload.set(plaintext, ZERO_TAG_BYTES)
   addLayer(payload, surb.subarray(headerEnd))
-  return { firstHop: new Uint8Array(surb.subarray(0, NODE_ID_BYTES)) as NodeId, packet: packet as PacketBytes }
+  return {
+    firstHop: new Uint8Array(surb.subarray(0, NODE_ID_BYTES)) as NodeId,
+    packet: packet as PacketBytes,
+  }
 }
 
 /**

@@ -1,16 +1,15 @@
 import type { NodeId } from '../base/index.ts'
-import { constantTimeEqual, KEY_BYTES, wipe } from '../crypto/index.ts'
+import { constantTimeEqual, wipe } from '../crypto/index.ts'
 import { decodeCommand } from './command.ts'
 import {
   COMMAND_BYTES,
   HEADER_KEYS_BYTES,
   MAC_BYTES,
   PREFIX_BYTES,
-  REPLAY_TAG_BYTES,
   SPHINX_VERSION,
 } from './constants.ts'
 import type { Geometry } from './geometry.ts'
-import { headerMac, workspace, xorHeaderStream } from './header.ts'
+import { headerMac, headerSpace, replayTagOf, xorHeaderStream } from './header-stream.ts'
 import { hopKeys } from './hop-keys.ts'
 import type { MixKeyPair } from './mix-key.ts'
 import { openTagged, removeLayerInto } from './payload.ts'
@@ -46,7 +45,7 @@ export function unwrapPacket(
   keys: MixKeyPair,
   packet: Uint8Array,
 ): Unwrapped | undefined {
-  const { shareBytes, slotBytes, blockBytes, headerBytes } = geometry
+  const { shareBytes, blockBytes, headerBytes } = geometry
   if (
     packet.length !== geometry.packetBytes ||
     keys.suite !== geometry.suite ||
@@ -56,35 +55,38 @@ export function unwrapPacket(
     return undefined
   }
   const blockAt = PREFIX_BYTES + shareBytes
+  const macAt = blockAt + blockBytes
   const share = packet.subarray(PREFIX_BYTES, blockAt)
   const secret = keys.decapsulate(share)
   if (secret === undefined) return undefined
   const hop = hopKeys(geometry, secret, share, keys.publicKey)
 
-  // The block grows by a slot of zeros at its end, so that the next hop's block is as long as this one.
-  const work = workspace(HEADER_KEYS_BYTES + blockBytes + slotBytes)
+  const work = headerSpace(geometry)
+  // The block grows by a slot of zeros, so that the next hop's is as long as this one's.
   work.fill(0)
-  work.set(packet.subarray(blockAt, blockAt + blockBytes), HEADER_KEYS_BYTES)
-  xorHeaderStream(hop.header, work)
-  const mac = packet.subarray(blockAt + blockBytes, headerBytes)
-  const slot = work.subarray(HEADER_KEYS_BYTES)
-  const unwrapped = constantTimeEqual(headerMac(geometry, work, packet), mac)
-    ? act(geometry, packet, slot, work.slice(KEY_BYTES, KEY_BYTES + REPLAY_TAG_BYTES), hop.payload)
-    : undefined
+  work.set(packet.subarray(blockAt, macAt), HEADER_KEYS_BYTES)
+  xorHeaderStream(work, hop.header)
+  const intact = constantTimeEqual(
+    headerMac(geometry, packet, work),
+    packet.subarray(macAt, headerBytes),
+  )
+  const unwrapped = intact ? obey(geometry, packet, work, hop.payload) : undefined
   work.fill(0)
   wipe(hop.header, hop.payload)
   return unwrapped
 }
 
-function act(
+/** What the command says, of a header whose MAC is right. */
+function obey(
   geometry: Geometry,
   packet: Uint8Array,
-  slot: Uint8Array,
-  replayTag: Uint8Array,
+  work: Uint8Array,
   payloadKey: Uint8Array,
 ): Unwrapped | undefined {
+  const slot = work.subarray(HEADER_KEYS_BYTES)
   const command = decodeCommand(slot)
   if (command === undefined) return undefined
+  const replayTag = replayTagOf(work)
   const { shareBytes, slotBytes, headerBytes } = geometry
   const sealed = packet.subarray(headerBytes)
   if (command.kind !== 'forward') {

@@ -1,9 +1,10 @@
-import { type Branded, HearsayError, type Rng } from '../base/index.ts'
+import type { Branded, Rng } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import { ZERO_TAG_BYTES } from './constants.ts'
 import type { Geometry } from './geometry.ts'
 import { type Hop, writeHeader } from './header.ts'
 import { addLayer } from './payload.ts'
+import { requireLength } from './require-length.ts'
 
 /** A whole packet, exactly `packetBytes` of its geometry. */
 export type PacketBytes = Branded<Uint8Array, 'PacketBytes'>
@@ -28,10 +29,4 @@ export function wrapPacket(
   for (const key of layers.reverse()) addLayer(payload, key)
   wipe(...layers)
   return packet as PacketBytes
-}
-
-export function requireLength(name: string, bytes: Uint8Array, length: number): void {
-  if (bytes.length !== length) {
-    throw new HearsayError('bad-length', `${name} has the wrong length`, { length: bytes.length })
-  }
 }

@@ -1,5 +1,12 @@
-import { type Address, ADDRESS_BYTES, HearsayError } from '../base/index.ts'
-import { asBlind, KEY_BYTES, PUBLIC_KEY_BYTES, SCALAR_BYTES, wipe } from '../crypto/index.ts'
+import { type Address, ADDRESS_BYTES, equalBytes, HearsayError } from '../base/index.ts'
+import {
+  asBlind,
+  isValidPoint,
+  KEY_BYTES,
+  PUBLIC_KEY_BYTES,
+  SCALAR_BYTES,
+  wipe,
+} from '../crypto/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import {
   addressOf,
@@ -16,13 +23,6 @@ export interface WatchedAddress {
   readonly address: Address
 }
 
-export interface WindowChange {
-  /** New addresses: to be looked up in the local store, for their boxes may have come before. */
-  readonly watched: readonly WatchedAddress[]
-  /** Addresses that no longer matter: the one taken, and holes that fell out of the window. */
-  readonly unwatched: readonly WatchedAddress[]
-}
-
 interface Entry extends WatchedAddress {
   readonly keys: BoxKeys
 }
@@ -35,9 +35,12 @@ interface Ahead extends Entry {
 /** What `decode` brings beside the chain. */
 interface Stored {
   readonly gaps: readonly Entry[]
+  /** Of the indices from the chain's on. */
   readonly addresses: readonly Address[]
 }
 
+/** In place of an address that is not derived yet: no point has this encoding. */
+const NO_ADDRESS = new Uint8Array(ADDRESS_BYTES)
 const GAP_BYTES = 8 + SCALAR_BYTES + KEY_BYTES + ADDRESS_BYTES
 const STATE_HEADER_BYTES = 1 + 2 + PUBLIC_KEY_BYTES + 8 + KEY_BYTES + 2
 
@@ -45,6 +48,9 @@ const STATE_HEADER_BYTES = 1 + 2 + PUBLIC_KEY_BYTES + 8 + KEY_BYTES + 2
  * A reader's view of one stream in one epoch: the addresses at which its next boxes can appear. `size`
  * indices after the highest one received are watched, and those that were skipped, until the stream is
  * `size` further. Keys of received boxes are erased; the chain key that is kept gives no earlier box.
+ *
+ * Addresses are derived by `extend` only, as many at a time as its caller can spare: a whole window would hold
+ * up the event loop for 7 ms, just when a contact was heard.
  */
 export class ReadWindow {
   readonly root: Uint8Array
@@ -55,23 +61,32 @@ export class ReadWindow {
   #head: ChainState
 
   /**
-   * Copies the chain. `size` is 1 to 256. `stored` is for `decode` only.
+   * A window in which no address is derived yet. Copies the chain. `size` is 1 to 256. `stored` is for `decode`
+   * only.
    * @throws HearsayError `bad-key` for a root that is not a point of prime order; `bad-value` for the size.
    */
   constructor(root: Uint8Array, chain: ChainState, size: number, stored?: Stored) {
     if (!Number.isInteger(size) || size < 1 || size > MAX_WINDOW_SIZE) {
       throw new HearsayError('bad-value', 'window size is 1 to 256')
     }
+    if (stored === undefined && !isValidPoint(root)) {
+      throw new HearsayError('bad-key', 'root is not a point of prime order')
+    }
     this.root = root.slice()
     this.size = size
     this.#head = copyChain(chain)
     for (const gap of stored?.gaps ?? []) this.#gaps.set(gap.index, gap)
-    this.#extend(stored?.addresses)
+    for (const address of stored?.addresses ?? []) this.#derive(address)
   }
 
   /** The index after the highest one received. */
   get next(): number {
     return this.#head.index
+  }
+
+  /** True when `size` addresses lie ahead: `extend` has nothing to do. */
+  get isFull(): boolean {
+    return this.#ahead.length === this.size
   }
 
   /** All watched addresses, by index. */
@@ -93,13 +108,24 @@ export class ReadWindow {
   }
 
   /**
-   * Marks an index as received: its keys are erased, and the window moves when it is the highest so far.
-   * To be called after the box was opened, and stored in the same batch as what came of it.
+   * Derives up to `count` of the addresses that are missing ahead, about 0.1 ms each. They are to be looked up in
+   * the local store, for their boxes may have come before.
+   */
+  extend(count: number): WatchedAddress[] {
+    const added: WatchedAddress[] = []
+    while (added.length < count && !this.isFull) added.push(this.#derive())
+    return added
+  }
+
+  /**
+   * Marks an index as received: its keys are erased, and the window moves when it is the highest so far; `extend`
+   * fills it again. To be called after the box was opened, and stored in the same batch as what came of it. Returns
+   * the addresses that no longer matter: the one taken, and holes that fell out of the window.
    * @throws HearsayError `bad-value` for an index that is not watched.
    */
-  take(index: number): WindowChange {
+  take(index: number): WatchedAddress[] {
     const gap = this.#gaps.get(index)
-    if (gap !== undefined) return { watched: [], unwatched: [this.#forget(gap)] }
+    if (gap !== undefined) return [this.#forget(gap)]
     const steps = index - this.next
     const taken = this.#ahead[steps]
     if (taken === undefined) throw new HearsayError('bad-value', 'index is not watched')
@@ -117,7 +143,7 @@ export class ReadWindow {
     for (const entry of this.#gaps.values()) {
       if (entry.index + this.size < this.next) unwatched.push(this.#forget(entry))
     }
-    return { watched: this.#extend(), unwatched }
+    return unwatched
   }
 
   /** Gives up a skipped index and erases its keys; undefined when it is not a gap. */
@@ -142,27 +168,24 @@ export class ReadWindow {
     return { index: entry.index, address: entry.address }
   }
 
-  /** Derives up to `size` entries ahead; `known` addresses save the point multiplication. */
-  #extend(known: readonly Address[] = []): WatchedAddress[] {
-    const added: WatchedAddress[] = []
-    while (this.#ahead.length < this.size) {
-      const last = this.#ahead.at(-1)
-      const chain =
-        last === undefined
-          ? copyChain(this.#head)
-          : { index: last.index + 1, chainKey: last.after.slice() }
-      const { next, keys } = advanceChain(chain)
-      const address = known[this.#ahead.length] ?? addressOf(this.root, keys.blind)
-      this.#ahead.push({ index: keys.index, address, keys, after: next.chainKey })
-      added.push({ index: keys.index, address })
-    }
-    return added
+  /** The next entry ahead; a `known` address saves the point multiplication. */
+  #derive(known?: Address): WatchedAddress {
+    const last = this.#ahead.at(-1)
+    const chain =
+      last === undefined
+        ? copyChain(this.#head)
+        : { index: last.index + 1, chainKey: last.after.slice() }
+    const { next, keys } = advanceChain(chain)
+    const { index } = keys
+    const address = known ?? addressOf(this.root, keys.blind)
+    this.#ahead.push({ index, address, keys, after: next.chainKey })
+    return { index, address }
   }
 
   /**
    * version 1 | size 2 | root 32 | next 8 | chain key 32 | gaps 2 | per gap: index 8 | blind 32 | key 32 |
-   * address 32 | then `size` addresses 32. The addresses are a cache (a window of 64 would take 7 ms to
-   * recompute); the caller stores the state authenticated.
+   * address 32 | then `size` addresses 32, zeros from the first that is not derived. The addresses are a cache; the
+   * caller stores the state authenticated.
    */
   encode(): Uint8Array {
     const length = STATE_HEADER_BYTES + this.#gaps.size * GAP_BYTES + this.size * ADDRESS_BYTES
@@ -171,7 +194,7 @@ export class ReadWindow {
     for (const { index, keys, address } of this.#gaps.values()) {
       writer.u64(index).bytes(keys.blind).bytes(keys.key).bytes(address)
     }
-    for (const { address } of this.#ahead) writer.bytes(address)
+    for (let i = 0; i < this.size; i++) writer.bytes(this.#ahead[i]?.address ?? NO_ADDRESS)
     return writer.finish()
   }
 
@@ -196,11 +219,22 @@ export class ReadWindow {
       }
       gaps.push(gap)
     }
-    const known: Address[] = []
-    for (let i = 0; i < size; i++) known.push(reader.bytes(ADDRESS_BYTES).slice() as Address)
+    const addresses = readAddresses(reader, size)
     reader.end()
-    return new ReadWindow(root, { index: next, chainKey }, size, { gaps, addresses: known })
+    return new ReadWindow(root, { index: next, chainKey }, size, { gaps, addresses })
   }
+}
+
+/** Those that are there; none stands behind one that is missing. */
+function readAddresses(reader: Reader, size: number): Address[] {
+  const addresses: Address[] = []
+  for (let i = 0; i < size; i++) {
+    const address = reader.bytes(ADDRESS_BYTES, 'address').slice() as Address
+    if (equalBytes(address, NO_ADDRESS)) continue
+    if (addresses.length < i) throw new HearsayError('bad-value', 'address behind a missing one')
+    addresses.push(address)
+  }
+  return addresses
 }
 
 function readGap(reader: Reader): Entry {

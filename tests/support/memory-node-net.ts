@@ -27,6 +27,7 @@ export function memoryNet(network: MemoryNetwork): (ports: NetPorts, options: Ne
       },
       addresses: () =>
         node.online ? options.listen.map((address) => `${address}/p2p/${peerId}`) : [],
+      dialable: () => (node.online ? [...options.listen] : []),
       status: () => ({
         target: network.nodes.length - 1,
         known: ports.dialTargets?.().length ?? 0,

@@ -2,6 +2,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -17,12 +18,16 @@ export class RawPeer {
     this.libp2p = libp2p
   }
 
-  static async start(host: number): Promise<RawPeer> {
+  static async start(
+    host: number,
+    o: { ws?: boolean; refusesDial?: () => boolean } = {},
+  ): Promise<RawPeer> {
     const psk = utf8(`/key/swarm/psk/1.0.0/\n/base16/\n${toHex(PNET_KEY)}`)
     return new RawPeer(
       await createLibp2p({
-        addresses: { listen: [`/ip4/127.0.0.${host}/tcp/0`] },
-        transports: [tcp()],
+        addresses: { listen: [`/ip4/127.0.0.${host}/tcp/0${o.ws === true ? '/ws' : ''}`] },
+        transports: [tcp(), webSockets()],
+        connectionGater: { denyDialMultiaddr: () => o.refusesDial?.() ?? false },
         connectionProtector: preSharedKey({ psk }),
         connectionEncrypters: [noise()],
         streamMuxers: [yamux()],

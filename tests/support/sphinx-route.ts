@@ -36,8 +36,7 @@ export function travel(
   const seen: Unwrapped[] = []
   let current: Uint8Array | undefined = packet
   for (const key of keys) {
-    const unwrapped: Unwrapped | undefined =
-      current && unwrapPacket(geometry, key, current)
+    const unwrapped: Unwrapped | undefined = current && unwrapPacket(geometry, key, current)
     if (unwrapped === undefined) break
     seen.push(unwrapped)
     current = unwrapped.kind === 'forward' ? unwrapped.packet : undefined

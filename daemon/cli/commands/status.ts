@@ -1,15 +1,17 @@
 import type { Command } from 'commander'
-import type { WaitTarget } from '../../../src/node/index.ts'
+import type { NodeStatus, WaitTarget } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import type { Context } from '../context.ts'
 import { formatDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
-import { statusText } from '../status-text.ts'
+import { catchUpText, statusText } from '../status-text.ts'
 
 const WATCH_MS = 1_000
 const WAIT_TIMEOUT_MS = 30_000
-const TARGET = /^(ready|linked|peers=[1-9]\d{0,3})$/
+const STEP_MS = 500
+const BAR_WIDTH = 24
+const TARGET = /^(ready|linked|caught-up|peers=[1-9]\d{0,3})$/
 
 export function register(program: Command, registry: Registry): void {
   program
@@ -19,8 +21,10 @@ export function register(program: Command, registry: Registry): void {
     .action(registry.action(status))
   program
     .command('wait')
-    .description('wait until the daemon is ready, linked to its network, or has N peers')
-    .option('--for <target>', 'ready, linked or peers=N', 'ready')
+    .description(
+      'wait until the daemon is ready, linked to its network, caught up after an absence, or has N peers',
+    )
+    .option('--for <target>', 'ready, linked, caught-up or peers=N', 'ready')
     .action(registry.action(wait))
   program
     .command('doctor')
@@ -48,23 +52,54 @@ async function wait(context: Context, options: { for: string }): Promise<void> {
     throw new ExitError(
       EXIT.usage,
       `cannot wait for "${options.for}"`,
-      'use ready, linked or peers=N',
+      'use ready, linked, caught-up or peers=N',
     )
   }
   const timeoutMs = context.timeoutMs(WAIT_TIMEOUT_MS)
   context.out.progress(`waiting until ${options.for} …`)
   try {
-    const view = await context.call('node.wait', { for: options.for, timeoutMs }, context.signal)
+    const view =
+      options.for === 'caught-up'
+        ? await caughtUp(context, timeoutMs)
+        : await context.call('node.wait', { for: options.for, timeoutMs }, context.signal)
     context.out.data(view, '')
     context.out.note(`${context.out.ok} ${view.state}, ${view.link}, ${view.peers} peers`)
   } catch (error) {
-    if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+    const isLate = error instanceof RpcFailure && error.kind === 'TIMEOUT'
+    if (!isLate) throw error
     throw new ExitError(
       EXIT.notReady,
       `not ${options.for} after ${formatDuration(timeoutMs)}`,
       'hearsay status says what is missing',
     )
   }
+}
+
+/** Waits in steps, and shows how far it is. */
+async function caughtUp(context: Context, timeoutMs: number): Promise<NodeStatus> {
+  const { clock } = context.io
+  const deadline = clock.monotonic() + timeoutMs
+  return context.withRpc(async (rpc) => {
+    for (;;) {
+      const view = await rpc.call('node.status', {}, context.signal)
+      if (view.catchUp.phase === 'done') return view
+      const { done, total } = view.catchUp
+      const text = catchUpText(view.catchUp)
+      if (text !== '') context.out.progress(`${bar(done, total)} ${text}`)
+      const left = deadline - clock.monotonic()
+      if (left <= STEP_MS) {
+        const params = { for: 'caught-up', timeoutMs: Math.max(1, left) } as const
+        return rpc.call('node.wait', params, context.signal)
+      }
+      await clock.sleep(STEP_MS, context.signal)
+    }
+  })
+}
+
+/** `████████░░░░` for two of three. */
+function bar(done: number, total: number): string {
+  const filled = total === 0 ? 0 : Math.round((BAR_WIDTH * Math.min(done, total)) / total)
+  return '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled)
 }
 
 function isTarget(text: string): text is WaitTarget {

@@ -13,6 +13,7 @@ import {
   type NodeReport,
   type NodeState,
   parseNumber,
+  parseParameters,
   PRESETS,
   type Preset,
   readState,
@@ -61,6 +62,11 @@ export function register(program: Command, registry: Registry): void {
     .option('--nodes <n>', 'how many (7)')
     .addOption(
       new Option('--preset <preset>', 'swift up to 12 nodes, lab above').choices([...PRESETS]),
+    )
+    .option(
+      '--param <name=value>',
+      'replace one parameter of the preset, such as boxRate=10; may be repeated',
+      (word: string, words: string[] = []) => [...words, word],
     )
     .option('--seed <seed>', 'order of the smoke test', '1')
     .addOption(directory())
@@ -127,21 +133,21 @@ interface Dir {
   readonly dir: string
 }
 
-async function up(
-  context: Context,
-  options: Dir & { nodes?: string; preset?: Preset; seed: string },
-): Promise<void> {
+interface UpFlags extends Dir {
+  readonly nodes?: string
+  readonly preset?: Preset
+  readonly param?: readonly string[]
+  readonly seed: string
+}
+
+async function up(context: Context, options: UpFlags): Promise<void> {
   const dir = resolve(options.dir)
   const reports = await withTestnetLock(dir, () => startAll(context, dir, options))
   context.out.data({ dir, nodes: reports.map(publicView) }, reportTable(reports, undefined))
   context.out.note(`next: hearsay testnet smoke --dir ${options.dir}`)
 }
 
-async function startAll(
-  context: Context,
-  dir: string,
-  options: { nodes?: string; preset?: Preset; seed: string },
-): Promise<NodeReport[]> {
+async function startAll(context: Context, dir: string, options: UpFlags): Promise<NodeReport[]> {
   const before = readState(dir)
   const nodes =
     options.nodes === undefined
@@ -153,6 +159,7 @@ async function startAll(
       dir,
       nodes,
       preset: options.preset ?? before?.preset ?? defaultPreset(nodes),
+      ...(options.param === undefined ? {} : { parameters: parseParameters(options.param) }),
       seed: options.seed,
       tethered: false,
       timeoutMs: context.timeoutMs(UP_TIMEOUT_MS),

@@ -79,7 +79,8 @@ describe('loadConfig', () => {
     ['listen = [1]', 'must be a list of strings'],
     ['listen = ["tcp://0.0.0.0:1"]', 'which is not an address'],
     ['listen = ["/ip4/0.0.0.0/tcp/70000"]', 'above 65535'],
-    ['reachable = "yes"', 'must be "auto", true or false'],
+    ['reachable = true', 'must be "auto", "yes" or "no"'],
+    ['reachable = "perhaps"', 'must be "auto", "yes" or "no"'],
     ['[rpc]\nhttp = "0.0.0.0:7766"', 'loopback'],
     ['[rpc]\nhttp = "127.0.0.1:99999"', 'loopback'],
     ['[rpc]\nallowed_origins = ["*"]', 'not an origin'],
@@ -128,9 +129,9 @@ describe('setInText', () => {
 
   it('replaces a list of several lines, even one whose addresses hold brackets', () => {
     const text =
-      'listen = [\n  "/ip4/1.2.3.4/tcp/1", # [\n  "/ip4/1.2.3.4/tcp/2",\n]\nreachable = true\n'
+      'listen = [\n  "/ip4/1.2.3.4/tcp/1", # [\n  "/ip4/1.2.3.4/tcp/2",\n]\nreachable = "yes"\n'
     const after = setInText(text, 'listen', [])
-    expect(after).toBe('listen = []\nreachable = true\n')
+    expect(after).toBe('listen = []\nreachable = "yes"\n')
   })
 
   it('adds a key to its section, under its commented example', () => {
@@ -146,8 +147,8 @@ describe('setInText', () => {
   })
 
   it('puts a key of the top before the first section', () => {
-    expect(setInText('[log]\nlevel = "debug"\n', 'reachable', false)).toBe(
-      'reachable = false\n[log]\nlevel = "debug"\n',
+    expect(setInText('[log]\nlevel = "debug"\n', 'reachable', 'no')).toBe(
+      'reachable = "no"\n[log]\nlevel = "debug"\n',
     )
   })
 

@@ -1,0 +1,97 @@
+import { type Clock, isHearsayError, type Logger } from '../base/index.ts'
+import type { Conversations } from '../conversation/index.ts'
+import type { Mailbox } from '../mailbox/index.ts'
+import type { Store } from '../store/index.ts'
+
+/** How far coming back is: what others heard meanwhile, then what only keepers still have. */
+export interface CatchUpView {
+  readonly phase: 'idle' | 'reconciling' | 'fetching' | 'done'
+  /** Sessions with peers, then look-ups at keepers. The total of look-ups may grow with what they find. */
+  readonly done: number
+  readonly total: number
+}
+
+export interface CatchUpPorts {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly store: Pick<Store, 'batch'>
+  readonly mailbox: Pick<Mailbox, 'catchUp'>
+  readonly conversations: Pick<Conversations, 'catchUp' | 'catchUpProgress' | 'hasContacts'>
+}
+
+const SESSIONS = 2
+const POLL_MS = 500
+// Events are kept on disk: a bar needs no more than this.
+const EVENT_EVERY_MS = 5_000
+
+/**
+ * After an absence: the hot window is reconciled with random peers, which names no box to them, then older boxes are
+ * asked for at the pace of the slots, among questions that nobody waits for. Evented and shown, because it takes
+ * minutes where slots are slow.
+ */
+export class CatchUp {
+  readonly #ports: CatchUpPorts
+  #view: CatchUpView = { phase: 'idle', done: 0, total: 0 }
+  #saidAt = 0
+  #said = ''
+
+  constructor(ports: CatchUpPorts) {
+    this.#ports = ports
+  }
+
+  get view(): CatchUpView {
+    return this.#view
+  }
+
+  /** Resolves when nothing is left to ask for. @throws HearsayError `aborted`. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, conversations } = this.#ports
+    const startedAt = clock.monotonic()
+    await this.#show({ phase: 'reconciling', done: 0, total: SESSIONS })
+    await this.#reconcile(signal)
+    conversations.catchUp()
+    for (;;) {
+      const { done, total } = conversations.catchUpProgress()
+      if (done >= total) break
+      await this.#show({ phase: 'fetching', done, total })
+      await clock.sleep(POLL_MS, signal)
+    }
+    const { total } = conversations.catchUpProgress()
+    this.#view = { phase: 'done', done: total, total }
+    if (!conversations.hasContacts()) return
+    await this.#append('catchup.done', {
+      fetched: total,
+      tookMs: Math.round(clock.monotonic() - startedAt),
+    })
+  }
+
+  async #reconcile(signal: AbortSignal): Promise<void> {
+    let done = 0
+    try {
+      await this.#ports.mailbox.catchUp(signal, async () => {
+        done++
+        await this.#show({ phase: 'reconciling', done, total: SESSIONS })
+      })
+    } catch (error) {
+      if (signal.aborted) throw error
+      // Whatever it was: keepers are asked all the same.
+      const code = isHearsayError(error) ? error.code : 'bug'
+      this.#ports.log.debug('catching up was cut short', { code })
+    }
+  }
+
+  async #show(view: CatchUpView): Promise<void> {
+    this.#view = view
+    const { clock, conversations } = this.#ports
+    const now = clock.monotonic()
+    const isDue = view.phase !== this.#said || now - this.#saidAt >= EVENT_EVERY_MS
+    if (!isDue || !conversations.hasContacts()) return
+    this.#said = view.phase
+    this.#saidAt = now
+    await this.#append('catchup.progress', { ...view })
+  }
+
+  async #append(type: string, data: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.#ports.store.batch().append({ type, data }).commit()
+  }
+}

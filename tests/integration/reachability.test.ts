@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { silentLogger, systemClock, systemRng } from '../../src/base/index.ts'
+import { createNet, type Net, type NetOptions } from '../../src/net/index.ts'
+import { eventually, NETWORK_TAG, PNET_KEY, testNet } from '../support/test-nets.ts'
+
+const running: Net[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((net) => net.stop()))
+})
+
+async function started(net: Net): Promise<Net> {
+  running.push(net)
+  await net.start()
+  return net
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A net that listens on all interfaces, so that it has to find out, and announces 127.0.0.1. */
+async function announcing(
+  key: number,
+  o: Partial<NetOptions> & { port?: number } = {},
+): Promise<Net> {
+  const port = await freePort()
+  return await started(
+    createNet(
+      { clock: systemClock, rng: systemRng, log: silentLogger, isKnown: () => true },
+      {
+        privateKeySeed: new Uint8Array(32).fill(key),
+        listen: [`/ip4/0.0.0.0/tcp/${port}`],
+        announce: [`/ip4/127.0.0.1/tcp/${o.port ?? port}`],
+        pnetKey: PNET_KEY,
+        networkTag: NETWORK_TAG,
+        bootstraps: [],
+        topics: [],
+        ...o,
+      },
+    ),
+  )
+}
+
+describe('whether others can dial a node', () => {
+  it('is clear at once where it was told, and on one machine', async () => {
+    expect((await started(testNet(1))).reachability()).toBe('reachable')
+    const hidden = await started(testNet(2, { reachable: 'no' }))
+    expect([hidden.reachability(), hidden.status().hindrance]).toEqual([
+      'unreachable',
+      'configured',
+    ])
+    const told = await announcing(3, { reachable: 'yes' })
+    expect([told.reachability(), told.status().hindrance]).toEqual(['reachable', undefined])
+  })
+
+  it('is found out by asking: one that is dialled, one that announces a closed port', async () => {
+    const first = await announcing(1)
+    expect(first.reachability()).toBe('unknown')
+    const changes: string[] = []
+    first.onReachability((reachability) => changes.push(reachability))
+    const second = await announcing(2, { bootstraps: first.addresses(), port: await freePort() })
+    await eventually(
+      () => first.reachability() !== 'unknown' && second.reachability() !== 'unknown',
+      20_000,
+    )
+    expect([first.reachability(), changes]).toEqual(['reachable', ['reachable']])
+    expect([second.reachability(), second.status().hindrance]).toEqual(['unreachable', 'closed'])
+    expect(first.dialable()).toEqual([first.addresses()[0]?.replace(/\/p2p\/.*/, '')])
+    expect(first.peers.connected().length).toBe(1)
+  })
+
+  it('is no for a node that listens nowhere', async () => {
+    const first = await announcing(1)
+    const hidden = await started(testNet(2, { listen: [], bootstraps: first.addresses() }))
+    await eventually(() => hidden.reachability() === 'unreachable')
+    expect([hidden.status().hindrance, hidden.dialable()]).toEqual(['no-address', []])
+  })
+})

@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process'
+
+/**
+ * Hosts that are network namespaces of this machine, each in a /24 of its own behind one router, with iproute2 and
+ * nothing else. No packet leaves them, and no device appears outside.
+ */
+export class Namespaces {
+  readonly #prefix = `hearsay-${process.pid}`
+  readonly #names: string[] = []
+
+  /** Why this machine cannot do it; undefined where it can. */
+  static missing(): string | undefined {
+    const probe = new Namespaces()
+    try {
+      probe.add('probe', 250)
+      probe.closeDoor('probe')
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    } finally {
+      probe.remove()
+    }
+  }
+
+  /** Adds a host at 10.`net`.0.2 and returns its address. */
+  add(name: string, net: number): string {
+    if (this.#names.length === 0) {
+      this.#create('router')
+      this.#in('router', ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])
+    }
+    this.#create(name)
+    const [inner, outer] = [this.#full(name), this.#full('router')]
+    const port = `net${net}`
+    this.#ip(['link', 'add', 'eth0', 'netns', inner, 'type', 'veth', 'peer', port, 'netns', outer])
+    this.#ip(['-n', outer, 'address', 'add', `10.${net}.0.1/24`, 'dev', port])
+    this.#ip(['-n', outer, 'link', 'set', port, 'up'])
+    this.#ip(['-n', inner, 'address', 'add', `10.${net}.0.2/24`, 'dev', 'eth0'])
+    this.#ip(['-n', inner, 'link', 'set', 'eth0', 'up'])
+    this.#ip(['-n', inner, 'route', 'add', 'default', 'via', `10.${net}.0.1`])
+    return `10.${net}.0.2`
+  }
+
+  /** Gives a host an address of its own that no other host has a route to. */
+  addPrivate(name: string, address: string): void {
+    this.#ip(['-n', this.#full(name), 'address', 'add', `${address}/32`, 'dev', 'lo'])
+  }
+
+  /** From now on nobody can open a TCP connection to the host; its own connections work: a firewall. */
+  closeDoor(name: string): void {
+    const inner = this.#full(name)
+    this.#ip(['-n', inner, 'link', 'add', 'sink', 'type', 'veth', 'peer', 'drain'])
+    this.#ip(['-n', inner, 'link', 'set', 'sink', 'up'])
+    this.#in(name, ['tc', 'qdisc', 'add', 'dev', 'eth0', 'clsact'])
+    // SYN without ACK goes into a cable that ends nowhere: this needs no packet filter.
+    const syn = ['match', 'ip', 'protocol', '6', '0xff', 'match', 'u8', '0x02', '0x12', 'at', '33']
+    const drop = ['action', 'mirred', 'egress', 'redirect', 'dev', 'sink']
+    const filter = ['filter', 'add', 'dev', 'eth0', 'ingress', 'protocol', 'ip', 'u32']
+    this.#in(name, ['tc', ...filter, ...syn, ...drop])
+  }
+
+  openDoor(name: string): void {
+    this.#in(name, ['tc', 'qdisc', 'delete', 'dev', 'eth0', 'clsact'])
+    this.#ip(['-n', this.#full(name), 'link', 'delete', 'sink'])
+  }
+
+  /** The words in front of a command that runs on the host. */
+  on(name: string): string[] {
+    return ['ip', 'netns', 'exec', this.#full(name)]
+  }
+
+  /** Removes the hosts; what runs there has to be ended first. */
+  remove(): void {
+    for (const name of this.#names.splice(0)) {
+      spawnSync('ip', ['netns', 'delete', this.#full(name)])
+    }
+  }
+
+  #create(name: string): void {
+    this.#ip(['netns', 'add', this.#full(name)])
+    this.#names.push(name)
+    this.#ip(['-n', this.#full(name), 'link', 'set', 'lo', 'up'])
+  }
+
+  #full(name: string): string {
+    return `${this.#prefix}-${name}`
+  }
+
+  #in(name: string, command: string[]): void {
+    run([...this.on(name), ...command])
+  }
+
+  #ip(words: string[]): void {
+    run(['ip', ...words])
+  }
+}
+
+function run([command = '', ...words]: string[]): void {
+  const { status, error, stderr } = spawnSync(command, words, { encoding: 'utf8' })
+  if (status === 0) return
+  const reason = error?.message ?? stderr.trim().split('\n')[0]
+  throw new Error(`"${[command, ...words].join(' ')}" failed: ${reason}`)
+}
