@@ -128,19 +128,26 @@ export class Conversations {
   }
 
   async #drain(): Promise<void> {
-    if (this.#listener.takeRescan()) {
-      for (const contact of this.#ledger.contacts.values()) this.#places.watchAll(contact)
-      this.#watch.takeFresh()
-      await this.#listener.recheck()
-      await this.#listener.lookUp(this.#watch.addresses())
-    }
+    if (this.#listener.takeRescan()) await this.#rescan()
+    // A little at a time: whoever times this node's packets must not see that it heard a contact.
     for (;;) {
+      const isFilling = this.#watch.fill()
       await this.#listener.lookUp(this.#watch.takeFresh())
       const heard = this.#listener.takeHeard()
-      if (heard.length === 0) break
-      await this.#incoming.take(heard)
+      if (heard.length > 0) await this.#incoming.take(heard)
+      else if (!isFilling) break
     }
     await this.#endEquivocated()
+  }
+
+  async #rescan(): Promise<void> {
+    await this.#listener.recheck()
+    for (const contact of this.#ledger.contacts.values()) {
+      const addresses = this.#places.watchAll(contact)
+      // They are among these, or belong to a contact that comes next.
+      this.#watch.takeFresh()
+      await this.#listener.lookUp(addresses)
+    }
   }
 
   async #endEquivocated(): Promise<void> {

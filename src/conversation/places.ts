@@ -17,18 +17,21 @@ export class Places {
     this.#options = options
   }
 
-  /** Watches everything that this contact waits for: at creation and after a restart. */
-  watchAll(contact: Contact): void {
-    if (hasEnded(contact)) return
+  /** Watches everything that this contact waits for, at creation and after a restart. Returns the addresses. */
+  watchAll(contact: Contact): Address[] {
+    if (hasEnded(contact)) return []
     const kind = contact.card.role === 'inviter' ? 'claim' : 'verdict'
-    this.addresses(contact).forEach((address, index) => {
-      this.#watch.add(address, { kind, contact, index })
-    })
-    this.#watch.addStream(contact, contact.reader?.watched() ?? [])
+    const places = this.addresses(contact)
+    places.forEach((address, index) => this.#watch.add(address, { kind, contact, index }))
+    const entries = [...(contact.reader?.watched() ?? [])]
+    this.#watch.addStream(contact, entries)
     for (const [claimer, reader] of contact.claims) {
-      this.#watch.addCandidate(contact, claimer, reader.watched())
+      const candidates = reader.watched()
+      this.#watch.addCandidate(contact, claimer, candidates)
+      entries.push(...candidates)
     }
     this.#watch.widen(contact)
+    return [...places, ...entries.map(({ address }) => address)]
   }
 
   /** The invitation is over: nobody is waited for there any more. To be called before its secret goes. */

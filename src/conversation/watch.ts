@@ -1,4 +1,4 @@
-import { type Address, fromHex, toHex } from '../base/index.ts'
+import { type Address, toHex } from '../base/index.ts'
 import { ADDRESSES_PER_TURN, TAKEN_MAX } from './constants.ts'
 import type { Contact } from './contact.ts'
 import type { WatchedAddress } from './reader.ts'
@@ -117,9 +117,5 @@ export class Watch {
     const fresh = this.#fresh
     this.#fresh = []
     return fresh
-  }
-
-  addresses(): Address[] {
-    return [...this.#refs.keys()].map((key) => fromHex(key) as Address)
   }
 }

@@ -176,9 +176,13 @@ export class Directory {
     this.#tasks.spawn('flush', (signal) => this.#flushForever(signal))
   }
 
-  /** Says that this node goes, ends all background work and writes what is not on disk yet. */
-  async stop(): Promise<void> {
+  /** Tells everybody that this node goes: nothing is routed over it any more. Before `stop`. */
+  async leave(): Promise<void> {
     if (this.#stopWatching !== undefined) await this.#liveness.leave()
+  }
+
+  /** Ends all background work and writes what is not on disk yet. */
+  async stop(): Promise<void> {
     this.#stopWatching?.()
     this.#stopWatching = undefined
     await this.#tasks.stop()

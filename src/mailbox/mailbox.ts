@@ -191,9 +191,14 @@ export class Mailbox {
     return this.#fetch.fetch(address, day, signal, how)
   }
 
-  /** The next question to a keeper: one that waits, else an idle one; undefined without a keeper to ask. */
+  /** The next question to a keeper that somebody waits for. */
   nextQuestion(): KeeperQuestion | undefined {
-    return this.#fetch.nextQuestion() ?? this.#fetch.idleQuestion()
+    return this.#fetch.nextQuestion()
+  }
+
+  /** See `BoxFetch.idleQuestion`. */
+  idleQuestion(): KeeperQuestion | undefined {
+    return this.#fetch.idleQuestion()
   }
 
   /** This node's answer, as a keeper, to a question that was sealed to it. */

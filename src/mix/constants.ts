@@ -39,6 +39,8 @@ export const REPLAY_TAGS_MAX = 1_048_576
 export const REPLY_SLACK_MS = 10_000
 /** Replies that are waited for at once. */
 export const SURBS_MAX = 4_096
+/** Requests whose reply a courier still owes: 30 MB. */
+export const COURIER_OPEN_MAX = 8_192
 /** Questions to keepers that a courier has under way. */
 export const ASKS_MAX = 1_024
 /** Questions that a keeper answers at once. */
@@ -55,6 +57,9 @@ export const QUOTA_BLAME_POINTS = 0.1
 export const REPLY_WINDOW = 64
 /** Requests that must be known before real traffic stops. */
 export const REPLY_WINDOW_MIN = 32
+/** A mix that stops hands on what it holds for so long. */
+export const DRAIN_MS = 2_000
+export const DRAIN_POLL_MS = 50
 /** Pause between two looks at the links. */
 export const LINK_TICK_MS = 1_000
 /** Links opened at once. */

@@ -1,6 +1,6 @@
 import { type Clock, equalBytes, type Logger, type NodeId, type Rng, toHex } from '../base/index.ts'
 import { type Geometry, useSurb } from '../sphinx/index.ts'
-import { ASK_REF_BYTES, ASKS_MAX, REPLY_FLOOR_MS } from './constants.ts'
+import { ASK_REF_BYTES, ASKS_MAX, COURIER_OPEN_MAX, REPLY_FLOOR_MS } from './constants.ts'
 import type { MixCounts } from './counts.ts'
 import { drawDelay } from './delay.ts'
 import type { MixFrame } from './frame.ts'
@@ -34,6 +34,7 @@ export class Courier {
   readonly #mixDelayMs: number
   /** Questions to keepers under way, by their random name. */
   readonly #asks = new Map<string, Ask>()
+  #open = 0
 
   constructor(ports: CourierPorts, options: { geometry: Geometry; mixDelayMs: number }) {
     this.#ports = ports
@@ -41,9 +42,16 @@ export class Courier {
     this.#mixDelayMs = options.mixDelayMs
   }
 
+  /** Requests whose reply is still to come. */
+  get open(): number {
+    return this.#open
+  }
+
   /** `plaintext`: SURB | request, as it came out of a packet. Never throws. */
   arrive(plaintext: Uint8Array): void {
     const { surbBytes } = this.#geometry
+    if (this.#open >= COURIER_OPEN_MAX) return this.#ports.counts.count('overloaded')
+    this.#open++
     const surb = plaintext.slice(0, surbBytes)
     const request = decodeRequest(plaintext.slice(surbBytes))
     this.#ports.spawn('courier', async (signal) => {
@@ -57,6 +65,7 @@ export class Courier {
       try {
         await clock.sleep(pause, signal)
       } finally {
+        this.#open--
         const ask = ref === undefined ? undefined : this.#asks.get(ref)
         if (ref !== undefined) this.#asks.delete(ref)
         if (!signal.aborted) this.#reply(surb, ask?.answer)
@@ -64,13 +73,12 @@ export class Courier {
     })
   }
 
-  /** A keeper's answer. Only the keeper that was asked may give it, once. */
-  answered(from: NodeId, ref: Uint8Array, sealed: Uint8Array): void {
+  /** A keeper's answer: false unless it was asked, and only once. */
+  answered(from: NodeId, ref: Uint8Array, sealed: Uint8Array): boolean {
     const ask = this.#asks.get(toHex(ref))
-    if (ask === undefined || ask.answer !== undefined || !equalBytes(ask.keeper, from)) {
-      return this.#ports.counts.count('unknown-answer')
-    }
+    if (ask === undefined || ask.answer !== undefined || !equalBytes(ask.keeper, from)) return false
     ask.answer = sealed.slice()
+    return true
   }
 
   #ask(keeper: NodeId, sealed: Uint8Array): string | undefined {

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type Rng, TaskGroup, uniform } from '../base/index.ts'
+import { type Clock, isHearsayError, type Logger, type Rng, TaskGroup, uniform } from '../base/index.ts'
 import { BoxSource } from './box-source.ts'
 import { BUILD_LEAD_MS, CLOCK_STEP_MS, FETCH_SHARE, PREPARE_LEAD_MS } from './constants.ts'
 import { CyclePlan } from './cycle-plan.ts'
@@ -23,7 +23,7 @@ export interface EmitterPorts {
   readonly source: SlotWork
   /** Slots per publication now; frozen for a directory epoch. */
   readonly publishEvery: () => number
-  /** False while nobody may see more than cover: a rejoin hold, or too few replies. */
+  /** False while nobody may see more than cover: a rejoin hold, too few replies, no route. */
   readonly mayLeave: () => boolean
   /**
    * Wraps a request with its SURB for a route that avoids `avoid`; `settle` hears the keeper's answer, if any, once.
@@ -55,7 +55,7 @@ interface Moment {
 interface Built {
   readonly packet: BuiltPacket | undefined
   /** What happens when the moment is over. */
-  readonly written: (hasLeft: boolean, route: readonly MixPlace[]) => void
+  readonly written: (hasLeft: boolean) => void
 }
 
 /**
@@ -148,9 +148,8 @@ export class Emitter {
     const built = place === undefined ? this.#buildQuestion(kind) : this.#buildPublication(place)
     await this.#sleepUntil(dueAt, signal)
     const hasLeft = built.packet?.send() === true
-    const route = built.packet?.route ?? []
-    this.#ports.onEmission?.({ ...moment, route })
-    built.written(hasLeft, route)
+    this.#ports.onEmission?.({ ...moment, route: built.packet?.route ?? [] })
+    built.written(hasLeft)
   }
 
   #placeOf(slot: number): { readonly id: string; readonly isLast: boolean } {
@@ -159,8 +158,7 @@ export class Emitter {
   }
 
   #buildQuestion(kind: RequestKind): Built {
-    const { build, source } = this.#ports
-    const ask: KeeperAsk | undefined = kind === 'fetch' ? source.nextAsk() : undefined
+    const ask = kind === 'fetch' ? this.#nextAsk() : undefined
     const request: MixRequest =
       ask === undefined
         ? { kind: 'echo' }
@@ -173,7 +171,18 @@ export class Emitter {
     const written = (hasLeft: boolean): void => {
       if (!hasLeft) settle(undefined)
     }
-    return { packet: build(request, { avoid: [], settle }), written }
+    return { packet: this.#ports.build(request, { avoid: [], settle }), written }
+  }
+
+  /** A source that fails costs its question, never the slot: a packet that is missing is seen. */
+  #nextAsk(): KeeperAsk | undefined {
+    const { log, mayLeave, source } = this.#ports
+    try {
+      return source.nextAsk(mayLeave())
+    } catch (error) {
+      log.warn('no question for a keeper', { code: isHearsayError(error) ? error.code : 'bug' })
+      return undefined
+    }
   }
 
   #buildPublication({ id, isLast }: { readonly id: string; readonly isLast: boolean }): Built {
@@ -184,10 +193,10 @@ export class Emitter {
       this.#round = new Round(id, box, isReal ? tell : undefined)
     }
     const round = this.#round as Round
-    round.begin()
-    if (isLast) round.close()
     const request = { kind: 'publish', box: round.box } as const
     const packet = this.#ports.build(request, { avoid: round.used, settle: () => undefined })
-    return { packet, written: (hasLeft, route) => round.end(hasLeft, route) }
+    round.begin(packet?.route ?? [])
+    if (isLast) round.close()
+    return { packet, written: (hasLeft) => round.end(hasLeft) }
   }
 }

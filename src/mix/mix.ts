@@ -20,6 +20,8 @@ import {
   wrapPacket,
 } from '../sphinx/index.ts'
 import {
+  DRAIN_MS,
+  DRAIN_POLL_MS,
   QUOTA_BLAME_POINTS,
   REPLY_FLOOR_MS,
   REPLY_SLACK_MS,
@@ -200,8 +202,13 @@ export class Mix {
     this.#emitter.start()
   }
 
+  /** Sends nothing of its own any more, hands on what it holds for others, up to `DRAIN_MS`, and ends. */
   async stop(): Promise<void> {
     await this.#emitter.stop()
+    const { clock } = this.#ports
+    const until = clock.monotonic() + DRAIN_MS
+    const owes = () => this.#relay.pending > 0 || this.#courier.open > 0
+    while (owes() && clock.monotonic() < until) await clock.sleep(DRAIN_POLL_MS)
     this.#relay.stop()
     await this.#tasks.stop()
     this.#surbs.clear()
@@ -378,11 +385,11 @@ export class Mix {
     }
     // What was waited for is as much as was asked; all else counts.
     if (frame.kind === 'reply' && this.#surbs.settle(frame.surbId, frame.payload)) return
-    if (frame.kind === 'answer') return this.#courier.answered(from, frame.ref, frame.sealed)
+    if (frame.kind === 'answer' && this.#courier.answered(from, frame.ref, frame.sealed)) return
     if (!this.#isAllowed(from)) return
     if (frame.kind === 'packet') this.#relay.take(frame.packet)
     else if (frame.kind === 'ask') this.#keeperDesk.asked(from, frame.ref, frame.sealed)
-    else this.#counts.count('unknown-reply')
+    else this.#counts.count(frame.kind === 'reply' ? 'unknown-reply' : 'unknown-answer')
   }
 
   #isAllowed(from: NodeId): boolean {

@@ -69,10 +69,10 @@ export interface SlotWork {
   /** A fresh cover box for today. */
   coverBox(): BoxBytes
   /**
-   * The next question to a keeper: one that somebody waits for, else one about a box that everybody has heard.
-   * Undefined when there is no keeper to ask.
+   * The next question to a keeper: one that somebody waits for, if it may leave now, else one about a box that
+   * everybody has heard. Undefined when there is no keeper to ask.
    */
-  nextAsk(): KeeperAsk | undefined
+  nextAsk(mayBeReal: boolean): KeeperAsk | undefined
 }
 
 /** What a packet asks of its courier. */

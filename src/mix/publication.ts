@@ -10,7 +10,7 @@ import { cycleOf } from './schedule.ts'
 export class Round {
   readonly id: string
   readonly box: BoxBytes
-  /** Mixes of the copies that went before. */
+  /** Mixes of the copies that were built before. */
   readonly used: MixPlace[] = []
   readonly #tell: ((hasLeft: boolean) => void) | undefined
   #underWay = 0
@@ -24,15 +24,15 @@ export class Round {
     this.#tell = tell
   }
 
-  /** A copy is built. */
-  begin(): void {
+  /** A copy is built, over `route`; the next one may be built before it leaves. */
+  begin(route: readonly MixPlace[]): void {
     this.#underWay++
+    this.used.push(...route)
   }
 
   /** Its moment is over. */
-  end(hasLeft: boolean, route: readonly MixPlace[]): void {
+  end(hasLeft: boolean): void {
     this.#underWay--
-    this.used.push(...route)
     if (hasLeft) this.#say(true)
     else this.#settle()
   }

@@ -19,37 +19,58 @@ export interface RouteOptions {
   readonly direction: 'request' | 'reply'
   /** Mixes of the other copies of a box: not taken again while a layer has others. */
   readonly avoid?: readonly MixPlace[]
+  /** False for a mix to which this node has no link. */
+  readonly isLinked?: (mix: MixPlace) => boolean
 }
 
 /**
  * One mix per layer, each drawn uniformly. Routes whose hops share a /16 are drawn again, up to `ROUTE_DRAWS_MAX`
  * times, when the mixes stand in enough networks for it.
  *
- * Every sender draws from the same distribution: own node and own /16 are left out only where a packet would
- * otherwise not cross a link, in the first layer of a request and in the last of a reply. Left out everywhere, the
- * courier that never appears would name the sender.
+ * Every sender draws from the same distribution; left out everywhere, the courier that never appears would name the
+ * sender. Only the hop that is this node's neighbour (the first of a request, the last of a reply) is then drawn again
+ * when it is this node itself, has no link to it or stands in its /16: it is seen on the wire anyway. The other hops
+ * never depend on it, or a courier would be the likelier the nearer its sender.
  */
 export function drawRoute<Place extends MixPlace>(
   rng: Rng,
   layers: Layers<Place>,
-  { self, direction, avoid = [] }: RouteOptions,
+  { self, direction, avoid = [], isLinked = () => true }: RouteOptions,
 ): Place[] {
+  const isUsed = (mix: Place) => avoid.some((other) => isSame(mix, other))
+  const isGood = canBeDiverse(layers) ? isDiverse : () => true
+  const choices = layers.map((layer) => without(layer, isUsed))
+  const route = drawUntil(isGood, () => choices.map((choice) => drawOne(rng, choice)))
+
   const edge = direction === 'request' ? 0 : layers.length - 1
-  const choices = layers.map((layer, index) => {
-    const fresh = without(layer, (mix) => avoid.some((other) => isSame(mix, other)))
-    if (index !== edge) return fresh
-    const others = without(fresh, (mix) => isSame(mix, self))
-    return without(others, (mix) => mix.net === self.net)
-  })
-  const diverse = canBeDiverse(layers)
+  const rules = [
+    (mix: Place) => isSame(mix, self),
+    (mix: Place) => !isLinked(mix),
+    isUsed,
+    (mix: Place) => mix.net === self.net,
+  ]
+  const neighbours = rules.reduce<readonly Place[]>(without, layers[edge] ?? [])
+  if (neighbours.includes(route[edge] as Place)) return route
+  return drawUntil(isGood, () => route.with(edge, drawOne(rng, neighbours)))
+}
+
+/** The last draw counts, good or not. */
+function drawUntil<Route>(isGood: (route: Route) => boolean, draw: () => Route): Route {
   for (let left = ROUTE_DRAWS_MAX; ; left--) {
-    const route = choices.map((choice) => choice[uniformInt(rng, choice.length)] as Place)
-    if (!diverse || left <= 1 || isDiverse(route)) return route
+    const route = draw()
+    if (left <= 1 || isGood(route)) return route
   }
 }
 
+function drawOne<Place>(rng: Rng, choice: readonly Place[]): Place {
+  return choice[uniformInt(rng, choice.length)] as Place
+}
+
 /** The members that do not match, or all when none would be left. */
-function without<Place>(layer: readonly Place[], matches: (mix: Place) => boolean) {
+function without<Place>(
+  layer: readonly Place[],
+  matches: (mix: Place) => boolean,
+): readonly Place[] {
   const left = layer.filter((mix) => !matches(mix))
   return left.length > 0 ? left : layer
 }

@@ -4,9 +4,7 @@ import { nodeIdOf } from './node-id.ts'
 import type { Helper } from './reachability.ts'
 
 /** A helper and the connection over which it is asked. */
-export interface ConnectedHelper extends Helper {
-  readonly connection: Connection
-}
+type ConnectedHelper<C> = Helper & { readonly connection: C }
 
 type Candidate = Pick<Connection, 'direction' | 'remoteAddr' | 'remotePeer' | 'status'>
 
@@ -17,9 +15,9 @@ type Candidate = Pick<Connection, 'direction' | 'remoteAddr' | 'remotePeer' | 's
 export function connectedHelpers<C extends Candidate>(
   connections: readonly C[],
   o: { isKnown(peerId: string): boolean; addresses: readonly string[] },
-): (Helper & { readonly connection: C })[] {
+): ConnectedHelper<C>[] {
   const versions = new Set(o.addresses.flatMap((address) => versionsOf(multiaddr(address))))
-  const helpers = new Map<string, Helper & { readonly connection: C }>()
+  const helpers = new Map<string, ConnectedHelper<C>>()
   for (const connection of connections) {
     const peerId = connection.remotePeer.toString()
     const nodeId = nodeIdOf(connection.remotePeer)

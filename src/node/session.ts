@@ -236,7 +236,7 @@ export class Session {
           nextBox: () => conversations.nextBox(),
           published: (box, hasLeft) => conversations.published(box, hasLeft),
           coverBox: () => this.#coverBox(),
-          nextAsk: () => this.#nextAsk(),
+          nextAsk: (mayBeReal) => this.#nextAsk(mayBeReal),
         },
         publish: gossip,
         keeper: { answer: (sealed) => mailbox.answerSealed(sealed) },
@@ -300,6 +300,8 @@ export class Session {
   }
 
   async stop(): Promise<void> {
+    // First, so that packets go another way while those that are here are handed on.
+    await this.directory.leave()
     await this.mix.stop()
     await this.#tasks.stop()
     await this.mailbox.stop()
@@ -351,8 +353,12 @@ export class Session {
     return coverBox({ networkId: network.id, expiryDay, rng })
   }
 
-  /** What conversations want to know goes first, a few look-ups at a time; else a question that nobody waits for. */
-  #nextAsk(): KeeperAsk | undefined {
+  /**
+   * What conversations want to know goes first, a few look-ups at a time; else a question that nobody waits for. Right
+   * after coming back nothing real is asked: the keeper of a box that a contact knows would see who has just returned.
+   */
+  #nextAsk(mayBeReal: boolean): KeeperAsk | undefined {
+    if (!mayBeReal) return this.mailbox.idleQuestion()
     while (this.#lookUps < LOOK_UPS_MAX) {
       const job = this.conversations.nextRepair()
       if (job === undefined) break
@@ -369,7 +375,7 @@ export class Session {
         }
       })
     }
-    return this.mailbox.nextQuestion()
+    return this.mailbox.nextQuestion() ?? this.mailbox.idleQuestion()
   }
 
   /** Real boxes wait until the link was noticed, and with it the hold that an absence asks for. */

@@ -59,6 +59,7 @@ export class ReadWindow {
   readonly #ahead: Ahead[] = []
   // Chain at `#ahead[0].index`: all that needs to be stored of the part that lies ahead.
   #head: ChainState
+  #isErased = false
 
   /**
    * A window in which no address is derived yet. Copies the chain. `size` is 1 to 256. `stored` is for `decode`
@@ -160,6 +161,7 @@ export class ReadWindow {
       wipe(entry.after)
     }
     wipe(this.#head.chainKey)
+    this.#isErased = true
   }
 
   #forget(entry: Entry): WatchedAddress {
@@ -185,9 +187,10 @@ export class ReadWindow {
   /**
    * version 1 | size 2 | root 32 | next 8 | chain key 32 | gaps 2 | per gap: index 8 | blind 32 | key 32 |
    * address 32 | then `size` addresses 32, zeros from the first that is not derived. The addresses are a cache; the
-   * caller stores the state authenticated.
+   * caller stores the state authenticated. @throws HearsayError `bug` for a window that was erased.
    */
   encode(): Uint8Array {
+    if (this.#isErased) throw new HearsayError('bug', 'an erased window is not stored')
     const length = STATE_HEADER_BYTES + this.#gaps.size * GAP_BYTES + this.size * ADDRESS_BYTES
     const writer = new Writer(length).u8(STREAM_STATE_VERSION).u16(this.size).bytes(this.root)
     writer.u64(this.next).bytes(this.#head.chainKey).u16(this.#gaps.size)
