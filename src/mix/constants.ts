@@ -67,5 +67,3 @@ export const LINKS_OPENING_MAX = 8
 /** First and longest wait after a link that could not be opened. */
 export const LINK_RETRY_FIRST_MS = 1_000
 export const LINK_RETRY_MAX_MS = 30_000
-/** The links of a layer epoch are opened this share of it before it begins. */
-export const LINK_AHEAD_SHARE = 0.2

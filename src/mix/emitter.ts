@@ -1,4 +1,11 @@
-import { type Clock, isHearsayError, type Logger, type Rng, TaskGroup, uniform } from '../base/index.ts'
+import {
+  type Clock,
+  isHearsayError,
+  type Logger,
+  type Rng,
+  TaskGroup,
+  uniform,
+} from '../base/index.ts'
 import { BoxSource } from './box-source.ts'
 import { BUILD_LEAD_MS, CLOCK_STEP_MS, FETCH_SHARE, PREPARE_LEAD_MS } from './constants.ts'
 import { CyclePlan } from './cycle-plan.ts'

@@ -65,22 +65,26 @@ export class KeyRing {
     return Math.max(0, this.#epochAt(this.#ports.clock.now() - KEY_GRACE_MS))
   }
 
-  /** Public keys from the running epoch on, ascending: what the descriptor says. */
+  /**
+   * Public keys ascending, at most `KEYS_AHEAD` + 2: what the descriptor says. The last epoch's as long as it is here,
+   * for senders whose clocks are behind; none of a future that a wrong clock has seen.
+   */
   publicKeys(): { epoch: number; key: Uint8Array }[] {
+    const first = Math.max(this.oldest, this.epoch - 1)
     return [...this.#keys]
-      .filter(([epoch]) => epoch >= this.epoch)
+      .filter(([epoch]) => epoch >= first && epoch <= this.epoch + KEYS_AHEAD)
       .toSorted(([a], [b]) => a - b)
       .map(([epoch, { publicKey }]) => ({ epoch, key: publicKey }))
   }
 
   /** Keys that a packet of this moment may be for, the likeliest first. */
   current(): RingKey[] {
-    const now = this.#ports.clock.now()
-    const epochs = [now, now - KEY_GRACE_MS, now + KEY_GRACE_MS].map((time) => this.#epochAt(time))
-    return [...new Set(epochs)].flatMap((epoch) => {
-      const pair = this.#keys.get(epoch)
-      return pair === undefined ? [] : [{ epoch, pair }]
-    })
+    const { epoch: running, oldest } = this
+    const last = this.#epochAt(this.#ports.clock.now() + KEY_GRACE_MS)
+    return [...this.#keys]
+      .filter(([epoch]) => epoch >= oldest && epoch <= last)
+      .toSorted(([a], [b]) => Math.abs(a - running) - Math.abs(b - running))
+      .map(([epoch, pair]) => ({ epoch, pair }))
   }
 
   /** Makes and erases keys as time goes on; `changed` after each change. */

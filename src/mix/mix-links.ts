@@ -31,6 +31,12 @@ export interface MixLinksPorts {
   readonly onFrame: (from: NodeId, frame: Uint8Array) => void
 }
 
+interface Held {
+  readonly node: NodeId
+  /** Monotonic, ms. */
+  wantedAt: number
+}
+
 interface Retry {
   readonly failures: number
   readonly notBefore: number
@@ -38,28 +44,30 @@ interface Retry {
 
 /**
  * Keeps one link to every neighbour that packets go to, before they go: no packet opens a connection or a stream,
- * which would show that it is one of a kind. A route may lead over this node itself; such a frame crosses no link.
+ * which would show that it is one of a kind. A link that nobody needs any more stays for what is under way. A route
+ * may lead over this node itself; such a frame crosses no link.
  */
 export class MixLinks {
   readonly #ports: MixLinksPorts
   readonly #self: NodeId
+  readonly #lingerMs: number
   readonly #retries = new Map<string, Retry>()
-  readonly #held = new Map<string, NodeId>()
+  readonly #held = new Map<string, Held>()
   readonly #opening = new Set<string>()
 
-  constructor(ports: MixLinksPorts, options: { self: NodeId; frameBytes: number }) {
+  /** `lingerMs`: how long a packet of a former route may be under way. */
+  constructor(
+    ports: MixLinksPorts,
+    options: { self: NodeId; frameBytes: number; lingerMs: number },
+  ) {
     this.#ports = ports
     this.#self = options.self
+    this.#lingerMs = options.lingerMs
     ports.links.accept(MIX_PROTOCOL, { frameBytes: options.frameBytes }, ports.onFrame)
   }
 
   isOpen(node: NodeId): boolean {
     return equalBytes(node, this.#self) || this.#ports.links.isOpen(node, MIX_PROTOCOL)
-  }
-
-  /** Links that stand, of those that should. */
-  get open(): number {
-    return this.#ports.wanted().filter((node) => this.isOpen(node)).length
   }
 
   /** Hands a frame over at once. False when there is no link: the frame is lost. */
@@ -81,13 +89,14 @@ export class MixLinks {
   #tend(): void {
     const { clock, links, rng } = this.#ports
     const wanted = new Map(this.#ports.wanted().map((node) => [toHex(node), node]))
-    for (const [key, node] of this.#held) {
-      if (wanted.has(key)) continue
-      links.close(node, MIX_PROTOCOL)
+    const now = clock.monotonic()
+    for (const [key, held] of this.#held) {
+      if (wanted.has(key)) held.wantedAt = now
+      if (now - held.wantedAt < this.#lingerMs) continue
+      links.close(held.node, MIX_PROTOCOL)
       this.#held.delete(key)
     }
     for (const key of this.#retries.keys()) if (!wanted.has(key)) this.#retries.delete(key)
-    const now = clock.monotonic()
     const due = [...wanted].filter(
       ([key, node]) =>
         !this.isOpen(node) &&
@@ -96,7 +105,7 @@ export class MixLinks {
     )
     const room = LINKS_OPENING_MAX - this.#opening.size
     for (const [key, node] of shuffled(rng, due).slice(0, room)) {
-      this.#held.set(key, node)
+      this.#held.set(key, { node, wantedAt: now })
       this.#openOne(key, node).catch((error: unknown) => {
         this.#ports.log.error('a link could not be looked after', {
           code: isHearsayError(error) ? error.code : 'bug',

@@ -2,6 +2,7 @@ import {
   type Clock,
   equalBytes,
   type Logger,
+  NODE_ID_BYTES,
   type NodeId,
   type Rng,
   TaskGroup,
@@ -41,9 +42,10 @@ import { type NarrowStore, ReplaySet } from './replay-set.ts'
 import { Relay } from './relay.ts'
 import { ReplyMonitor } from './reply-monitor.ts'
 import { decodeReply, encodeRequest, type MixRequest } from './request.ts'
-import { drawRoute, type Layers } from './route.ts'
+import { drawRoute, type Layers, type MixPlace } from './route.ts'
 import type { SlotGrid } from './schedule.ts'
 import { SurbBook } from './surb-book.ts'
+import { UsableMixes } from './usable-mixes.ts'
 import { linksOf } from './wanted-links.ts'
 
 export interface MixPorts {
@@ -91,6 +93,9 @@ export interface MixStatus {
   readonly counts: Readonly<Partial<Record<MixEvent, number>>>
 }
 
+/** All nodes that the directory does not know (yet): together they may send what one node may. */
+const STRANGERS = new Uint8Array(NODE_ID_BYTES) as NodeId
+
 /**
  * The mix stem: this node's own packets, what it relays, and what it does as a courier and a keeper. Own packets
  * and those of others meet on the links only, as frames of one size.
@@ -104,6 +109,7 @@ export class Mix {
   readonly #monitor = new ReplyMonitor()
   readonly #keys: KeyRing
   readonly #replays: ReplaySet
+  readonly #usable: UsableMixes
   readonly #surbs: SurbBook
   readonly #links: MixLinks
   readonly #quota: NeighbourQuota
@@ -130,11 +136,10 @@ export class Mix {
     this.#tasks = new TaskGroup(log)
     this.#keys = new KeyRing({ clock, rng, log, store }, options)
     this.#replays = new ReplaySet({ store })
+    this.#usable = new UsableMixes({ rng }, options)
     const trips = 2 * layers + 1
-    this.#surbs = new SurbBook(
-      { clock },
-      { patienceMs: REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs },
-    )
+    const patienceMs = REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs
+    this.#surbs = new SurbBook({ clock }, { patienceMs })
     this.#links = new MixLinks(
       {
         clock,
@@ -144,11 +149,15 @@ export class Mix {
         wanted: () => this.#wantedLinks(),
         onFrame: (from, frame) => this.#onFrame(from, frame),
       },
-      { self: ports.directory.self.nodeId, frameBytes: frameBytes(geometry) },
+      {
+        self: ports.directory.self.nodeId,
+        frameBytes: frameBytes(geometry),
+        lingerMs: patienceMs,
+      },
     )
     this.#quota = new NeighbourQuota(
       { clock, allowance: (peer) => this.#allowance(peer) },
-      { slotMs },
+      { slotMs, lingerMs: patienceMs },
     )
     const shared = {
       clock,
@@ -271,7 +280,7 @@ export class Mix {
 
   /** Nothing tells the network that real boxes wait: cover leaves in their place. */
   #realMayLeave(): boolean {
-    return this.holdLeftMs() === 0 && !this.#isAlarmed()
+    return this.#layers() !== undefined && this.holdLeftMs() === 0 && !this.#isAlarmed()
   }
 
   #isAlarmed(): boolean {
@@ -280,10 +289,10 @@ export class Mix {
   }
 
   #layers(): Layers<MixNode> | undefined {
-    return this.#ports.directory.layers(this.#keys.epoch)
+    return this.#usable.of(this.#ports.directory.layers(this.#keys.epoch))
   }
 
-  #isOpenTo(mix: MixNode): boolean {
+  #isOpenTo(mix: MixPlace): boolean {
     return this.#links.isOpen(mix.nodeId)
   }
 
@@ -294,46 +303,44 @@ export class Mix {
     return linksOf(sets, { self: directory.self.nodeId, everybody: directory.nodes() })
   }
 
-  /**
-   * First and last link are seen on the wire anyway, so a mix to which none stands is left out there; nothing else
-   * about a route may depend on what this node alone knows.
-   */
-  #linked(layers: Layers<MixNode>, edge: number): Layers<MixNode> {
-    return layers.map((layer, index) => {
-      const open = index === edge ? layer.filter((mix) => this.#isOpenTo(mix)) : layer
-      return open.length > 0 ? open : layer
-    })
-  }
-
   #build(
     request: MixRequest,
     how: {
-      readonly avoid: readonly {
-        readonly nodeId: NodeId
-        readonly net: string
-        readonly host: string
-      }[]
+      readonly avoid: readonly MixPlace[]
       readonly settle: (answer: Uint8Array | undefined) => void
     },
   ): BuiltPacket | undefined {
     const { directory, rng } = this.#ports
-    const layers = this.#layers()
-    if (layers === undefined) {
-      this.#counts.count('no-route')
-      return undefined
+    const here = { self: directory.self, isLinked: (mix: MixPlace) => this.#isOpenTo(mix) }
+    for (;;) {
+      const layers = this.#layers()
+      if (layers === undefined) {
+        this.#counts.count('no-route')
+        return undefined
+      }
+      const route = drawRoute(rng, layers, { ...here, direction: 'request', avoid: how.avoid })
+      const back = drawRoute(rng, layers, { ...here, direction: 'reply' })
+      try {
+        return this.#wrap(request, { route, back }, how.settle)
+      } catch (error) {
+        if (!this.#usable.refuse([...route, ...back])) throw error
+      }
     }
-    const { self } = directory
-    const way = this.#linked(layers, 0)
-    const back = this.#linked(layers, layers.length - 1)
-    const route = drawRoute(rng, way, { self, direction: 'request', avoid: how.avoid })
-    const reply = drawRoute(rng, back, { self, direction: 'reply' })
-    const surb = createSurb(rng, this.geometry, this.#hops(reply), self.nodeId)
+  }
+
+  #wrap(
+    request: MixRequest,
+    { route, back }: { readonly route: readonly MixNode[]; readonly back: readonly MixNode[] },
+    settle: (answer: Uint8Array | undefined) => void,
+  ): BuiltPacket {
+    const { directory, rng } = this.#ports
+    const surb = createSurb(rng, this.geometry, this.#hops(back), directory.self.nodeId)
     const plaintext = new Uint8Array(this.geometry.plaintextBytes)
     plaintext.set(surb.bytes)
     plaintext.set(encodeRequest(rng, request), this.geometry.surbBytes)
     const packet = wrapPacket(rng, this.geometry, this.#hops(route), plaintext)
     const frame = encodeMixFrame(this.geometry, { kind: 'packet', packet })
-    return { route, send: () => this.#send(route[0] as MixNode, frame, surb, how.settle) }
+    return { route, send: () => this.#send(route[0] as MixNode, frame, surb, settle) }
   }
 
   #hops(route: readonly MixNode[]): Hop[] {
@@ -381,7 +388,8 @@ export class Mix {
     try {
       frame = decodeMixFrame(this.geometry, bytes)
     } catch {
-      return this.#counts.count('bad-frame')
+      if (this.#isAllowed(from)) this.#counts.count('bad-frame')
+      return
     }
     // What was waited for is as much as was asked; all else counts.
     if (frame.kind === 'reply' && this.#surbs.settle(frame.surbId, frame.payload)) return
@@ -394,7 +402,9 @@ export class Mix {
 
   #isAllowed(from: NodeId): boolean {
     if (equalBytes(from, this.#ports.directory.self.nodeId)) return true
-    if (this.#quota.take(from)) return true
+    // Ids cost nothing: with an allowance for each, a stranger would take a new one whenever the old is used up.
+    const payer = this.#ports.directory.isKnown(from) ? from : STRANGERS
+    if (this.#quota.take(payer)) return true
     this.#counts.count('quota')
     this.#ports.peers.penalise(from, QUOTA_BLAME_POINTS)
     return false

@@ -42,35 +42,60 @@ export function allowanceOf(
   return { burst, perSlot: 1 + extra / QUOTA_WINDOW_SLOTS }
 }
 
-/** Counts the frames of each neighbour against its allowance. Bounded: the longest quiet one is forgotten first. */
+interface Bucket {
+  readonly left: number
+  readonly at: number
+  readonly allowance: FrameAllowance
+  /** Until when the allowance holds although less would be due. */
+  readonly until: number
+}
+
+/**
+ * Counts the frames of each neighbour against its allowance. One that shrinks does so after `lingerMs`: packets of
+ * former routes are still under way. Bounded: the longest quiet neighbour is forgotten first.
+ */
 export class NeighbourQuota {
   readonly #clock: Clock
   readonly #slotMs: number
+  readonly #lingerMs: number
   readonly #allowance: (peer: NodeId) => FrameAllowance
-  readonly #buckets = new Map<string, { left: number; at: number }>()
+  readonly #buckets = new Map<string, Bucket>()
 
   constructor(
     ports: { clock: Clock; allowance: (peer: NodeId) => FrameAllowance },
-    options: { slotMs: number },
+    options: { slotMs: number; lingerMs: number },
   ) {
     this.#clock = ports.clock
     this.#allowance = ports.allowance
     this.#slotMs = options.slotMs
+    this.#lingerMs = options.lingerMs
+  }
+
+  /** Neighbours that are counted. */
+  get size(): number {
+    return this.#buckets.size
   }
 
   /** False when the neighbour has used up what it may send. */
   take(peer: NodeId): boolean {
-    const { burst, perSlot } = this.#allowance(peer)
     const key = toHex(peer)
     const now = this.#clock.monotonic()
-    const last = this.#buckets.get(key) ?? { left: burst, at: now }
-    const left = Math.min(burst, last.left + ((now - last.at) * perSlot) / this.#slotMs)
+    const last = this.#buckets.get(key)
+    const { allowance, until } = this.#granted(this.#allowance(peer), last, now)
+    const { burst, perSlot } = allowance
+    const refilled = last && last.left + ((now - last.at) * perSlot) / this.#slotMs
+    const left = Math.min(burst, refilled ?? burst)
     this.#buckets.delete(key)
-    this.#buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now })
+    this.#buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now, allowance, until })
     for (const oldest of this.#buckets.keys()) {
       if (this.#buckets.size <= QUOTA_PEERS_MAX) break
       this.#buckets.delete(oldest)
     }
     return left >= 1
+  }
+
+  #granted(due: FrameAllowance, last: Bucket | undefined, now: number) {
+    const lingers = last !== undefined && now < last.until && last.allowance.perSlot > due.perSlot
+    return lingers ? last : { allowance: due, until: now + this.#lingerMs }
   }
 }

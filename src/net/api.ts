@@ -74,7 +74,7 @@ export interface Net {
   addresses(): string[]
   /**
    * What others are to be told, once this node is reachable: up to MAX_ADDRESSES_PER_DIAL multiaddrs without a peer id,
-   * none on this machine where there is any other. These are what helpers are asked to dial.
+   * none on this machine where there is any other.
    */
   dialable(): string[]
   status(): NetStatus

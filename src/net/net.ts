@@ -188,9 +188,8 @@ class Libp2pNet implements Net {
   }
 
   dialable(): string[] {
-    const bare = this.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
-    const elsewhere = bare.filter((address) => !isLoopback(address))
-    return (elsewhere.length > 0 ? elsewhere : bare).slice(0, MAX_ADDRESSES_PER_DIAL)
+    const [elsewhere, here] = this.#ownAddresses()
+    return (elsewhere.length > 0 ? elsewhere : here).slice(0, MAX_ADDRESSES_PER_DIAL)
   }
 
   status(): NetStatus {
@@ -225,17 +224,28 @@ class Libp2pNet implements Net {
     return this.#ports.isKnown?.(nodeId) ?? isAmong(this.#ports.dialTargets?.() ?? [])
   }
 
+  /** Without peer ids: those that others can use, and those on this machine. */
+  #ownAddresses(): [elsewhere: string[], here: string[]] {
+    const bare = this.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
+    return [bare.filter((address) => !isLoopback(address)), bare.filter(isLoopback)]
+  }
+
+  /** What helpers are asked to dial: also what only a helper on this machine can. */
+  #tried(): string[] {
+    return this.#ownAddresses().flat().slice(0, MAX_ADDRESSES_PER_DIAL)
+  }
+
   #helpers() {
     return connectedHelpers(this.#libp2p?.getConnections() ?? [], {
       isKnown: (peerId) => this.#isKnownPeer(peerId),
-      addresses: this.dialable(),
+      addresses: this.#tried(),
     })
   }
 
   async #askBack(nodeId: NodeId, signal: AbortSignal): Promise<DialBackOutcome> {
     const helper = this.#helpers().find((each) => equalBytes(each.nodeId, nodeId))
     if (helper === undefined) return 'none'
-    return await this.#dialBack.ask(helper.connection, this.dialable(), signal)
+    return await this.#dialBack.ask(helper.connection, this.#tried(), signal)
   }
 
   async #judge(signal: AbortSignal): Promise<void> {

@@ -39,7 +39,7 @@ export {
   WHOLE_HEADER_BYTES,
 } from './constants.ts'
 export { ReadWindow } from './read-window.ts'
-export type { WatchedAddress, WindowChange } from './read-window.ts'
+export type { WatchedAddress } from './read-window.ts'
 export { Reassembler } from './reassembler.ts'
 export type { RecordIn } from './reassembler.ts'
 export { isPaddedLength, paddedLength } from './record-classes.ts'

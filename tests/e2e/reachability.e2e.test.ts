@@ -5,7 +5,6 @@ import { NetHost, type NetView } from '../support/net-host.ts'
 import { until } from '../support/real-nodes.ts'
 
 const missing = Namespaces.missing()
-const suite = 'nodes on hosts of their own'
 
 /** A port forwarding in user space, as `node -e`. */
 const FORWARD = `
@@ -20,7 +19,7 @@ const FORWARD = `
 `
 
 describe.skipIf(missing !== undefined)(
-  missing === undefined ? suite : `${suite} (skipped: ${missing})`,
+  `nodes on hosts of their own${missing === undefined ? '' : `, skipped because ${missing}`}`,
   () => {
     const hosts = new Namespaces()
     const publicNodes: NetHost[] = []
@@ -113,7 +112,7 @@ describe.skipIf(missing !== undefined)(
       await silent.stop()
 
       const announce = `/ip4/${address}/tcp/9000`
-      const [first = '', ...rest] = hosts.on('home')
+      const [first, ...rest] = hosts.on('home')
       const ends = [`${address}:9000`, '192.168.7.2:7760']
       forwards.push(spawn(first, [...rest, process.execPath, '-e', FORWARD, '--', ...ends]))
       const node = start('home', { key: 21, listen, announce })

@@ -25,19 +25,14 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A net that listens on all interfaces, so that it has to find out, and announces 127.0.0.1. */
-async function announcing(
-  key: number,
-  o: Partial<NetOptions> & { port?: number } = {},
-): Promise<Net> {
-  const port = await freePort()
+/** A net that listens on all interfaces, so that it has to find out, and on loopback, so that it may dial there. */
+async function wide(key: number, port: number, o: Partial<NetOptions> = {}): Promise<Net> {
   return await started(
     createNet(
       { clock: systemClock, rng: systemRng, log: silentLogger, isKnown: () => true },
       {
         privateKeySeed: new Uint8Array(32).fill(key),
-        listen: [`/ip4/0.0.0.0/tcp/${port}`],
-        announce: [`/ip4/127.0.0.1/tcp/${o.port ?? port}`],
+        listen: [`/ip4/0.0.0.0/tcp/${port}`, '/ip4/127.0.0.9/tcp/0'],
         pnetKey: PNET_KEY,
         networkTag: NETWORK_TAG,
         bootstraps: [],
@@ -48,6 +43,8 @@ async function announcing(
   )
 }
 
+const at = (port: number) => [`/ip4/127.0.0.1/tcp/${port}`]
+
 describe('whether others can dial a node', () => {
   it('is clear at once where it was told, and on one machine', async () => {
     expect((await started(testNet(1))).reachability()).toBe('reachable')
@@ -56,29 +53,42 @@ describe('whether others can dial a node', () => {
       'unreachable',
       'configured',
     ])
-    const told = await announcing(3, { reachable: 'yes' })
+    const told = await wide(3, await freePort(), { reachable: 'yes' })
     expect([told.reachability(), told.status().hindrance]).toEqual(['reachable', undefined])
   })
 
   it('is found out by asking: one that is dialled, one that announces a closed port', async () => {
-    const first = await announcing(1)
+    const [port, closed] = [await freePort(), await freePort()]
+    const first = await wide(1, port, { announce: at(port) })
     expect(first.reachability()).toBe('unknown')
     const changes: string[] = []
     first.onReachability((reachability) => changes.push(reachability))
-    const second = await announcing(2, { bootstraps: first.addresses(), port: await freePort() })
+    const bootstraps = first.addresses()
+    const second = await wide(2, await freePort(), { bootstraps, announce: at(closed) })
     await eventually(
       () => first.reachability() !== 'unknown' && second.reachability() !== 'unknown',
       20_000,
     )
     expect([first.reachability(), changes]).toEqual(['reachable', ['reachable']])
     expect([second.reachability(), second.status().hindrance]).toEqual(['unreachable', 'closed'])
-    expect(first.dialable()).toEqual([first.addresses()[0]?.replace(/\/p2p\/.*/, '')])
+    expect(first.dialable()).toEqual(at(port))
     expect(first.peers.connected().length).toBe(1)
   })
 
+  it('is yes among nodes of one machine that listen on everything and announce nothing', async () => {
+    const port = await freePort()
+    const first = await wide(1, port)
+    const bootstraps = at(port).map((address) => `${address}/p2p/${first.peerId}`)
+    const second = await wide(2, await freePort(), { bootstraps })
+    await eventually(
+      () => first.reachability() !== 'unknown' && second.reachability() !== 'unknown',
+      20_000,
+    )
+    expect([first.reachability(), second.reachability()]).toEqual(['reachable', 'reachable'])
+  })
+
   it('is no for a node that listens nowhere', async () => {
-    const first = await announcing(1)
-    const hidden = await started(testNet(2, { listen: [], bootstraps: first.addresses() }))
+    const hidden = await started(testNet(2, { listen: [] }))
     await eventually(() => hidden.reachability() === 'unreachable')
     expect([hidden.status().hindrance, hidden.dialable()]).toEqual(['no-address', []])
   })

@@ -1,7 +1,6 @@
 import { type Rng, uniform, uniformInt } from '../../src/base/index.ts'
-import type { Departure } from './analysis/kinds.ts'
 import type { Publication } from './analysis/publications.ts'
-import type { Emission, Grid, Phase, Trace } from './analysis/trace.ts'
+import type { Cycles, Emission, Phase, Trace } from './analysis/trace.ts'
 import { TraceBuilder } from './analysis/trace.ts'
 
 /** Leaks that a careless implementation would have. Each is off when it is not named. */
@@ -29,16 +28,20 @@ export interface SyntheticOptions {
   readonly leak?: Leak
 }
 
+/** A packet of its own, with what only the node knows of it. */
+type Departure = Emission & { readonly kind: 'publish' | 'other' }
+
 export interface SyntheticRun {
-  readonly grid: Grid
+  readonly cycles: Cycles
   readonly trace: Trace
-  readonly emissions: readonly (Emission & Departure)[]
+  readonly emissions: readonly Departure[]
   readonly publications: readonly Publication[]
 }
 
 export const SYNTHETIC_FRAME_BYTES = 3_200
 const PUBLICATION_BYTES = 2_240
 const LINK_MS = 2
+const SLOTS_PER_EPOCH = 1_200
 /** Slots between two copies of one box: uniform in 1 to this. */
 const GAP_SLOTS = 8
 
@@ -55,7 +58,7 @@ class Synthesis {
   readonly #rng: Rng
   readonly #options: SyntheticOptions
   readonly #trace = new TraceBuilder()
-  readonly #emissions: (Emission & Departure)[] = []
+  readonly #emissions: Departure[] = []
   readonly #publications: Publication[] = []
   /** Copies that have still to leave, by node. */
   readonly #later: { readonly slot: number; readonly box: number }[][]
@@ -80,7 +83,7 @@ class Synthesis {
       }
     }
     return {
-      grid: { originMs: 0, slotMs },
+      cycles: { originMs: 0, slotMs, slotsPerEpoch: SLOTS_PER_EPOCH, publishEvery },
       trace: this.#trace.build(),
       emissions: this.#emissions,
       publications: this.#publications.toSorted((a, b) => a.at - b.at),
@@ -100,7 +103,7 @@ class Synthesis {
     const kind = box === undefined ? 'other' : 'publish'
     const answered = !(publishes && leak?.silentPublish === true)
     const { to, courier, arrived } = this.#route(node, at)
-    this.#emissions.push({ node, slot, at, to, kind, answered })
+    this.#emissions.push({ node, slot, at, to, kind })
     if (box !== undefined) this.#publish(courier, node, box, arrived)
     if (answered) this.#reply(courier, node, arrived)
   }

@@ -50,7 +50,9 @@ const rootSeed = rng.bytes(32)
 const { publicKey: root } = signKeyPairFromSeed(rootSeed)
 const chain = firstChain(rng.bytes(32))
 const window = new ReadWindow(root, chain, 6)
+window.extend(6)
 window.take(3)
+window.extend(2)
 const { keys } = advanceChain(firstChain(rng.bytes(32)))
 const payload = new Uint8Array(BOX_PAYLOAD_BYTES)
 const box = sealBox({ networkId, expiryDay: 20_000, rootSeed, keys, payload })
@@ -204,25 +206,31 @@ describe('records', () => {
 })
 
 describe('a read window', () => {
-  it('agrees with a slow reference for every order of arrival', () => {
+  it('agrees with a slow reference for every order of arrival and however it is filled', () => {
+    const arrival = fc.record({ index: fc.nat(30), derive: fc.nat(6) })
     fc.assert(
-      fc.property(fc.array(fc.nat(30), { maxLength: 20 }), (arrivals) => {
+      fc.property(fc.array(arrival, { maxLength: 20 }), (arrivals) => {
         const size = 5
-        const real = new ReadWindow(root, chain, size)
+        let real = new ReadWindow(root, chain, size)
         const received = new Set<number>()
-        const watched = new Set(real.addresses().map(({ index }) => index))
+        const watched = new Set<number>()
         let next = 0
-        for (const index of arrivals) {
+        // One past the last address that was derived.
+        let end = 0
+        for (const { index, derive } of arrivals) {
+          for (const { index: i } of real.extend(derive)) watched.add(i)
+          end = Math.min(end + derive, next + size)
           const known = watched.has(index)
           expect(real.keysFor(index) !== undefined).toBe(known)
           if (!known) continue
-          const change = real.take(index)
+          const unwatched = real.take(index)
           received.add(index)
           next = Math.max(next, index + 1)
-          for (const { index: i } of change.watched) watched.add(i)
-          for (const { index: i } of change.unwatched) watched.delete(i)
+          for (const { index: i } of unwatched) watched.delete(i)
+          real = ReadWindow.decode(real.encode())
+          expect(real.isFull).toBe(end === next + size)
           const slow = []
-          for (let i = Math.max(0, next - size); i < next + size; i++) {
+          for (let i = Math.max(0, next - size); i < end; i++) {
             if (!received.has(i)) slow.push(i)
           }
           expect([...watched].toSorted((a, b) => a - b)).toEqual(slow)

@@ -64,14 +64,14 @@ export class Namespaces {
   }
 
   /** The words in front of a command that runs on the host. */
-  on(name: string): string[] {
+  on(name: string): [string, ...string[]] {
     return ['ip', 'netns', 'exec', this.#full(name)]
   }
 
   /** Removes the hosts; what runs there has to be ended first. */
   remove(): void {
     for (const name of this.#names.splice(0)) {
-      spawnSync('ip', ['netns', 'delete', this.#full(name)])
+      failure(['ip', 'netns', 'delete', this.#full(name)])
     }
   }
 
@@ -94,9 +94,13 @@ export class Namespaces {
   }
 }
 
-function run([command = '', ...words]: string[]): void {
+function run(command: string[]): void {
+  const reason = failure(command)
+  if (reason !== undefined) throw new Error(`"${command.join(' ')}" failed: ${reason}`)
+}
+
+/** Why the command did not succeed; undefined when it did. */
+function failure([command = '', ...words]: string[]): string | undefined {
   const { status, error, stderr } = spawnSync(command, words, { encoding: 'utf8' })
-  if (status === 0) return
-  const reason = error?.message ?? stderr.trim().split('\n')[0]
-  throw new Error(`"${[command, ...words].join(' ')}" failed: ${reason}`)
+  return status === 0 ? undefined : (error?.message ?? stderr.trim().split('\n')[0] ?? '')
 }

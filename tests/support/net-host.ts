@@ -28,9 +28,10 @@ export class NetHost {
   readonly #child: ChildProcess
   readonly #lines: Interface
 
-  constructor(command: readonly string[], options: NetProcessOptions) {
-    const [first = '', ...rest] = [...command, process.execPath, SCRIPT, JSON.stringify(options)]
-    this.#child = spawn(first, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+  constructor(command: readonly [string, ...string[]], options: NetProcessOptions) {
+    const [first, ...rest] = command
+    const words = [...rest, process.execPath, SCRIPT, JSON.stringify(options)]
+    this.#child = spawn(first, words, { stdio: ['pipe', 'pipe', 'inherit'] })
     if (this.#child.stdout === null) throw new Error('no output')
     this.#lines = createInterface({ input: this.#child.stdout })
   }

@@ -1,16 +1,16 @@
 import { ksTwoSample } from '../../support/statistics.ts'
 import { type Emission, type Grid, type Phase, slotsInside } from './trace.ts'
 
-/** What a node's own packets look like in the slots of some phases. */
+/** What the nodes' own packets look like in the slots of some phases. */
 export interface Cadence {
   readonly nodeSlots: number
   /** Slots in which a node originated nothing. */
   readonly missing: number
   /** Packets beyond the first of a slot. */
   readonly extra: number
-  /** Packets that left outside of the slot they belong to. */
+  /** Packets that left before or after the slot they belong to: a timer that is late at its end. */
   readonly strayed: number
-  /** Moments within the slot, 0 to 1, of those that did not stray. */
+  /** Moments within the slot: 0 to 1, outside of it for those that strayed. */
   readonly moments: readonly number[]
 }
 
@@ -24,26 +24,23 @@ export function measureCadence(
   const ranges = phases.map((phase) => slotsInside(grid, phase))
   const counts = new Map<number, number>()
   const moments: number[] = []
-  let strayed = 0
   for (const { node, slot, at } of emissions) {
     if (!ranges.some(({ first, end }) => slot >= first && slot < end)) continue
     const key = slot * nodes + node
     counts.set(key, (counts.get(key) ?? 0) + 1)
-    const moment = (at - grid.originMs) / grid.slotMs - slot
-    if (moment >= 0 && moment < 1) moments.push(moment)
-    else strayed++
+    moments.push((at - grid.originMs) / grid.slotMs - slot)
   }
-  const nodeSlots =
-    nodes * ranges.reduce((sum, { first, end }) => sum + Math.max(0, end - first), 0)
+  const slots = ranges.reduce((sum, { first, end }) => sum + Math.max(0, end - first), 0)
+  const strayed = moments.filter((moment) => moment < 0 || moment >= 1).length
   let extra = 0
   for (const count of counts.values()) extra += count - 1
-  return { nodeSlots, missing: nodeSlots - counts.size, extra, strayed, moments }
+  return { nodeSlots: nodes * slots, missing: nodes * slots - counts.size, extra, strayed, moments }
 }
 
 /** Two-sample KS of the moments within the slot. `detectableMs`: a delay of all packets that p < 0.01 would show. */
 export function compareMoments(
-  idle: Cadence,
-  busy: Cadence,
+  idle: Pick<Cadence, 'moments'>,
+  busy: Pick<Cadence, 'moments'>,
   grid: Grid,
 ): { readonly p: number; readonly detectableMs: number } {
   const [n, m] = [idle.moments.length, busy.moments.length]

@@ -1,21 +1,14 @@
-import type { Emission, Trace } from './trace.ts'
-
-/** What only the node knows of a packet of its own. */
-export interface Departure {
-  readonly kind: 'publish' | 'other'
-  /** Whether a reply came back. */
-  readonly answered: boolean
-}
+import type { Cycles, Emission, Trace } from './trace.ts'
 
 /**
  * Probability that the publishing slots are drawn uniformly in each cycle and independently of the cycle before:
- * the smaller of two tests, doubled. Positions are counted from the beginning of the epoch, as cycles are.
+ * the smaller of two tests, doubled.
  */
 export function drawnFreshly(
-  emissions: readonly (Emission & Departure)[],
-  options: { readonly nodes: number; readonly publishEvery: number },
+  emissions: readonly (Emission & { readonly kind: string })[],
+  options: Pick<Cycles, 'slotsPerEpoch' | 'publishEvery'> & { readonly nodes: number },
 ): number {
-  const { nodes, publishEvery } = options
+  const { nodes, publishEvery, slotsPerEpoch } = options
   const uniform = new Table(nodes, publishEvery)
   const serial = new Table(publishEvery, publishEvery)
   const last = new Map<number, { cycle: number; position: number }>()
@@ -23,11 +16,14 @@ export function drawnFreshly(
     .filter(({ kind }) => kind === 'publish')
     .toSorted((a, b) => a.slot - b.slot)
   for (const { node, slot } of published) {
-    const cycle = Math.floor(slot / publishEvery)
-    const position = slot - cycle * publishEvery
+    const intoEpoch = slot % slotsPerEpoch
+    const position = intoEpoch % publishEvery
+    // The last cycle of an epoch is what is left of it.
+    if (intoEpoch - position + publishEvery > slotsPerEpoch) continue
+    const cycle = Math.floor(slot / slotsPerEpoch) * slotsPerEpoch + intoEpoch - position
     uniform.add(node, position)
     const before = last.get(node)
-    if (before?.cycle === cycle - 1) serial.add(before.position, position)
+    if (before?.cycle === cycle - publishEvery) serial.add(before.position, position)
     last.set(node, { cycle, position })
   }
   return Math.min(1, 2 * Math.min(uniform.evenRows(), serial.evenRows()))

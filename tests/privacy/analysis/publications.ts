@@ -1,5 +1,5 @@
 import { ksTwoSample } from '../../support/statistics.ts'
-import type { Grid, Phase } from './trace.ts'
+import type { Cycles, Phase } from './trace.ts'
 
 /** A box that a courier published, as everybody hears it; whose box it is, only its contact knows. */
 export interface Publication {
@@ -11,22 +11,22 @@ export interface Publication {
 }
 
 /**
- * Rayleigh's test: probability that publications are spread over the cycle at least this unevenly by chance. A
+ * Rayleigh's test: probability that the times of publications are spread over the cycle at least this unevenly by chance. A
  * position of the publishing slot that is fixed for all shows here to anybody who only listens.
  */
 export function cycleUniformity(
-  publications: readonly Publication[],
-  grid: Grid,
-  publishEvery: number,
+  times: readonly number[],
+  { originMs, slotMs, slotsPerEpoch, publishEvery }: Cycles,
 ): number {
-  const cycleMs = grid.slotMs * publishEvery
+  const epochMs = slotMs * slotsPerEpoch
+  const cycleMs = slotMs * publishEvery
   let [x, y] = [0, 0]
-  for (const { at } of publications) {
-    const angle = (2 * Math.PI * (at - grid.originMs)) / cycleMs
+  for (const at of times) {
+    const angle = (2 * Math.PI * ((at - originMs) % epochMs)) / cycleMs
     x += Math.cos(angle)
     y += Math.sin(angle)
   }
-  const n = publications.length
+  const n = times.length
   const z = (x * x + y * y) / n
   // Second-order correction, Zar 1999, equation 27.4.
   return Math.min(

@@ -27,6 +27,12 @@ export interface Grid {
   readonly slotMs: number
 }
 
+/** The publishing cycles of a network: they begin anew with each epoch. */
+export interface Cycles extends Grid {
+  readonly slotsPerEpoch: number
+  readonly publishEvery: number
+}
+
 /** A stretch of a run that is judged; what lies between two of them is not. */
 export interface Phase {
   readonly busy: boolean

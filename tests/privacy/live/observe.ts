@@ -6,9 +6,10 @@ import { nodeHome } from '../../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../../daemon/testnet/parameters.ts'
 import type { Network } from '../../../src/directory/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
-import type { Emission, Grid, Phase, Trace } from '../analysis/trace.ts'
+import type { Cycles, Emission, Phase, Trace } from '../analysis/trace.ts'
 import { machineMs } from './machine-clock.ts'
 import { TRACE_FILE, withLiveNetwork } from './network.ts'
+import { processorTicks, type Ticks } from './processor.ts'
 import { schedule } from './schedule.ts'
 import { readTap, type TapLine } from './tap.ts'
 import { readTrace } from './trace-file.ts'
@@ -30,25 +31,28 @@ export interface ObserveOptions {
 export interface Observation {
   readonly nodes: number
   readonly network: Network
-  readonly grid: Grid
-  readonly publishEvery: number
+  readonly cycles: Cycles
   readonly phases: readonly Phase[]
   readonly trace: Trace
   readonly emissions: readonly (Emission & { readonly kind: string; readonly dueAt: number })[]
   readonly publications: readonly number[]
   readonly seconds: readonly (Extract<TapLine, { is: 'second' }> & { readonly node: number })[]
   readonly looks: readonly Look[]
+  /** What the processors did between two moments. */
+  readonly ticks: readonly (Ticks & { readonly from: number; readonly to: number })[]
   readonly sent: number
   /** Connections that the relay did not see, or whose maker it did not know. */
   readonly unseen: readonly string[]
 }
 
-const PHASE_MS = 20_000
-const PAUSE_MS = 12_000
-const MARGIN_MS = 10_000
+/** Of these slots of a phase everything is judged. */
+export const PHASE_SLOTS = 80
+/** Before them. */
+export const PAUSE_SLOTS = 48
+const MARGIN_SLOTS = 40
 /** After the last key exchange. */
-const SETTLE_MS = 15_000
-const PROGRESS_MS = 5_000
+const SETTLE_SLOTS = 60
+const LOOK_MS = 2_000
 
 /** Runs a fresh testnet through phases of idleness and of load. */
 export function observe(options: ObserveOptions): Promise<Observation> {
@@ -66,16 +70,19 @@ export function observe(options: ObserveOptions): Promise<Observation> {
         now: machineMs,
       })
       const originMs = network.createdAt - net.wallOffset()
+      const { slotMs, layerEpochMs } = network.parameters
+      const pauseMs = PAUSE_SLOTS * slotMs
       const phases = schedule(seededRng(`${options.seed}/phases`), {
-        from: machineMs() + SETTLE_MS,
+        from: machineMs() + SETTLE_SLOTS * slotMs,
         epochOrigin: originMs,
-        epochMs: network.parameters.layerEpochMs,
+        epochMs: layerEpochMs,
         pairs: options.pairs,
-        phaseMs: PHASE_MS,
-        pauseMs: PAUSE_MS,
-        marginMs: MARGIN_MS,
+        phaseMs: PHASE_SLOTS * slotMs,
+        pauseMs,
+        marginMs: MARGIN_SLOTS * slotMs,
       })
       const unseen = new Set<string>()
+      const ticks: Observation['ticks'][number][] = []
       const ended = new AbortController()
       const users = workload.run(AbortSignal.any([ended.signal, options.signal]))
       // A daemon that fails ends the run at the next look.
@@ -84,14 +91,22 @@ export function observe(options: ObserveOptions): Promise<Observation> {
         failure = error
       })
       for (const [i, { busy, from, to }] of phases.entries()) {
-        await until(from - PAUSE_MS, options.signal)
+        await until(from - pauseMs, options.signal)
         workload.busy = busy && options.load
         while (machineMs() < to) {
           if (failure !== undefined) throw failure
           for (const each of net.capture?.bypasses() ?? []) unseen.add(each)
           const left = Math.round(((phases.at(-1)?.to ?? 0) - machineMs()) / 1_000)
           options.progress(`phase ${i + 1} of ${phases.length}, ${left} s left`)
-          await until(Math.min(to, machineMs() + PROGRESS_MS), options.signal)
+          const [begun, before] = [machineMs(), processorTicks()]
+          await until(Math.min(begun < from ? from : to, begun + LOOK_MS), options.signal)
+          const after = processorTicks()
+          ticks.push({
+            from: begun,
+            to: machineMs(),
+            idle: after.idle - before.idle,
+            all: after.all - before.all,
+          })
         }
         workload.busy = false
       }
@@ -101,9 +116,10 @@ export function observe(options: ObserveOptions): Promise<Observation> {
       await until(machineMs() + 2_000, options.signal)
       const { publishEvery } = mixing
       const { looks, sent } = workload
-      return { network, originMs, publishEvery, phases, looks, sent, unseen: [...unseen] }
+      return { network, originMs, publishEvery, phases, looks, ticks, sent, unseen: [...unseen] }
     },
     (dir, run, strangers) => {
+      const { slotMs, layerEpochMs } = run.network.parameters
       const taps = Array.from({ length: options.nodes }, (_, node) =>
         readTap(nodeHome(dir, node, process.env).root),
       )
@@ -119,8 +135,12 @@ export function observe(options: ObserveOptions): Promise<Observation> {
       return {
         nodes: options.nodes,
         network: run.network,
-        grid: { originMs: run.originMs, slotMs: run.network.parameters.slotMs },
-        publishEvery: run.publishEvery,
+        cycles: {
+          originMs: run.originMs,
+          slotMs,
+          slotsPerEpoch: Math.floor(layerEpochMs / slotMs),
+          publishEvery: run.publishEvery,
+        },
         phases: run.phases,
         trace: readTrace(join(dir, TRACE_FILE)),
         emissions: all.flatMap((line) =>
@@ -131,6 +151,7 @@ export function observe(options: ObserveOptions): Promise<Observation> {
           .toSorted((a, b) => a - b),
         seconds: all.flatMap((line) => (line.is === 'second' ? [line] : [])),
         looks: run.looks,
+        ticks: run.ticks,
         sent: run.sent,
         unseen: [...run.unseen, ...unknown],
       }

@@ -16,19 +16,19 @@ export interface ScheduleOptions {
 }
 
 /**
- * Pairs of an idle and a busy phase in an order that is drawn for each pair, every pair inside one epoch: what
- * changes with the hour, the epoch or the age of the network is the same for both halves of a pair.
+ * Pairs of an idle and a busy phase in an order that is drawn for each pair, every pair inside one epoch if it fits:
+ * what changes with the hour, the epoch or the age of the network is the same for both halves of a pair.
  */
 export function schedule(rng: Rng, options: ScheduleOptions): Phase[] {
   const { from, epochOrigin, epochMs, pairs, phaseMs, pauseMs, marginMs } = options
   const step = pauseMs + phaseMs
-  if (2 * step + 2 * marginMs > epochMs) throw new Error('a pair of phases must fit into an epoch')
+  const fits = 2 * step + 2 * marginMs <= epochMs
   const phases: Phase[] = []
   let at = from
   for (let block = 0; block < pairs; block++) {
     const intoEpoch = (((at - epochOrigin) % epochMs) + epochMs) % epochMs
-    if (intoEpoch < marginMs) at += marginMs - intoEpoch
-    else if (intoEpoch + 2 * step > epochMs - marginMs) at += epochMs - intoEpoch + marginMs
+    if (fits && intoEpoch < marginMs) at += marginMs - intoEpoch
+    if (fits && intoEpoch + 2 * step > epochMs - marginMs) at += epochMs - intoEpoch + marginMs
     const busyFirst = uniformInt(rng, 2) === 1
     for (const busy of [busyFirst, !busyFirst]) {
       phases.push({ busy, block, from: at + pauseMs, to: at + step })

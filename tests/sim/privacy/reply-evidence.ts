@@ -10,8 +10,8 @@ export interface ReplyEvidenceOptions {
   readonly route: TimingKernel
   /** From an origination to the delivery of the reply. */
   readonly roundTrip: TimingKernel
-  /** Share of the requests that are never answered. */
-  readonly unanswered: number
+  /** Exactly one request of every cycle of this length is not answered, milliseconds; undefined: all are. */
+  readonly silentCycleMs: number | undefined
 }
 
 /** A publication and what the tracker found of its reply. */
@@ -66,9 +66,9 @@ export class ReplyEvidence {
 
   /** To be called once, when everything has been seen; `weigh` may be asked after it. */
   settle(end: number): void {
-    const { roundTrip, unanswered } = this.#options
+    const { roundTrip, silentCycleMs } = this.#options
     this.#matchings = this.#sent.map((sent, node) =>
-      matchReplies(sent, this.#delivered[node] ?? [], { roundTrip, unanswered, end }),
+      matchReplies(sent, this.#delivered[node] ?? [], { roundTrip, silentCycleMs, end }),
     )
   }
 

@@ -196,7 +196,7 @@ class ScenarioRun {
             slotMs,
             route,
             roundTrip,
-            unanswered: rules.replies === 'unpublished' ? 1 / this.#every : 0,
+            silentCycleMs: rules.replies === 'unpublished' ? cycleMs : undefined,
           })
     const observer =
       rules.topology === 'free'

@@ -38,10 +38,13 @@ function hostileWriter() {
 function make() {
   const reader = new StreamReader(OPTIONS)
   reader.open('0.1', ROOT, firstChain(SECRET))
+  reader.extend(OPTIONS.windowSize)
   const writer = hostileWriter()
   const take = (...seqs: number[]) => {
     const { index, box } = writer.records(...seqs)
-    return reader.accept('0.1', index, box)
+    const accepted = reader.accept('0.1', index, box)
+    reader.extend(OPTIONS.windowSize)
+    return accepted
   }
   const applyAll = () => {
     const seqs: number[] = []
@@ -123,6 +126,7 @@ describe('the reader of a stream', () => {
       while (segmenter.pending) {
         const { index, box } = writer.seal(segmenter.fill().payload)
         reader.accept('0.1', index, box)
+        reader.extend(OPTIONS.windowSize)
       }
     }
     expect(applyAll()).toHaveLength(513)
@@ -138,7 +142,7 @@ describe('the reader of a stream', () => {
       const { index, box } = writer.seal(payload)
       const accepted = reader.accept('0.1', index, box)
       expect(accepted).toMatchObject({ fresh: true, unsequenced: [], sequenced: false })
-      expect(accepted.watched).toHaveLength(1)
+      expect(reader.extend(OPTIONS.windowSize)).toHaveLength(1)
     }
     take(1)
     expect(applyAll()).toEqual([1])
@@ -162,16 +166,39 @@ describe('the reader of a stream', () => {
   it('watches three epochs at most, and closes only what comes before a named one', () => {
     const { reader } = make()
     const open = (tag: string) => {
-      return reader.open(tag, ROOT, firstChain(new Uint8Array(32).fill(tag.length)))
+      const unwatched = reader.open(tag, ROOT, firstChain(new Uint8Array(32).fill(tag.length)))
+      reader.extend(OPTIONS.windowSize)
+      return unwatched
     }
-    expect(open('0.1')).toEqual({ watched: [], unwatched: [] })
-    expect(open('0.22').unwatched).toEqual([])
-    expect(open('0.333').unwatched).toEqual([])
-    expect(open('0.4444').unwatched).toHaveLength(OPTIONS.windowSize)
+    expect(open('0.1')).toEqual([])
+    expect(open('0.22')).toEqual([])
+    expect(open('0.333')).toEqual([])
+    expect(open('0.4444')).toHaveLength(OPTIONS.windowSize)
     expect(reader.closeBefore('0.1')).toEqual([])
     expect(reader.closeBefore('7.7')).toEqual([])
     expect(reader.closeBefore('0.333')).toHaveLength(OPTIONS.windowSize)
     expect(reader.watched()).toHaveLength(2 * OPTIONS.windowSize)
+  })
+
+  it('derives as many addresses as its caller can spare, over all epochs', () => {
+    const reader = new StreamReader(OPTIONS)
+    reader.open('0.1', ROOT, firstChain(SECRET))
+    reader.open('0.2', ROOT, firstChain(new Uint8Array(32).fill(5)))
+    const size = OPTIONS.windowSize
+    const tags = (count: number) => reader.extend(count).map(({ tag, index }) => [tag, index])
+    expect(reader.watched()).toEqual([])
+    expect(tags(0)).toEqual([])
+    expect(tags(size - 1)).toEqual(Array.from({ length: size - 1 }, (_, i) => ['0.1', i]))
+    expect(tags(2)).toEqual([
+      ['0.1', size - 1],
+      ['0.2', 0],
+    ])
+    expect(reader.isFull).toBe(false)
+    expect(tags(1000)).toHaveLength(size - 1)
+    expect(reader.isFull).toBe(true)
+    expect(tags(1000)).toEqual([])
+    reader.clear()
+    expect(tags(1000)).toEqual([])
   })
 
   it('is the same after it was stored, held records and holes included', () => {

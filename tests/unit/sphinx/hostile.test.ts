@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../../src/base/index.ts'
+import { asNodeId, fromHex, toHex } from '../../../src/base/index.ts'
 import {
+  createSurb,
   MAX_DELAY_MS,
   mixKeyPair,
+  openReply,
   sphinxGeometry,
   unwrapPacket,
   wrapPacket,
@@ -10,7 +12,7 @@ import {
 import { decodeCommand } from '../../../src/sphinx/command.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { flipped, sphinxRoute, travel } from '../../support/sphinx-route.ts'
-import { type RefKem, refWrap, refX25519 } from '../../vectors/sphinx/reference.ts'
+import { type RefKem, refUseSurb, refWrap, refX25519 } from '../../vectors/sphinx/reference.ts'
 
 const rng = seededRng('hostile packets')
 const geometry = sphinxGeometry({ suite: 'x25519', hops: 3, bodyBytes: 60 })
@@ -131,6 +133,34 @@ describe('commands of a hostile sender', () => {
       expect(delayed(kind, MAX_DELAY_MS)?.delayMs).toBe(MAX_DELAY_MS)
       expect(delayed(kind, MAX_DELAY_MS + 1)).toBeUndefined()
       expect(delayed(kind, 0xffff_ffff)).toBeUndefined()
+    }
+  })
+})
+
+describe('the zero tag', () => {
+  const one = sphinxGeometry({ suite: 'x25519', hops: 1, bodyBytes: 10 })
+  const short = { kem: refX25519, hops: 1, bodyBytes: 10 }
+  const text = rng.bytes(one.plaintextBytes)
+  const near = [0, ...Array.from({ length: 32 }, (_, byte) => byte * 8 + (byte % 8))]
+
+  it('is checked in full when a request arrives', () => {
+    for (const [i, bit] of near.entries()) {
+      const tag = i === 0 ? new Uint8Array(32) : flipped(new Uint8Array(32), bit)
+      const made = refWrap(rng, short, route.slice(0, 1), text, undefined, tag)
+      const unwrapped = unwrapPacket(one, key, made)
+      const opened = unwrapped?.kind === 'arrive' ? unwrapped.plaintext : text
+      expect(opened && toHex(opened)).toBe(i === 0 ? toHex(text) : undefined)
+    }
+  })
+
+  it('is checked in full when a reply is opened', () => {
+    const surb = createSurb(rng, one, route.slice(0, 1), asNodeId(rng.bytes(32)))
+    for (const [i, bit] of near.entries()) {
+      const tag = i === 0 ? new Uint8Array(32) : flipped(new Uint8Array(32), bit)
+      const unwrapped = unwrapPacket(one, key, refUseSurb(surb.bytes, text, tag))
+      if (unwrapped?.kind !== 'reply') throw new Error('no reply')
+      const opened = openReply(one, surb.keys, unwrapped.payload)
+      expect(opened && toHex(opened)).toBe(i === 0 ? toHex(text) : undefined)
     }
   })
 })

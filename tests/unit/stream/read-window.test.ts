@@ -28,7 +28,12 @@ for (let index = 0; index < 40; index++) {
   state = next
 }
 
-const fresh = () => new ReadWindow(root, chain, SIZE)
+const empty = () => new ReadWindow(root, chain, SIZE)
+const fresh = () => {
+  const window = empty()
+  window.extend(SIZE)
+  return window
+}
 const indices = (list: readonly WatchedAddress[]) => list.map(({ index }) => index)
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
@@ -48,10 +53,30 @@ describe('ReadWindow', () => {
     agrees(window)
   })
 
+  it('derives no more at a time than its caller asks for', () => {
+    const window = empty()
+    expect(window.addresses()).toEqual([])
+    expect(window.isFull).toBe(false)
+    expect(errorCode(() => window.take(0))).toBe('bad-value')
+    expect(window.keysFor(0)).toBeUndefined()
+    expect(indices(window.extend(3))).toEqual([0, 1, 2])
+    expect(window.extend(0)).toEqual([])
+    agrees(window)
+    // A box far ahead of what is derived is no box of this stream yet; one at its end empties it.
+    expect(errorCode(() => window.take(3))).toBe('bad-value')
+    window.take(2)
+    expect(indices(window.addresses())).toEqual([0, 1])
+    expect(indices(window.extend(100))).toEqual(range(3, 3 + SIZE))
+    expect(window.isFull).toBe(true)
+    expect(window.extend(1)).toEqual([])
+    agrees(window)
+  })
+
   it('moves by one with every box in order, and names what is new and what is over', () => {
     const window = fresh()
     for (let index = 0; index < 20; index++) {
-      const { watched, unwatched } = window.take(index)
+      const unwatched = window.take(index)
+      const watched = window.extend(SIZE)
       expect(indices(watched)).toEqual([index + SIZE])
       expect(watched[0]?.address).toEqual(written[index + SIZE]?.address)
       expect(unwatched).toEqual([{ index, address: written[index]?.address }])
@@ -62,16 +87,13 @@ describe('ReadWindow', () => {
 
   it('keeps the keys of skipped boxes, and reports them as gaps', () => {
     const window = fresh()
-    const { watched, unwatched } = window.take(5)
-    expect(indices(watched)).toEqual(range(8, 14))
-    expect(indices(unwatched)).toEqual([5])
+    expect(indices(window.take(5))).toEqual([5])
+    expect(indices(window.extend(SIZE))).toEqual(range(8, 14))
     expect(window.gaps()).toEqual([0, 1, 2, 3, 4])
     expect(indices(window.addresses())).toEqual([0, 1, 2, 3, 4, ...range(6, 14)])
     agrees(window)
-    expect(window.take(2)).toEqual({
-      watched: [],
-      unwatched: [{ index: 2, address: written[2]?.address }],
-    })
+    expect(window.take(2)).toEqual([{ index: 2, address: written[2]?.address }])
+    expect(window.isFull).toBe(true)
     expect(window.gaps()).toEqual([0, 1, 3, 4])
   })
 
@@ -105,9 +127,10 @@ describe('ReadWindow', () => {
     const window = fresh()
     window.take(1)
     const keys = window.keysFor(0) as BoxKeys
-    for (let index = 2; index < SIZE; index++) expect(window.take(index).unwatched.length).toBe(1)
+    for (let index = 2; index < SIZE; index++) expect(window.take(index).length).toBe(1)
     expect(window.gaps()).toEqual([0])
-    expect(indices(window.take(SIZE).unwatched)).toEqual([SIZE, 0])
+    window.extend(1)
+    expect(indices(window.take(SIZE))).toEqual([SIZE, 0])
     expect(window.gaps()).toEqual([])
     expect([...keys.key].every((byte) => byte === 0)).toBe(true)
   })
@@ -126,6 +149,7 @@ describe('ReadWindow', () => {
   it('takes no index twice, none beyond the window and none that is no index', () => {
     const window = fresh()
     window.take(4)
+    window.extend(SIZE)
     for (const index of [4, -1, 13, 1000, 0.5, Number.NaN]) {
       expect(
         errorCode(() => window.take(index)),
@@ -133,7 +157,8 @@ describe('ReadWindow', () => {
       ).toBe('bad-value')
       expect(window.keysFor(index)).toBeUndefined()
     }
-    expect(window.take(12).watched.length).toBe(SIZE)
+    window.take(12)
+    expect(window.extend(1000).length).toBe(SIZE)
   })
 
   it('does not consume the chain it was made of', () => {
@@ -145,14 +170,18 @@ describe('ReadWindow', () => {
   it('goes on from its stored state, in any order of arrival', () => {
     let window = fresh()
     for (const index of [3, 0, 7, 12, 11, 5, 13, 8, 20, 14]) {
-      const live = window.take(index)
+      expect(window.take(index).length).toBeGreaterThan(0)
+      // Full, empty or anything between.
+      window.extend(index % 9)
       agrees(window)
       const bytes = window.encode()
       const restored = ReadWindow.decode(bytes)
       expect(restored.encode()).toEqual(bytes)
       expect(restored.addresses()).toEqual(window.addresses())
       expect(restored.gaps()).toEqual(window.gaps())
-      expect(live.unwatched.length).toBeGreaterThan(0)
+      expect(restored.isFull).toBe(window.isFull)
+      restored.extend(SIZE)
+      agrees(restored)
       window = restored
     }
   })
@@ -163,6 +192,7 @@ describe('ReadWindow', () => {
     const keys = [0, 6].map((index) => window.keysFor(index) as BoxKeys)
     window.clear()
     expect(window.addresses()).toEqual([])
+    expect(errorCode(() => window.extend(1))).toBe('bug')
     expect(keys.every((k) => k.key.every((byte) => byte === 0))).toBe(true)
     // An erased window is never stored by mistake.
     expect(errorCode(() => window.encode())).toBe('bug')
@@ -178,6 +208,7 @@ describe('ReadWindow', () => {
   it('is decoded strictly', () => {
     const window = fresh()
     window.take(5)
+    window.extend(SIZE)
     const bytes = window.encode()
     const changed = (at: number, byte: number) => {
       const out = bytes.slice()
@@ -193,6 +224,10 @@ describe('ReadWindow', () => {
     // The first gap (index 0) after the header of 77 bytes, moved to the index of the second and beyond.
     expect(errorCode(() => ReadWindow.decode(changed(77 + 7, 1)))).toBe('bad-value')
     expect(errorCode(() => ReadWindow.decode(changed(77 + 7, 6)))).toBe('bad-value')
+    // An address that is missing before one that is there.
+    const holed = bytes.slice()
+    holed.fill(0, bytes.length - 2 * 32, bytes.length - 32)
+    expect(errorCode(() => ReadWindow.decode(holed))).toBe('bad-value')
     for (let length = 0; length < bytes.length; length += 13) {
       expect(errorCode(() => ReadWindow.decode(bytes.subarray(0, length)))).toMatch(/^bad-/)
     }

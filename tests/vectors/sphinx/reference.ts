@@ -201,9 +201,10 @@ export function refWrap(
   route: readonly RefHop[],
   plaintext: Uint8Array,
   edit?: (command: Uint8Array, hop: number) => Uint8Array,
+  tag: Uint8Array = zeros(32),
 ): Uint8Array {
   const { header, payloadKeys } = refHeader(rng, sizes, route, { kind: 2 }, edit)
-  let payload = concat(zeros(32), plaintext)
+  let payload = concat(tag, plaintext)
   for (const key of payloadKeys.toReversed()) payload = layer('encrypt', key, payload)
   return concat(header, payload)
 }
@@ -271,8 +272,12 @@ export function refSurb(
   return { bytes, id, keys: [own, ...payloadKeys] }
 }
 
-export function refUseSurb(surb: Uint8Array, plaintext: Uint8Array): Uint8Array {
-  const payload = layer('encrypt', surb.slice(-32), concat(zeros(32), plaintext))
+export function refUseSurb(
+  surb: Uint8Array,
+  plaintext: Uint8Array,
+  tag: Uint8Array = zeros(32),
+): Uint8Array {
+  const payload = layer('encrypt', surb.slice(-32), concat(tag, plaintext))
   return concat(surb.slice(32, -32), payload)
 }
 
