@@ -29,7 +29,8 @@ export interface CourierViewOptions {
   readonly visibleShare: number
 }
 
-const MEANS_KEPT = 14
+const MEANS_KEPT = 12
+const STEPS_PER_MEAN = 32
 const LEAST = 1e-7
 
 /**
@@ -42,11 +43,13 @@ const LEAST = 1e-7
  */
 export class CourierView {
   readonly #options: CourierViewOptions
+  readonly #ages: AgeTables
   #pending: Held[] = []
   #acts: Act[] = []
 
   constructor(options: CourierViewOptions) {
     this.#options = options
+    this.#ages = new AgeTables(options)
   }
 
   get pending(): readonly PendingRequest[] {
@@ -54,22 +57,27 @@ export class CourierView {
   }
 
   /** Takes in a request. Returns the vectors of those that are too old to matter. */
-  arrived(request: PendingRequest): number[] {
+  arrived({ frame, vector, at, mayPublish }: PendingRequest): number[] {
     const { mixDelayMs, floorMs, visibleShare } = this.#options
-    this.#pending.push({ ...request, unmatched: 1 })
-    if (visibleShare === 1) return []
-    const oldest = request.at - floorMs - MEANS_KEPT * mixDelayMs
-    return this.#drop(({ at }) => at < oldest)
+    this.#pending.push({ frame, vector, at, mayPublish, unmatched: 1 })
+    const oldest = at - floorMs - MEANS_KEPT * mixDelayMs
+    if (visibleShare === 1 || (this.#pending[0] as Held).at >= oldest) return []
+    return this.#drop((held) => held.at < oldest)
   }
 
   /** Probability of each pending request to have made the act at `at`; sums to 1, or is 0 throughout. */
   shares(at: number, isPublication: boolean): Float64Array {
-    const weights = this.#pending.map((held) => {
-      const { isWaiting } = this.#states(held, at)
-      return held.unmatched * isWaiting * (isPublication ? held.mayPublish : 1)
-    })
-    const total = weights.reduce((sum, weight) => sum + weight, 0)
-    return Float64Array.from(weights, (weight) => (total > 0 ? weight / total : 0))
+    const shares = new Float64Array(this.#pending.length)
+    let total = 0
+    for (let i = 0; i < shares.length; i++) {
+      const held = this.#pending[i] as Held
+      const may = isPublication ? held.mayPublish : 1
+      const weight = held.unmatched * this.#ages.waiting(at - held.at) * may
+      shares[i] = weight
+      total += weight
+    }
+    if (total > 0) for (let i = 0; i < shares.length; i++) shares[i] = (shares[i] as number) / total
+    return shares
   }
 
   /** The same where the courier tells. */
@@ -82,10 +90,13 @@ export class CourierView {
 
   /** Notes an act. Returns the vectors of requests that certainly made it or an earlier one. */
   acted(shares: Float64Array): number[] {
-    for (const [index, held] of this.#pending.entries()) {
-      held.unmatched = Math.max(0, held.unmatched - (shares[index] as number))
+    let isAnyGone = false
+    for (let i = 0; i < shares.length; i++) {
+      const held = this.#pending[i] as Held
+      held.unmatched = Math.max(0, held.unmatched - (shares[i] as number))
+      if (held.unmatched < LEAST) isAnyGone = true
     }
-    return this.#drop(({ unmatched }) => unmatched < LEAST)
+    return isAnyGone ? this.#drop(({ unmatched }) => unmatched < LEAST) : []
   }
 
   /** An act will be answered. `column`: its publication if that is looked for, else -1. */
@@ -98,43 +109,37 @@ export class CourierView {
     const { mixDelayMs, floorMs } = this.#options
     const latest = at - floorMs
     // Rates, in units of one per delay.
-    const ofActs = this.#acts.map((act) => (act.at < latest ? act.unanswered : 0))
-    const ofEchoes = this.#pending.map((held) => {
-      const { isEcho, echoRate } = this.#states(held, at)
-      return held.unmatched * isEcho * echoRate
-    })
-    const total = [...ofActs, ...ofEchoes].reduce((sum, rate) => sum + rate, 0)
-    if (total === 0) return
-    for (const [index, act] of this.#acts.entries()) {
-      const share = (ofActs[index] as number) / total
-      act.unanswered = Math.max(0, act.unanswered - share)
-      if (act.column >= 0 && share > 0) tell(act.column, share)
+    let total = 0
+    for (const act of this.#acts) if (act.at < latest) total += act.unanswered
+    const echoes = new Float64Array(this.#pending.length)
+    for (let i = 0; i < echoes.length; i++) {
+      const held = this.#pending[i] as Held
+      if (held.at >= latest) break
+      const rate = held.unmatched * this.#ages.replying(at - held.at)
+      echoes[i] = rate
+      total += rate
     }
-    for (const [index, held] of this.#pending.entries()) {
-      held.unmatched = Math.max(0, held.unmatched - (ofEchoes[index] as number) / total)
+    if (total === 0) return
+    let isAnyGone = false
+    for (const act of this.#acts) {
+      if (act.at >= latest) break
+      const share = act.unanswered / total
+      act.unanswered = Math.max(0, act.unanswered - share)
+      if (act.column >= 0) tell(act.column, share)
+      if (act.unanswered < LEAST) isAnyGone = true
+    }
+    for (let i = 0; i < echoes.length; i++) {
+      const held = this.#pending[i] as Held
+      held.unmatched = Math.max(0, held.unmatched - (echoes[i] as number) / total)
     }
     const oldest = latest - 2 * MEANS_KEPT * mixDelayMs
-    this.#acts = this.#acts.filter((act) => act.unanswered > LEAST && act.at > oldest)
+    if (!isAnyGone && (this.#acts[0]?.at ?? at) > oldest) return
+    this.#acts = this.#acts.filter((act) => act.unanswered >= LEAST && act.at > oldest)
   }
 
   /** A publication is looked for no longer. */
   forget(column: number): void {
     for (const act of this.#acts) if (act.column === column) act.column = -1
-  }
-
-  /** Probabilities of what an unmatched request is doing, and how soon the reply starts if it is an echo. */
-  #states(
-    { at: arrivedAt }: Held,
-    at: number,
-  ): { isWaiting: number; isEcho: number; echoRate: number } {
-    const { mixDelayMs, floorMs, visibleShare } = this.#options
-    if (visibleShare === 1) return { isWaiting: 1, isEcho: 0, echoRate: 0 }
-    const x = (at - arrivedAt) / mixDelayMs
-    const y = Math.max(0, x - floorMs / mixDelayMs)
-    const waiting = visibleShare * Math.exp(-x)
-    const echo = (1 - visibleShare) * (1 + y) * Math.exp(-y)
-    const all = waiting + echo
-    return { isWaiting: waiting / all, isEcho: echo / all, echoRate: y / (1 + y) }
   }
 
   #drop(isDone: (held: Held) => boolean): number[] {
@@ -145,5 +150,41 @@ export class CourierView {
       return false
     })
     return vectors
+  }
+}
+
+/** What an unmatched request does, by its age, in tables: the exponentials are most of the work otherwise. */
+class AgeTables {
+  readonly #waiting: Float64Array
+  readonly #replying: Float64Array
+  readonly #stepsPerMs: number
+
+  constructor({ mixDelayMs, floorMs, visibleShare }: CourierViewOptions) {
+    this.#stepsPerMs = STEPS_PER_MEAN / mixDelayMs
+    const steps = visibleShare === 1 ? 1 : Math.ceil((MEANS_KEPT + floorMs / mixDelayMs) * STEPS_PER_MEAN)
+    this.#waiting = new Float64Array(steps + 1)
+    this.#replying = new Float64Array(steps + 1)
+    for (let step = 0; step <= steps; step++) {
+      const x = (step + 0.5) / STEPS_PER_MEAN
+      const y = Math.max(0, x - floorMs / mixDelayMs)
+      const waiting = visibleShare * Math.exp(-x)
+      const echo = (1 - visibleShare) * (1 + y) * Math.exp(-y)
+      this.#waiting[step] = waiting / (waiting + echo)
+      this.#replying[step] = ((echo / (waiting + echo)) * y) / (1 + y)
+    }
+  }
+
+  /** Probability that it will act in a way that can be seen. */
+  waiting(ageMs: number): number {
+    return this.#waiting[this.#step(ageMs)] as number
+  }
+
+  /** Rate at which its reply starts, it being an echo; one per delay is 1. */
+  replying(ageMs: number): number {
+    return this.#replying[this.#step(ageMs)] as number
+  }
+
+  #step(ageMs: number): number {
+    return Math.min(this.#waiting.length - 1, Math.floor(ageMs * this.#stepsPerMs))
   }
 }

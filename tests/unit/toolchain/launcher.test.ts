@@ -71,7 +71,7 @@ describe.runIf(process.platform === 'linux')('the launcher', () => {
   })
 
   it('takes the Node in PATH when it is new enough and none is bundled', () => {
-    const pathNode = `#!/bin/sh\n[ "$1" = --version ] && echo v24.0.0 || exec ${process.execPath} "$@"\n`
+    const pathNode = `#!/bin/sh\n[ "$1" = --version ] && echo v24.7.0 || exec ${process.execPath} "$@"\n`
     const { stdout, status } = launch({ pathNode }, ['status'])
     expect(status).toBe(0)
     expect(JSON.parse(stdout)).toContain('status')
@@ -79,6 +79,7 @@ describe.runIf(process.platform === 'linux')('the launcher', () => {
 
   it.each([
     ['an old one', oldNode('v20.20.2')],
+    ['one without ML-KEM', oldNode('v24.6.0')],
     ['a broken one', '#!/bin/sh\nexit 1\n'],
     ['one that speaks nonsense', oldNode('hello')],
     ['none', undefined],
@@ -86,7 +87,7 @@ describe.runIf(process.platform === 'linux')('the launcher', () => {
     const { stderr, stdout, status } = launch(pathNode === undefined ? {} : { pathNode })
     expect(status).toBe(78)
     expect(stdout).toBe('')
-    expect(stderr).toContain('hearsay needs Node 24 or newer')
+    expect(stderr).toContain('hearsay needs Node 24.7 or newer')
   })
 
   it('says how to build when nothing was built, and exits 78', () => {
