@@ -34,14 +34,13 @@ export async function compose(log: DaemonLog, options: ComposeOptions): Promise<
   const { home, config } = options
   const version = packageVersion()
   const announce = config.get('announce')
-  const reachable = config.get('reachable')
   const node = await createNode(
     { clock: systemClock, rng: systemRng, log },
     {
       home: home.root,
       listen: [...config.get('listen')],
       ...(announce.length === 0 ? {} : { announce: [...announce] }),
-      ...(reachable === 'auto' ? {} : { reachable: reachable === 'yes' }),
+      reachable: config.get('reachable'),
       version,
     },
   )

@@ -15,7 +15,7 @@ import {
 import { DialBack, type DialBackOutcome } from './dial-back.ts'
 import { DialGuard, isLoopback } from './dial-guard.ts'
 import { createGossipSub } from './gossipsub.ts'
-import { connectedHelpers } from './helpers.ts'
+import { connectedHelpers } from './dial-helpers.ts'
 import { InboundGate } from './inbound-gate.ts'
 import { KadRouter } from './kademlia.ts'
 import { createLibp2pNode, type HearsayLibp2p } from './libp2p-node.ts'

@@ -43,8 +43,8 @@ export interface NodeOptions {
   readonly listen: readonly string[]
   /** Multiaddrs told to others in place of the listen addresses. */
   readonly announce?: readonly string[]
-  /** False: cannot be dialled, keeps nothing for others. */
-  readonly reachable?: boolean
+  /** Whether others can dial this node. `no`: it neither mixes nor keeps. By default it finds out. */
+  readonly reachable?: 'auto' | 'yes' | 'no'
   readonly version: string
 }
 
@@ -211,7 +211,7 @@ class LocalNode implements HearsayNode {
         keepsFromDay: dayAt(node.createdAt),
         listen,
         announce,
-        reachable: reachable ?? true,
+        reachable: reachable ?? 'auto',
       },
     )
     await session.start()

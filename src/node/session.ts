@@ -57,7 +57,8 @@ export interface SessionOptions {
   readonly keepsFromDay: number
   readonly listen: readonly string[]
   readonly announce: readonly string[] | undefined
-  readonly reachable: boolean
+  /** Whether others can dial this node; `auto`: the net finds out. */
+  readonly reachable: 'auto' | 'yes' | 'no'
 }
 
 // Links and gossip of one trip, generously.
@@ -124,6 +125,7 @@ export class Session {
         privateKeySeed: options.nodeSeed,
         listen: options.listen,
         ...(options.announce === undefined ? {} : { announce: options.announce }),
+        reachable: options.reachable,
         pnetKey: network.pnetKey,
         networkTag: toHex(networkId).slice(0, 16),
         bootstraps: network.bootstraps,
@@ -264,6 +266,7 @@ export class Session {
       const mixKeys = await this.mix.prepare()
       await this.net.start()
       this.directory.updateSelf({ ...this.#ownPlace(), mixKeys })
+      this.net.onReachability(() => this.directory.updateSelf(this.#ownPlace()))
       await this.directory.start()
       this.mix.start()
       this.#tasks.spawn('link', (signal) => this.#watchLink(signal))
@@ -332,9 +335,8 @@ export class Session {
   }
 
   #ownPlace(): { addresses: string[]; reachable: boolean } {
-    const addresses = this.net.addresses().map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
-    const dialable = this.#options.reachable && addresses.length > 0
-    return { addresses: dialable ? addresses.slice(0, 8) : [], reachable: dialable }
+    const addresses = this.net.reachability() === 'reachable' ? this.net.dialable() : []
+    return { addresses, reachable: addresses.length > 0 }
   }
 
   /** What an ack usually takes: settle time and two trips of a round of cycles, the mixes and gossip. */

@@ -1,4 +1,5 @@
 import { type Clock, toHex } from '../base/index.ts'
+import type { Hindrance } from '../net/index.ts'
 import type { Store } from '../store/index.ts'
 import type { HealthEntry, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
@@ -19,6 +20,16 @@ export interface StatusPorts {
 }
 
 const LOW_SPACE_BYTES = 256 * 1024 * 1024
+
+/** What lets others dial a node that they cannot; nothing where its owner wants it so. */
+const DIAL_FIXES: Readonly<Record<Hindrance, string | undefined>> = {
+  closed:
+    'open or forward the TCP port of `listen`; when another port is forwarded, set `announce`',
+  elsewhere:
+    'forward a port to this node and set `announce` to the address and port that others see',
+  'no-address': 'set `listen` to an address of this machine',
+  configured: undefined,
+}
 
 /** What the node says about itself: nothing that it cannot show a number for. */
 export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
@@ -141,6 +152,15 @@ function health(
       'NO_PEERS',
       status.known === 0 ? 'no other node is known yet' : 'no other node can be reached',
       'check the network connection, the firewall and the addresses in: hearsay network show',
+    )
+  }
+  const place = status.hindrance === undefined ? undefined : DIAL_FIXES[status.hindrance]
+  if (place !== undefined) {
+    add(
+      'info',
+      'UNREACHABLE',
+      'other nodes cannot dial this one: it works, but it neither mixes nor keeps, and is hidden less well',
+      place,
     )
   }
   if (session.mix.holdLeftMs() > 0) {

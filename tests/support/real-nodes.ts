@@ -120,7 +120,7 @@ export class RealNode {
         keepsFromDay: 0,
         listen: [listen],
         announce: undefined,
-        reachable: true,
+        reachable: 'yes',
       },
     )
     await session.start()

@@ -240,7 +240,7 @@ export class WorldNode {
         keepsFromDay: 0,
         listen: [`/ip4/127.0.${world.nodes.indexOf(this)}.1/tcp/4001`],
         announce: undefined,
-        reachable: true,
+        reachable: 'yes',
       },
     )
     // Real nodes do not start in the same millisecond.

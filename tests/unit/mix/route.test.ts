@@ -169,7 +169,7 @@ describe('the networks of a route', () => {
 })
 
 describe('the courier of a sender', () => {
-  /** Twelve networks; every network has a mix in the first and one in the last layer. */
+  /** Eight networks: four have a mix in the first and one in the last layer, four one between. */
   const layers: Layers = [0, 1, 2].map((layer) =>
     [0, 1, 2, 3].map((i) => placeAt(`${layer}.${i}`, `n${layer === 1 ? 4 + i : i}`)),
   )

@@ -4,7 +4,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it } from 'vitest'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
-import { connectedHelpers } from '../../../src/net/helpers.ts'
+import { connectedHelpers } from '../../../src/net/dial-helpers.ts'
 
 const peer = (n: number): PeerId => {
   const { secretKey } = signKeyPairFromSeed(new Uint8Array(32).fill(n))

@@ -1,0 +1,190 @@
+import { type BoxBytes, toHex } from '../../src/base/index.ts'
+import { PUBLICATION_HEADER_BYTES } from '../../src/gossip/constants.ts'
+import { publicationId } from '../../src/gossip/index.ts'
+import { BOX_BYTES } from '../../src/stream/index.ts'
+import type { Sent } from '../support/memory-net.ts'
+import { World, type WorldNode, type WorldOptions } from '../support/world.ts'
+import type { Publication } from './analysis/publications.ts'
+import {
+  type Cycles,
+  type Emission,
+  type Phase,
+  type Trace,
+  TraceBuilder,
+} from './analysis/trace.ts'
+import { pairedPhases } from './synthetic.ts'
+
+export interface RehearsalOptions {
+  readonly seed: string
+  readonly overrides?: WorldOptions['overrides']
+  readonly pairs: number
+  /** Spoils the code or its ports, before anything starts. */
+  readonly plant?: (stage: Stage) => Pick<WorldOptions, 'clock'> | undefined
+  /** Spoils the nodes when they run. */
+  readonly plantInto?: (node: WorldNode) => void
+}
+
+/** What a planted leak may look at. */
+export interface Stage {
+  /** Whether messages wait at a node. */
+  isBusy(name: string): boolean
+  readonly rng: ReturnType<World['rng']>
+}
+
+/** What was seen, in the same form as of a testnet. */
+export interface Rehearsal {
+  readonly cycles: Cycles
+  readonly nodes: number
+  readonly phases: readonly Phase[]
+  /** Every frame, gossip message and request on every link. */
+  readonly trace: Trace
+  readonly frameBytes: number
+  readonly emissions: readonly (Emission & { readonly kind: string })[]
+  readonly publications: readonly Publication[]
+  /** Publications of boxes that carried something. */
+  readonly real: readonly Publication[]
+}
+
+const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'] as const
+const PHASE_MS = 15_000
+const PAUSE_MS = 9_000
+const STEP_MS = 250
+/** Fills a box and most of another. */
+const PARAGRAPH = 'x'.repeat(1_700)
+const DEPTH = 4
+
+/**
+ * A whole network of real sessions on virtual time, watched like a testnet of daemons: three pairs of contacts that
+ * are idle and busy by turns. `light`: an idle node is one whose single message waits.
+ */
+export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
+  const emissions: (Omit<Emission, 'to'> & { kind: string; to: string })[] = []
+  const stage: Stage = {
+    isBusy: (name) => {
+      const node = world?.nodes.find((each) => each.name === name)
+      return node?.up === true && node.session.conversations.depth().queued > 1
+    },
+    rng: { bytes: (length) => world!.rng('planted').bytes(length) },
+  }
+  let world: World | undefined
+  const planted = options.plant?.(stage) ?? {}
+  world = new World({
+    seed: options.seed,
+    ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
+    ...planted,
+    onEmission: (name, { slot, kind, sentAt, to }) => {
+      const node = NAMES.indexOf(name as (typeof NAMES)[number])
+      emissions.push({ node, slot, kind, at: sentAt, to: toHex(to) })
+    },
+  })
+  const { air, network } = world
+  const log: Sent[] = []
+  air.tap((sent) => log.push(sent))
+  try {
+    for (const name of NAMES) await world.add(name)
+    await world.run(2_000)
+    await befriendPairs(world)
+    const boxes = watchBoxes(world)
+    for (const node of world.nodes) options.plantInto?.(node)
+    const origin = world.clock.monotonic()
+    const timing = { pairs: options.pairs, phaseMs: PHASE_MS, pauseMs: PAUSE_MS }
+    const phases = pairedPhases(world.rng('phases'), timing).map((phase) => ({
+      ...phase,
+      from: phase.from + origin,
+      to: phase.to + origin,
+    }))
+    for (const { busy, to } of phases) await use(world, busy ? DEPTH : 1, to)
+    const ids = new Map(world.nodes.map(({ nodeId }, i) => [toHex(nodeId), i]))
+    const nodeOf = (id: Uint8Array | string) =>
+      ids.get(typeof id === 'string' ? id : toHex(id)) ?? -1
+    const { slotMs, layerEpochMs } = network.parameters
+    const publications = publicationsOf(log, world.topic, boxes)
+    return {
+      cycles: {
+        originMs: 0,
+        slotMs,
+        slotsPerEpoch: Math.floor(layerEpochMs / slotMs),
+        publishEvery: world.nodes[0]!.session.publishEvery,
+      },
+      nodes: NAMES.length,
+      phases,
+      trace: traceOf(log, nodeOf),
+      frameBytes: log.find(({ kind }) => kind === 'frame')?.bytes.length ?? 0,
+      emissions: emissions.map((each) => ({ ...each, to: nodeOf(each.to) })),
+      publications,
+      real: publications.filter(({ node }) => node >= 0),
+    }
+  } finally {
+    await world.stop()
+  }
+}
+
+async function befriendPairs(world: World): Promise<void> {
+  const pairs = pairsOf(world)
+  for (const [a, b] of pairs) await b.accept(await a.invite(b.name), a.name)
+  await world.until('all are contacts', () =>
+    pairs.every(([a, b]) => a.phase(b.name) === 'ready' && b.phase(a.name) === 'ready'),
+  )
+}
+
+function pairsOf({ nodes }: World): [WorldNode, WorldNode][] {
+  return nodes.flatMap((node, i): [WorldNode, WorldNode][] =>
+    i % 2 === 0 ? [[node, nodes[i + 1]!]] : [],
+  )
+}
+
+/** Keeps `depth` messages waiting everywhere until a time; with 1, the next follows when the last has left. */
+async function use(world: World, depth: number, until: number): Promise<void> {
+  while (world.clock.monotonic() < until) {
+    for (const [a, b] of pairsOf(world)) {
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        while (from.session.conversations.depth().queued < depth) await from.send(to.name, PARAGRAPH)
+      }
+    }
+    await world.run(STEP_MS)
+  }
+}
+
+/** Whose real boxes are whose: the conversations hear what became of theirs. */
+function watchBoxes(world: World): Map<string, number> {
+  const boxes = new Map<string, number>()
+  for (const [i, node] of world.nodes.entries()) {
+    const { conversations } = node.session
+    const published = conversations.published.bind(conversations)
+    conversations.published = (box, hasLeft) => {
+      boxes.set(nameOf(box), i)
+      return published(box, hasLeft)
+    }
+  }
+  return boxes
+}
+
+function nameOf(box: BoxBytes): string {
+  return toHex(box.subarray(0, 64))
+}
+
+function publicationsOf(
+  log: readonly Sent[],
+  topic: string,
+  boxes: ReadonlyMap<string, number>,
+): Publication[] {
+  const seen = new Set<string>()
+  return log.flatMap(({ kind, name, bytes, at }) => {
+    if (kind !== 'gossip' || name !== topic) return []
+    const id = toHex(publicationId(bytes))
+    if (seen.has(id)) return []
+    seen.add(id)
+    const end = PUBLICATION_HEADER_BYTES + BOX_BYTES
+    const box = nameOf(bytes.subarray(PUBLICATION_HEADER_BYTES, end) as BoxBytes)
+    return [{ at, box, node: boxes.get(box) ?? -1 }]
+  })
+}
+
+function traceOf(log: readonly Sent[], nodeOf: (id: Uint8Array) => number): Trace {
+  const trace = new TraceBuilder()
+  for (const { at, from, to, bytes } of log) trace.add(at, nodeOf(from), nodeOf(to), bytes.length)
+  return trace.build()
+}
