@@ -86,6 +86,10 @@ export const HEARTBEAT_MIN_MS = 10_000
 export const HEARTBEAT_PER_NODE_MS = 500
 /** Heartbeats in a row whose absence means that the node is away. */
 export const HEARTBEATS_MISSED = 3
+/** Of the heartbeats that a node dates within one turn, the same for all nodes, one is passed on. */
+export const HEARTBEAT_TURN_MS = 5_000
+/** Turns, its own included, for which a farewell holds. */
+export const FAREWELL_TURNS = 6
 
 /** Gossip topic of descriptors, conflicts and revocations. */
 export const DIRECTORY_TOPIC = 'directory'
@@ -97,8 +101,9 @@ export const SYNC_PROTOCOL = 'directory/sync'
 export const MAX_GET_DESCRIPTORS = 64
 /** Conflicts in one answer, and ids of known ones in the question. */
 export const MAX_NOTICE_CONFLICTS = 32
-/** Largest answer: 64 descriptors with their lengths. */
-export const MAX_SYNC_ANSWER_BYTES = 1 + MAX_GET_DESCRIPTORS * (2 + MAX_DESCRIPTOR_BYTES)
+/** Largest answer: a revocation list and conflicts, each with its length. 64 descriptors are less. */
+export const MAX_SYNC_ANSWER_BYTES =
+  2 + MAX_DIRECTORY_MESSAGE_BYTES + MAX_NOTICE_CONFLICTS * (2 + 4 + 2 * MAX_DESCRIPTOR_BYTES)
 /** Pause between two reconciliations with a random peer. */
 export const SYNC_INTERVAL_MS = 60_000
 /** The same while catching up after a start. */

@@ -100,13 +100,18 @@ export class Directory {
       {
         ...ports,
         log: this.#log,
-        isCandidate: (node) => this.#table.get(node)?.reachable === true,
+        isCandidate: (node) => this.#mayMix(node),
         candidates: () => this.#index().size,
+        isReachable: () => this.#table.get(options.nodeId)?.reachable === true,
       },
       { networkId: options.network.id, nodeId: options.nodeId },
     )
     this.#election = new MixElection(
-      { liveness: this.#liveness, frozen: (epoch) => this.#sets.get(epoch) },
+      {
+        liveness: this.#liveness,
+        frozen: (epoch) => this.#sets.get(epoch),
+        epoch: () => this.epoch,
+      },
       options.network,
     )
     this.#intake = new Intake(
@@ -119,7 +124,7 @@ export class Directory {
         sets: this.#sets,
         store: this.#store,
         changed: () => this.#tell({ kind: 'nodes' }),
-        heartbeat: (bytes) => this.#liveness.hear(bytes),
+        liveness: this.#liveness,
         foreignSelf: () => this.#announcer.requestIssue(),
         spawn: (name, task) => this.#tasks.spawn(name, task),
       },
@@ -239,7 +244,7 @@ export class Directory {
 
   /**
    * The mixes of `epoch`, one list per layer, by the frozen set and without those that everybody knows to be away.
-   * The same object until something changes.
+   * The same object until something changes. Empty lists for an epoch that is not near.
    */
   mixes(epoch: number): MixLayers {
     return this.#election.get(epoch)
@@ -280,6 +285,15 @@ export class Directory {
   /** The operator's list in force. */
   get revocation(): RevocationList | undefined {
     return this.#table.revocation
+  }
+
+  /**
+   * By the sets alone: what a node says of itself now reaches others at different moments, and it could say it as
+   * often as it likes.
+   */
+  #mayMix(node: NodeId): boolean {
+    const { epoch } = this
+    return [epoch, epoch + 1].some((each) => this.#sets.find(each, node)?.reachable === true)
   }
 
   #index(): PlacementIndex {

@@ -1,4 +1,4 @@
-import { compareBytes, toHex } from '../base/index.ts'
+import { compareBytes, type NodeId, toHex } from '../base/index.ts'
 import { FREEZE_LAG_EPOCHS } from './constants.ts'
 import type { Descriptor } from './descriptor.ts'
 import { epochAt, epochStart } from './epochs.ts'
@@ -103,6 +103,22 @@ export class FrozenSets {
     const set = { epoch, frozen, nodes, version: this.#version }
     this.#cache.set(epoch, set)
     return set
+  }
+
+  /** The descriptor of a node in the set of an epoch. */
+  find(epoch: number, nodeId: NodeId): Descriptor | undefined {
+    const { nodes } = this.get(epoch)
+    let low = 0
+    let high = nodes.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const found = nodes[middle] as Descriptor
+      const order = compareBytes(found.nodeId, nodeId)
+      if (order === 0) return found
+      if (order < 0) low = middle + 1
+      else high = middle
+    }
+    return undefined
   }
 
   #take(epoch: number, descriptor: Descriptor): boolean {

@@ -14,7 +14,7 @@ import { DIRECTORY_VERSION } from './constants.ts'
 export interface Heartbeat {
   readonly nodeId: NodeId
   readonly isLeaving: boolean
-  /** Wall clock of the node, ms; strictly above that of its last one. */
+  /** Wall clock of the node, ms. Of one `HEARTBEAT_TURN_MS` one heartbeat counts. */
   readonly at: number
 }
 

@@ -25,6 +25,7 @@ import {
 import { decodeDescriptor, type Descriptor, isSignedByNode, readDescriptor } from './descriptor.ts'
 import type { DirectoryStore } from './directory-store.ts'
 import type { FrozenSets } from './frozen-sets.ts'
+import type { Liveness } from './liveness.ts'
 import {
   decodeMessage,
   directoryMessageId,
@@ -48,8 +49,7 @@ export interface IntakePorts {
   readonly store: DirectoryStore
   /** Called after every change of the table. */
   readonly changed: () => void
-  /** Judges a heartbeat. */
-  readonly heartbeat: (bytes: Uint8Array) => Verdict
+  readonly liveness: Pick<Liveness, 'hear' | 'isEarly'>
   /** A descriptor of this node came that it did not issue in this run. */
   readonly foreignSelf: () => void
   readonly spawn: (name: string, task: () => Promise<void>) => void
@@ -97,7 +97,7 @@ export class Intake {
   /** Joins the topic. */
   subscribe(): void {
     this.#ports.pubsub.subscribe(DIRECTORY_TOPIC, {
-      messageId: directoryMessageId,
+      messageId: (message) => directoryMessageId(message, this.#isEarly(message)),
       validate: (message, from) => this.#validate(message, from),
       handle: () => undefined,
     })
@@ -156,6 +156,11 @@ export class Intake {
     return true
   }
 
+  #isEarly(message: Uint8Array): boolean {
+    const isHeartbeat = message[0] === MESSAGE_TYPES.heartbeat
+    return isHeartbeat && this.#ports.liveness.isEarly(message.subarray(1))
+  }
+
   #validate(message: Uint8Array, from: NodeId): Verdict {
     try {
       const { type, payload } = decodeMessage(message)
@@ -171,7 +176,7 @@ export class Intake {
 
   #verdictOn(type: MessageType, payload: Uint8Array): Verdict {
     if (type === MESSAGE_TYPES.descriptor) return this.#verdictOnDescriptor(payload)
-    if (type === MESSAGE_TYPES.heartbeat) return this.#ports.heartbeat(payload)
+    if (type === MESSAGE_TYPES.heartbeat) return this.#ports.liveness.hear(payload)
     const isNews =
       type === MESSAGE_TYPES.conflict
         ? this.acceptConflict(payload)

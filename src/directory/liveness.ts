@@ -12,12 +12,14 @@ import type { PubSub, Verdict } from '../net/index.ts'
 import {
   CLOCK_TOLERANCE_MS,
   DIRECTORY_TOPIC,
+  FAREWELL_TURNS,
   HEARTBEAT_MIN_MS,
   HEARTBEAT_PER_NODE_MS,
+  HEARTBEAT_TURN_MS,
   HEARTBEATS_MISSED,
   MAX_NODES,
 } from './constants.ts'
-import { encodeHeartbeat, isHeartbeatSigned, readHeartbeat } from './heartbeat.ts'
+import { encodeHeartbeat, type Heartbeat, isHeartbeatSigned, readHeartbeat } from './heartbeat.ts'
 import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
 
 export interface LivenessPorts {
@@ -25,25 +27,29 @@ export interface LivenessPorts {
   readonly rng: Rng
   readonly log: Logger
   readonly pubsub: Pick<PubSub, 'publish'>
-  /** True for nodes that may mix: the only ones that are heard here. */
+  /** True for nodes that this epoch or the next counts on to mix: the only ones that are heard here. */
   readonly isCandidate: (node: NodeId) => boolean
-  /** Their number. */
+  /** Their number in this epoch. */
   readonly candidates: () => number
+  /** False while others cannot dial this node: it sends no heartbeats then. */
+  readonly isReachable: () => boolean
   /** The node key's Ed25519 signature of a 32-byte digest. */
   readonly sign: (digest: Uint8Array) => Uint8Array
 }
 
-interface Heard {
-  /** The node's own date of its last heartbeat. */
-  readonly at: number
-  /** When it came, monotonic; undefined when it said that it leaves. */
-  readonly heardAt: number | undefined
+interface Heard extends Said {
+  /** When it came, monotonic; earlier for one that was late. */
+  readonly heardAt: number
 }
 
 /**
  * Which candidates are here, by heartbeats that everybody hears. Routes leave out a mix that is away, else each
  * laptop that closes would cost its share of all packets for two epochs. This may decide about routes because it
  * is the same for all nodes; what a node alone has measured may not (a courier that it never uses would name it).
+ *
+ * A mix that some see and others do not learns of each packet which of them sent it. So what counts of the
+ * heartbeats that a node signed must depend neither on their order nor, beyond the time that gossip takes, on when
+ * they came: whatever one node takes and passes on, the others take too.
  */
 export class Liveness {
   readonly #ports: LivenessPorts
@@ -54,6 +60,7 @@ export class Liveness {
   #since: number
   #lastHeardAt: number
   #lastSent = 0
+  #hasLeft = false
 
   constructor(ports: LivenessPorts, options: { networkId: NetworkId; nodeId: NodeId }) {
     this.#ports = ports
@@ -71,31 +78,45 @@ export class Liveness {
   /** False when the node said that it leaves, or missed `HEARTBEATS_MISSED` heartbeats. */
   isAlive(node: NodeId): boolean {
     const now = this.#ports.clock.monotonic()
-    const patience = HEARTBEATS_MISSED * this.periodMs
     const heard = this.#heard.get(toHex(node))
-    if (heard !== undefined && heard.heardAt === undefined) return false
+    if (heard?.isLeaving === true) return false
+    const patience = this.#patienceMs
     // Who hears nobody is away itself, and knows nothing of the others.
     if (now - this.#lastHeardAt > patience) return true
     return now - Math.max(this.#since, heard?.heardAt ?? 0) <= patience
   }
 
+  /**
+   * True for a heartbeat that is dated too far ahead to be taken. Gossip must not remember it: whoever had sent it
+   * to some before its time could then be here for the others alone.
+   */
+  isEarly(bytes: Uint8Array): boolean {
+    try {
+      return this.#isAhead(readHeartbeat(bytes))
+    } catch (error) {
+      if (!isHearsayError(error)) throw error
+      return false
+    }
+  }
+
   /** Judges a heartbeat from gossip. @throws HearsayError of the class `peer`. */
   hear(bytes: Uint8Array): Verdict {
-    const { clock } = this.#ports
+    const { clock, isCandidate } = this.#ports
     const beat = readHeartbeat(bytes)
     const key = toHex(beat.nodeId)
     const last = this.#heard.get(key)
-    if (last !== undefined && beat.at <= last.at) return 'ignore'
-    if (Math.abs(beat.at - clock.now()) > CLOCK_TOLERANCE_MS) return 'ignore'
-    // A leaving node says so at once; others may not flood.
-    const tooSoon = last?.heardAt !== undefined && beat.at - last.at < HEARTBEAT_MIN_MS / 4
-    if ((tooSoon && !beat.isLeaving) || !this.#ports.isCandidate(beat.nodeId)) return 'ignore'
+    if (last !== undefined && placeOf(beat) <= placeOf(last)) return 'ignore'
+    const lateMs = clock.now() - endOf(beat)
+    // Nobody may be told of a farewell a moment too late: it holds for who has heard of the node.
+    const isLate = lateMs > CLOCK_TOLERANCE_MS && !(beat.isLeaving && last !== undefined)
+    if (isLate || this.#isAhead(beat) || !isCandidate(beat.nodeId)) return 'ignore'
     if (!isHeartbeatSigned(this.#networkId, beat, bytes)) return 'reject'
     const now = clock.monotonic()
-    if (now - this.#lastHeardAt > HEARTBEATS_MISSED * this.periodMs) this.#since = now
+    if (now - this.#lastHeardAt > this.#patienceMs) this.#since = now
     this.#lastHeardAt = now
     this.#heard.delete(key)
-    this.#heard.set(key, { at: beat.at, heardAt: beat.isLeaving ? undefined : now })
+    const { at, isLeaving } = beat
+    this.#heard.set(key, { at, isLeaving, heardAt: now - this.#discountMs(lateMs) })
     for (const oldest of this.#heard.keys()) {
       if (this.#heard.size <= MAX_NODES) break
       this.#heard.delete(oldest)
@@ -105,31 +126,54 @@ export class Liveness {
 
   /** Sends a heartbeat now and then, at irregular times, while this node is a candidate. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, rng } = this.#ports
-    while (!signal.aborted) {
-      const sent = this.#ports.isCandidate(this.#nodeId) && (await this.#send(false))
-      const pause = sent ? this.periodMs : HEARTBEAT_MIN_MS / 4
+    const { clock, isCandidate, isReachable, rng } = this.#ports
+    let hasBegun = false
+    while (!signal.aborted && !this.#hasLeft) {
+      const sent = isReachable() && isCandidate(this.#nodeId) && (await this.#send(false))
+      let pause = sent ? this.periodMs : HEARTBEAT_MIN_MS / 4
+      // The farewell of the run before may still hold.
+      if (sent && !hasBegun) pause = Math.min(pause, (4 / 3) * FAREWELL_TURNS * HEARTBEAT_TURN_MS)
+      hasBegun ||= sent
       await clock.sleep(pause * (0.75 + uniform(rng) / 2), signal)
     }
   }
 
-  /** Tells the others that this node goes, so that nothing is routed over it any more. */
+  /** Tells the others that this node goes, so that nothing is routed over it any more. The last heartbeat. */
   async leave(): Promise<void> {
+    this.#hasLeft = true
     if (this.#ports.isCandidate(this.#nodeId)) await this.#send(true)
+  }
+
+  #isAhead({ at }: Said): boolean {
+    return at - this.#ports.clock.now() > CLOCK_TOLERANCE_MS
+  }
+
+  get #patienceMs(): number {
+    return HEARTBEATS_MISSED * this.periodMs
+  }
+
+  /**
+   * By how much earlier it counts as heard: a late one is worth less, down to nothing where it is not taken any
+   * more. Dated at that edge it would else make a node be here for those who got it a moment before the others.
+   */
+  #discountMs(lateMs: number): number {
+    const patience = this.#patienceMs
+    const free = Math.max(0, CLOCK_TOLERANCE_MS - patience)
+    return Math.max(0, lateMs - free) * Math.max(1, patience / CLOCK_TOLERANCE_MS)
   }
 
   /** True when a neighbour took it. */
   async #send(isLeaving: boolean): Promise<boolean> {
     const { clock, log, pubsub, sign } = this.#ports
-    const at = Math.max(clock.now(), this.#lastSent + 1)
+    // A clock that steps back must not make what this node says older than what it has said.
+    const at = Math.max(clock.now(), this.#lastSent + (isLeaving ? 0 : HEARTBEAT_TURN_MS))
     this.#lastSent = at
     const bytes = encodeHeartbeat(this.#networkId, { nodeId: this.#nodeId, isLeaving, at }, sign)
     try {
       const message = encodeMessage(MESSAGE_TYPES.heartbeat, bytes)
       if ((await pubsub.publish(DIRECTORY_TOPIC, message)) === 0) return false
       // Nobody hears itself, and a node that counted itself out would see other layers than everybody else.
-      const heardAt = isLeaving ? undefined : clock.monotonic()
-      this.#heard.set(toHex(this.#nodeId), { at, heardAt })
+      this.#heard.set(toHex(this.#nodeId), { at, isLeaving, heardAt: clock.monotonic() })
       return true
     } catch (error) {
       if (!isHearsayError(error)) throw error
@@ -137,4 +181,19 @@ export class Liveness {
       return false
     }
   }
+}
+
+type Said = Pick<Heartbeat, 'at' | 'isLeaving'>
+
+const turnOf = ({ at }: Said) => Math.floor(at / HEARTBEAT_TURN_MS)
+
+/** First ms after the turn of a heartbeat. */
+const endOf = (said: Said) => (turnOf(said) + 1) * HEARTBEAT_TURN_MS
+
+/**
+ * What counts is the last by this number: one heartbeat of each turn, whichever came first. A farewell holds for
+ * its turn and the next ones: who goes and comes many times a minute could be met by some alone each time.
+ */
+function placeOf(said: Said): number {
+  return turnOf(said) + (said.isLeaving ? FAREWELL_TURNS - 0.5 : 0)
 }

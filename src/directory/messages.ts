@@ -5,6 +5,8 @@ import { MAX_DIRECTORY_MESSAGE_BYTES } from './constants.ts'
 /** First byte of a gossip message of the directory. */
 export const MESSAGE_TYPES = { descriptor: 1, conflict: 2, revocation: 3, heartbeat: 4 } as const
 
+const EARLY = Uint8Array.of(1)
+
 export type MessageType = (typeof MESSAGE_TYPES)[keyof typeof MESSAGE_TYPES]
 
 /** type 1 | payload. */
@@ -21,7 +23,9 @@ export function decodeMessage(bytes: Uint8Array): { type: MessageType; payload: 
   return { type, payload: bytes.slice(1) }
 }
 
-/** 32 bytes over every byte of the message. */
-export function directoryMessageId(bytes: Uint8Array): Uint8Array {
-  return hash(LABELS.directoryMessage, bytes)
+/** 32 bytes over every byte of the message; others for one that came before its time, so that it may come again. */
+export function directoryMessageId(bytes: Uint8Array, isEarly = false): Uint8Array {
+  return isEarly
+    ? hash(LABELS.directoryMessage, bytes, EARLY)
+    : hash(LABELS.directoryMessage, bytes)
 }

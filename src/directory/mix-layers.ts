@@ -1,4 +1,4 @@
-import { type NetworkId, type NodeId, toHex } from '../base/index.ts'
+import { type NodeId, toHex } from '../base/index.ts'
 import type { Descriptor } from './descriptor.ts'
 import { drawTickets, type ElectionOptions, seatMixes, type Ticket } from './election.ts'
 import type { FrozenSet } from './frozen-sets.ts'
@@ -29,29 +29,39 @@ interface Seated {
   readonly seats: MixLayers
 }
 
-/** Tickets are drawn once per set; only who is away is looked up with every question. */
+export interface MixElectionPorts {
+  readonly liveness: Pick<Liveness, 'isAlive'>
+  readonly frozen: (epoch: number) => FrozenSet
+  /** The running one. */
+  readonly epoch: () => number
+}
+
+/** Epochs before and behind the running one that are answered for: clocks differ. */
+const NEAR_EPOCHS = 2
+const NOBODY: Couriers = { fewest: 0, has: () => false }
+
+/**
+ * Tickets are drawn once per set; only who is away is looked up with every question. Peers name epochs: one that is
+ * not near the running one has no mixes, and leaves nothing behind.
+ */
 export class MixElection {
   readonly #options: ElectionOptions
-  readonly #liveness: Pick<Liveness, 'isAlive'>
-  readonly #frozen: (epoch: number) => FrozenSet
+  readonly #ports: MixElectionPorts
   readonly #drawn = new Map<number, Drawn>()
   readonly #seated = new Map<number, Seated>()
   readonly #couriers = new Map<number, { fewest: number; ids: Set<string> }>()
 
-  constructor(
-    ports: { liveness: Pick<Liveness, 'isAlive'>; frozen: (epoch: number) => FrozenSet },
-    network: Network & { readonly id: NetworkId },
-  ) {
+  constructor(ports: MixElectionPorts, network: Network) {
     const { layers, mixDelayMs, slotMs } = network.parameters
     this.#options = { networkId: network.id, layers, mixDelayMs, slotMs }
-    this.#liveness = ports.liveness
-    this.#frozen = ports.frozen
+    this.#ports = ports
   }
 
   /** The same object until the set or who is here changes. Layers are empty only if nobody can mix. */
   get(epoch: number): MixLayers {
+    if (!this.#isNear(epoch)) return { epoch, layers: seatMixes([], this.#options.layers) }
     const { version, tickets } = this.#tickets(epoch)
-    const isHere = tickets.map(({ node }) => this.#liveness.isAlive(node.nodeId))
+    const isHere = tickets.map(({ node }) => this.#ports.liveness.isAlive(node.nodeId))
     const here = isHere.map(Number).join('')
     const known = this.#seated.get(epoch)
     if (known !== undefined && known.version === version && known.here === here) return known.seats
@@ -59,7 +69,7 @@ export class MixElection {
     const seats = { epoch, layers: seatMixes(alive, this.#options.layers) }
     this.#seated.set(epoch, { here, version, seats })
     this.#note(epoch, seats.layers)
-    this.#forget(epoch)
+    this.#forget()
     return seats
   }
 
@@ -69,8 +79,13 @@ export class MixElection {
    */
   couriers(epoch: number): Couriers {
     this.get(epoch)
-    const { fewest, ids } = this.#couriers.get(epoch) ?? { fewest: 0, ids: new Set<string>() }
-    return { fewest, has: (node) => ids.has(toHex(node)) }
+    const known = this.#couriers.get(epoch)
+    if (known === undefined) return NOBODY
+    return { fewest: known.fewest, has: (node) => known.ids.has(toHex(node)) }
+  }
+
+  #isNear(epoch: number): boolean {
+    return Math.abs(epoch - this.#ports.epoch()) <= NEAR_EPOCHS
   }
 
   #note(epoch: number, layers: readonly (readonly Descriptor[])[]): void {
@@ -84,7 +99,7 @@ export class MixElection {
   }
 
   #tickets(epoch: number): Drawn {
-    const { version, nodes } = this.#frozen(epoch)
+    const { version, nodes } = this.#ports.frozen(epoch)
     const known = this.#drawn.get(epoch)
     if (known?.version === version) return known
     const candidates = nodes.filter((node) => node.reachable)
@@ -93,10 +108,9 @@ export class MixElection {
     return drawn
   }
 
-  /** Epochs are named by peers: only those around the running one stay. */
-  #forget(epoch: number): void {
+  #forget(): void {
     for (const kept of [this.#drawn, this.#seated, this.#couriers]) {
-      for (const old of kept.keys()) if (Math.abs(old - epoch) > 2) kept.delete(old)
+      for (const epoch of kept.keys()) if (!this.#isNear(epoch)) kept.delete(epoch)
     }
   }
 }

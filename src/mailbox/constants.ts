@@ -32,6 +32,8 @@ export const SEALED_FETCH_BYTES = 114
 export const SEALED_FETCH_ANSWER_BYTES = 2_066
 /** Times that a keeper which does not answer is asked in one look-up. */
 export const FETCH_ROUNDS = 2
+/** Keepers of one look-up that are asked at once. */
+export const FETCH_PARALLEL = 2
 /** Boxes heard last, out of which idle questions are drawn. */
 export const SAMPLE_BOXES = 1_024
 

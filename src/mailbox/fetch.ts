@@ -12,17 +12,15 @@ import {
   shuffled,
   uniformInt,
 } from '../base/index.ts'
-import type { Peers } from '../net/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
 import type { BoxShelf } from './box-shelf.ts'
-import { BLAME_POINTS, FETCH_ROUNDS } from './constants.ts'
+import { FETCH_PARALLEL, FETCH_ROUNDS } from './constants.ts'
 import { decodeFetch, decodeFetchAnswer, encodeFetch, encodeFetchAnswer } from './fetch-codec.ts'
 import type { PlacementPort, PublicationPort } from './ports.ts'
 import { answerSealedFetch, type SealedFetch, sealFetch } from './sealed-fetch.ts'
 
 export interface FetchPorts {
   readonly rng: Rng
-  readonly peers: Pick<Peers, 'penalise'>
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   readonly verifyBox: (box: BoxBytes) => boolean
@@ -74,7 +72,7 @@ export class BoxFetch {
 
   /** The answer to a sealed question, SEALED_FETCH_ANSWER_BYTES, whatever it holds. */
   answerSealed(sealed: Uint8Array): Promise<Uint8Array> {
-    const answer = (request: Uint8Array) => this.answer(request)
+    const answer = (request: Uint8Array, filler: Rng) => this.answer(request, filler)
     return answerSealedFetch({ rng: this.#ports.rng, answer }, this.#options, sealed)
   }
 
@@ -108,17 +106,20 @@ export class BoxFetch {
     }
   }
 
-  /** A keeper's answer to a fetch request, `FETCH_ANSWER_BYTES` long. @throws for a malformed request. */
-  async answer(payload: Uint8Array): Promise<Uint8Array> {
+  /**
+   * A keeper's answer to a fetch request, `FETCH_ANSWER_BYTES` long. `filler` stands where there is no box.
+   * @throws for a malformed request.
+   */
+  async answer(payload: Uint8Array, filler: Rng): Promise<Uint8Array> {
     const { address, which } = decodeFetch(payload)
     const boxes = await this.#local(address)
-    return encodeFetchAnswer({ count: boxes.length, box: boxes[which] }, this.#ports.rng)
+    return encodeFetchAnswer({ count: boxes.length, box: boxes[which] }, filler)
   }
 
   /**
-   * Looks here (an audit does not), then asks the keepers one after another in random order, up to FETCH_ROUNDS times
+   * Looks here (an audit does not), then asks the keepers in random order, two at a time and up to FETCH_ROUNDS times
    * each, until one has it: a box that one honest keeper has is found. Every box is verified; a keeper with a wrong
-   * one is blamed and does not count.
+   * one does not count. It is not blamed: what this node thinks of it would tell it who had asked.
    * @throws HearsayError `aborted`.
    */
   async fetch(
@@ -138,19 +139,50 @@ export class BoxFetch {
       this.#ports.rng,
       keepers.filter((keeper) => !this.#isSelf(keeper)),
     )
-    let asked = keepers.length - left.length
+    // Being a keeper itself, this node has just looked; but it does not audit itself.
+    let asked = isAudit ? 0 : keepers.length - left.length
     for (let round = 0; round < FETCH_ROUNDS && left.length > 0; round++) {
-      const silent: NodeId[] = []
-      for (const keeper of left) {
-        const boxes = await this.#ask(keeper, address, day, signal)
-        if (boxes === undefined) silent.push(keeper)
-        else if (boxes.length > 0) return { status: 'found', boxes }
-        else asked++
-      }
+      const { found, silent } = await this.#askAll(left, address, day, signal)
+      if (found !== undefined) return { status: 'found', boxes: found }
+      asked += left.length - silent.length
       left = silent
     }
     const believed = keepers.length > 0 && asked >= quorum
     return { status: believed ? 'not-found' : 'unreachable', asked }
+  }
+
+  /** Asks each keeper once, FETCH_PARALLEL at a time, until one has it. `silent`: those that gave no answer. */
+  async #askAll(
+    keepers: readonly NodeId[],
+    address: Address,
+    day: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly found: BoxBytes[] | undefined; readonly silent: NodeId[] }> {
+    const enough = new AbortController()
+    const either = AbortSignal.any([signal, enough.signal])
+    const queue = [...keepers]
+    const silent: NodeId[] = []
+    let found: BoxBytes[] | undefined
+    const lane = async (): Promise<void> => {
+      for (let keeper = queue.shift(); keeper !== undefined; keeper = queue.shift()) {
+        const boxes = await this.#ask(keeper, address, day, either)
+        if (boxes === undefined) silent.push(keeper)
+        else if (boxes.length > 0) {
+          found ??= boxes
+          enough.abort()
+          return
+        }
+      }
+    }
+    const lanes = Array.from({ length: FETCH_PARALLEL }, async () => {
+      try {
+        await lane()
+      } catch (error) {
+        if (signal.aborted || found === undefined) throw error
+      }
+    })
+    await Promise.all(lanes)
+    return { found, silent }
   }
 
   #isSelf(node: NodeId): boolean {
@@ -183,7 +215,6 @@ export class BoxFetch {
       return isConflict ? [first.box, second.box] : [first.box]
     } catch (error) {
       if (signal.aborted || !isHearsayError(error)) throw error
-      if (error.code === 'bad-signature') this.#ports.peers.penalise(keeper, BLAME_POINTS)
       return undefined
     }
   }

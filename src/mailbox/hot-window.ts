@@ -8,7 +8,7 @@ export class HotWindow {
   readonly items = new ItemIndex()
   readonly #byItem = new Map<string, BoxEntry>()
   readonly #byAddress = new Map<string, string[]>()
-  /** The last SAMPLE_BOXES entries. */
+  /** The last SAMPLE_BOXES confirmed entries. */
   readonly #latest: BoxEntry[] = []
   #next = 0
 
@@ -25,7 +25,10 @@ export class HotWindow {
     return items.map((item) => this.#byItem.get(item)).filter((entry) => entry !== undefined)
   }
 
-  /** One of the boxes heard last, drawn uniformly; undefined before the first. */
+  /**
+   * One of the boxes heard last, drawn uniformly; undefined before the first. Only what others have too: asking for
+   * a box that was made for this node alone would be a reaction to it.
+   */
   sample(rng: Rng): BoxEntry | undefined {
     return this.#latest.length === 0
       ? undefined
@@ -35,9 +38,12 @@ export class HotWindow {
   /** Adds or replaces the entry of its item. */
   set(entry: BoxEntry): void {
     const item = itemOf(entry)
-    if (!this.#byItem.has(item)) {
+    const known = this.#byItem.get(item)
+    if (known === undefined) {
       const key = toHex(entry.address)
       this.#byAddress.set(key, [...(this.#byAddress.get(key) ?? []), item])
+    }
+    if (entry.confirmed && known?.confirmed !== true) {
       this.#latest[this.#next++ % SAMPLE_BOXES] = entry
     }
     this.#byItem.set(item, entry)

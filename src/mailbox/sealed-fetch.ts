@@ -1,19 +1,20 @@
-import { concat, type NetworkId, type Rng, utf8 } from '../base/index.ts'
+import { concat, HearsayError, type NetworkId, type Rng, utf8 } from '../base/index.ts'
 import {
   AEAD_NONCE_BYTES,
-  AEAD_TAG_BYTES,
   aeadOpen,
   aeadSeal,
-  KEY_BYTES,
+  chacha20XorInto,
   LABELS,
   randomKey,
   sealedBoxOpen,
   sealedBoxSeal,
 } from '../crypto/index.ts'
-import { FETCH_ANSWER_BYTES, FETCH_REQUEST_BYTES } from './constants.ts'
+import { FETCH_ANSWER_BYTES, FETCH_REQUEST_BYTES, SEALED_FETCH_BYTES } from './constants.ts'
 
-/** A reply key seals one answer, so the nonce can be constant. */
+/** A reply key seals the answer to one question, the same each time, so the nonce can be constant. */
 const ZERO_NONCE = new Uint8Array(AEAD_NONCE_BYTES)
+/** Another stream of the reply key. */
+const FILLER_NONCE = new Uint8Array(AEAD_NONCE_BYTES).fill(0xff)
 
 const requestAd = (networkId: NetworkId) => concat(utf8(LABELS.keeperRequestSeal), networkId)
 const answerAd = (networkId: NetworkId) => concat(utf8(LABELS.keeperReplySeal), networkId)
@@ -40,9 +41,13 @@ export function sealFetch(
   const plain = concat(request, replyKey)
   const sealed = sealedBoxSeal(rng, requestKey, plain, requestAd(networkId))
   plain.fill(0)
+  let isOpened = false
   return {
     sealed,
     open(answer) {
+      // The key is gone: what is sealed under zeros must not pass for an answer.
+      if (isOpened) throw new HearsayError('open-failed', 'the answer was opened before')
+      isOpened = true
       try {
         return aeadOpen(replyKey, ZERO_NONCE, answer, answerAd(networkId))
       } finally {
@@ -53,11 +58,28 @@ export function sealFetch(
 }
 
 /**
- * A keeper's side: opens, asks `answer`, seals. What does not open, or is no request, gets random bytes of the same
- * length: SEALED_FETCH_ANSWER_BYTES always.
+ * What fills an answer without a box follows from the question. A courier may ask the same question twice: were the
+ * filler fresh, equal answers would tell it that the box was there, and unequal ones would share a nonce.
+ */
+function fillerOf(replyKey: Uint8Array): Rng {
+  return {
+    bytes: (length) => {
+      const out = new Uint8Array(length)
+      chacha20XorInto(out, replyKey, FILLER_NONCE, out)
+      return out
+    },
+  }
+}
+
+/**
+ * A keeper's side: opens, asks `answer`, seals. `answer` takes from `filler` what it would draw at random. What does
+ * not open, or is no request, gets random bytes of the same length: SEALED_FETCH_ANSWER_BYTES always.
  */
 export async function answerSealedFetch(
-  ports: { readonly rng: Rng; readonly answer: (request: Uint8Array) => Promise<Uint8Array> },
+  ports: {
+    readonly rng: Rng
+    readonly answer: (request: Uint8Array, filler: Rng) => Promise<Uint8Array>
+  },
   options: { readonly networkId: NetworkId; readonly requestSeed: Uint8Array },
   sealed: Uint8Array,
 ): Promise<Uint8Array> {
@@ -65,14 +87,17 @@ export async function answerSealedFetch(
   let replyKey: Uint8Array
   let answer: Uint8Array
   try {
+    if (sealed.length !== SEALED_FETCH_BYTES) throw new HearsayError('bad-length', 'no question')
     const plain = sealedBoxOpen(requestSeed, sealed, requestAd(networkId))
-    replyKey = plain.slice(FETCH_REQUEST_BYTES, FETCH_REQUEST_BYTES + KEY_BYTES)
-    answer = await ports.answer(plain.slice(0, FETCH_REQUEST_BYTES))
+    const request = plain.slice(0, FETCH_REQUEST_BYTES)
+    replyKey = plain.slice(FETCH_REQUEST_BYTES)
+    plain.fill(0)
+    answer = await ports.answer(request, fillerOf(replyKey))
   } catch {
     replyKey = randomKey(ports.rng)
     answer = ports.rng.bytes(FETCH_ANSWER_BYTES)
   }
   const out = aeadSeal(replyKey, ZERO_NONCE, answer, answerAd(networkId))
   replyKey.fill(0)
-  return out.subarray(0, FETCH_ANSWER_BYTES + AEAD_TAG_BYTES)
+  return out
 }

@@ -35,8 +35,12 @@ export const ROUTE_DRAWS_MAX = 16
 export const RELAY_PENDING_MAX = 8_192
 /** Tags of one key epoch: 16 MB; ten times what a mix of a big network relays in an hour. */
 export const REPLAY_TAGS_MAX = 1_048_576
-/** A reply that took longer than three mean round trips and this is lost. */
-export const REPLY_SLACK_MS = 10_000
+/** How long before its packet goes on a tag is written, ms: one synced write, with room on a busy disk. */
+export const TAG_LEAD_MS = 50
+/** Tags of one write; more do not wait. */
+export const TAGS_PER_WRITE = 256
+/** A reply that took longer than three mean round trips and this is lost: eleven links of 0.3 s. */
+export const REPLY_SLACK_MS = 4_000
 /** Replies that are waited for at once. */
 export const SURBS_MAX = 4_096
 /** Requests whose reply a courier still owes: 30 MB. */

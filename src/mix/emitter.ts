@@ -108,7 +108,7 @@ export class Emitter {
     let slot = slotAt(this.#options, clock.now())
     while (!signal.aborted) {
       const now = clock.now()
-      slot = nextSlot(this.#options, slot, now)
+      slot = nextSlot(this.#options, slot, now + PREPARE_LEAD_MS)
       // From here on monotonic: a step of the wall clock moves nothing that is drawn.
       const wakeAt = clock.monotonic() + slotStart(this.#options, slot) - PREPARE_LEAD_MS - now
       await this.#sleepUntil(wakeAt, signal)

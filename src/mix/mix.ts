@@ -118,7 +118,8 @@ export class Mix {
   readonly #keeperDesk: KeeperDesk
   readonly #emitter: Emitter
   readonly #allowances = new Map<string, FrameAllowance>()
-  #allowedBy: Layers<MixNode> | undefined
+  #allowedBy: Layers<MixNode> = []
+  #allowedUntil = 0
   #heldUntil = 0
 
   constructor(ports: MixPorts, options: MixOptions) {
@@ -135,7 +136,7 @@ export class Mix {
     this.#options = options
     this.#tasks = new TaskGroup(log)
     this.#keys = new KeyRing({ clock, rng, log, store }, options)
-    this.#replays = new ReplaySet({ store })
+    this.#replays = new ReplaySet({ store, clock })
     this.#usable = new UsableMixes({ rng }, options)
     const trips = 2 * layers + 1
     const patienceMs = REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs
@@ -198,8 +199,10 @@ export class Mix {
 
   /** Reads keys and tags back, before anything arrives. @throws the store's codes. */
   async prepare(): Promise<readonly { epoch: number; key: Uint8Array }[]> {
-    await this.#replays.load()
     await this.#keys.start()
+    // Of keys that ended while this node was away.
+    await this.#replays.dropBefore(this.#keys.oldest)
+    await this.#replays.load()
     return this.#keys.publicKeys()
   }
 
@@ -219,6 +222,7 @@ export class Mix {
     const owes = () => this.#relay.pending > 0 || this.#courier.open > 0
     while (owes() && clock.monotonic() < until) await clock.sleep(DRAIN_POLL_MS)
     this.#relay.stop()
+    this.#replays.stop()
     await this.#tasks.stop()
     this.#surbs.clear()
     this.#keys.stop()
@@ -339,6 +343,8 @@ export class Mix {
     plaintext.set(surb.bytes)
     plaintext.set(encodeRequest(rng, request), this.geometry.surbBytes)
     const packet = wrapPacket(rng, this.geometry, this.#hops(route), plaintext)
+    plaintext.fill(0)
+    surb.bytes.fill(0)
     const frame = encodeMixFrame(this.geometry, { kind: 'packet', packet })
     return { route, send: () => this.#send(route[0] as MixNode, frame, surb, settle) }
   }
@@ -406,21 +412,32 @@ export class Mix {
     const payer = this.#ports.directory.isKnown(from) ? from : STRANGERS
     if (this.#quota.take(payer)) return true
     this.#counts.count('quota')
-    this.#ports.peers.penalise(from, QUOTA_BLAME_POINTS)
+    // A mix cannot see what others send over it, and strangers pay for each other: the fault may be somebody else's.
+    const isAtFault = payer === from && !this.#isMix(from)
+    if (isAtFault) this.#ports.peers.penalise(from, QUOTA_BLAME_POINTS)
     return false
   }
 
+  #isMix(node: NodeId): boolean {
+    return this.#allowedBy.some((layer) => layer.some((mix) => equalBytes(mix.nodeId, node)))
+  }
+
+  /** Asked with every frame, those of a flood too: who mixes is looked up a few times a slot only. */
   #allowance(peer: NodeId): FrameAllowance {
-    const { directory } = this.#ports
-    const layers = this.#layers() ?? []
-    if (this.#allowedBy !== layers) this.#allowances.clear()
-    this.#allowedBy = layers
+    const { clock, directory } = this.#ports
+    const now = clock.monotonic()
+    if (now >= this.#allowedUntil) {
+      const layers = this.#layers() ?? []
+      if (this.#allowedBy !== layers) this.#allowances.clear()
+      this.#allowedBy = layers
+      this.#allowedUntil = now + this.#options.slotMs / 4
+    }
     const key = toHex(peer)
     const known = this.#allowances.get(key)
     if (known !== undefined) return known
     const nodes = directory.nodes().length
     const { slack } = this.#options
-    const fresh = allowanceOf(peer, directory.self.nodeId, layers, { nodes, slack })
+    const fresh = allowanceOf(peer, directory.self.nodeId, this.#allowedBy, { nodes, slack })
     this.#allowances.set(key, fresh)
     return fresh
   }

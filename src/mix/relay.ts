@@ -54,7 +54,7 @@ export class Relay {
       if (unwrapped === undefined) continue
       // Before the tag: a delay that no honest sender draws must not even cost a place among the tags.
       if (unwrapped.delayMs > this.#longestMs) return counts.count('bad-delay')
-      const { verdict, durable } = replays.take(epoch, unwrapped.replayTag)
+      const { verdict, durable } = replays.take(epoch, unwrapped.replayTag, unwrapped.delayMs)
       if (durable === undefined) return counts.count(verdict === 'known' ? 'replay' : 'replay-full')
       this.#pending++
       durable.then(

@@ -1,7 +1,7 @@
-import { concat, readU64be, u32be, u64be } from '../base/index.ts'
+import { type Clock, concat, readU64be, type Timer, u32be, u64be } from '../base/index.ts'
 import { BUCKETS, type Store } from '../store/index.ts'
 import { REPLAY_TAG_BYTES } from '../sphinx/index.ts'
-import { REPLAY_TAGS_MAX } from './constants.ts'
+import { REPLAY_TAGS_MAX, TAG_LEAD_MS, TAGS_PER_WRITE } from './constants.ts'
 import { TagTable } from './tag-table.ts'
 
 export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'batch'>
@@ -24,14 +24,19 @@ const ROWS_PER_BATCH = 512
  */
 export class ReplaySet {
   readonly #store: NarrowStore
+  readonly #clock: Clock
   readonly #maxTags: number
   readonly #tables = new Map<number, TagTable>()
   #waiting: Waiting[] = []
   #writing = false
+  /** When the tags that wait have to be written, monotonic. */
+  #writeAt = Number.POSITIVE_INFINITY
+  #timer: Timer | undefined
   #nextRow = 0
 
-  constructor(ports: { store: NarrowStore }, options: { maxTags?: number } = {}) {
+  constructor(ports: { store: NarrowStore; clock: Clock }, options: { maxTags?: number } = {}) {
     this.#store = ports.store
+    this.#clock = ports.clock
     this.#maxTags = options.maxTags ?? REPLAY_TAGS_MAX
   }
 
@@ -53,15 +58,27 @@ export class ReplaySet {
 
   /**
    * Marks the tag at once: of two packets with one tag only the first is fresh. It is on disk when `durable` has
-   * resolved.
+   * resolved, in time for a packet that is held for `heldMs`: until then tags wait for each other, because a synced
+   * write for each would be half of a mix's work.
    */
-  take(keyEpoch: number, tag: Uint8Array): { verdict: ReplayVerdict; durable?: Promise<void> } {
+  take(
+    keyEpoch: number,
+    tag: Uint8Array,
+    heldMs = 0,
+  ): { verdict: ReplayVerdict; durable?: Promise<void> } {
     const table = this.#table(keyEpoch)
     if (table.has(tag)) return { verdict: 'known' }
     // Never forgets to make room: an attacker would fill it, and replay what was forgotten.
     if (table.size >= this.#maxTags) return { verdict: 'full' }
     table.add(tag)
-    return { verdict: 'fresh', durable: this.#write(keyEpoch, tag.slice(0, REPLAY_TAG_BYTES)) }
+    const owned = tag.slice(0, REPLAY_TAG_BYTES)
+    return { verdict: 'fresh', durable: this.#write(keyEpoch, owned, heldMs) }
+  }
+
+  /** Begins no write any more: what waits was to go on later, and does not. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#waiting = []
   }
 
   /** Forgets the tags of keys that are erased. */
@@ -89,19 +106,38 @@ export class ReplaySet {
     return table
   }
 
-  #write(keyEpoch: number, tag: Uint8Array): Promise<void> {
+  #write(keyEpoch: number, tag: Uint8Array, heldMs: number): Promise<void> {
     return new Promise((done, fail) => {
       this.#waiting.push({ keyEpoch, tag, done, fail })
-      if (!this.#writing) this.#flush().catch(fail)
+      const isFull = this.#waiting.length >= TAGS_PER_WRITE
+      const wait = isFull ? 0 : Math.max(0, heldMs - TAG_LEAD_MS)
+      const at = this.#clock.monotonic() + wait
+      if (at >= this.#writeAt) return
+      this.#writeAt = at
+      this.#schedule()
     })
+  }
+
+  #schedule(): void {
+    if (this.#writing || this.#waiting.length === 0) return
+    this.#timer?.cancel()
+    const wait = this.#writeAt - this.#clock.monotonic()
+    const flush = () => {
+      this.#flush().catch((error: unknown) => {
+        for (const each of this.#waiting) each.fail(error)
+      })
+    }
+    if (wait <= 0) flush()
+    else this.#timer = this.#clock.setTimer(wait, flush)
   }
 
   /** One write at a time: what comes meanwhile shares the next. */
   async #flush(): Promise<void> {
     this.#writing = true
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && this.#writeAt <= this.#clock.monotonic()) {
       const group = this.#waiting
       this.#waiting = []
+      this.#writeAt = Number.POSITIVE_INFINITY
       try {
         await this.#commit(group)
         for (const each of group) each.done()
@@ -110,6 +146,7 @@ export class ReplaySet {
       }
     }
     this.#writing = false
+    this.#schedule()
   }
 
   async #commit(group: readonly Waiting[]): Promise<void> {

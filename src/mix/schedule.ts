@@ -20,9 +20,9 @@ export function slotStart(grid: SlotGrid, slot: number): number {
 }
 
 /**
- * The slot after `last`, which was entered up to a slot before its beginning. A clock that lags or leads by a
- * slot (a late timer, a small correction) skips and repeats none; after a greater step in either direction the
- * next whole slot of the new time.
+ * The slot after `last`, which was entered when its beginning was near `now`. A clock that lags or leads by a slot (a
+ * late timer, a small correction) skips and repeats none; after a greater step in either direction the next whole slot
+ * of the new time.
  */
 export function nextSlot(grid: SlotGrid, last: number, now: number): number {
   const current = slotAt(grid, now)

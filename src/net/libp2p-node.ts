@@ -33,6 +33,7 @@ import {
 import type { GossipSubFactory, ScoredGossipSub } from './gossipsub.ts'
 import { createKadDht } from './kademlia.ts'
 import { nodeIdOf } from './node-id.ts'
+import { noiseCrypto } from './noise-crypto.ts'
 import { silentComponentLogger } from './silent-log.ts'
 
 export interface Libp2pServices extends Record<string, unknown> {
@@ -93,7 +94,7 @@ export async function createLibp2pNode(
       webSockets(),
     ],
     connectionProtector: preSharedKey({ psk: encodePnetKey(options.pnetKey) }),
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [
       yamux({
         maxInboundStreams: MAX_STREAMS_PER_CONNECTION,

@@ -72,7 +72,7 @@ export class Child<Known extends Handlers> {
   async end(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const exited = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
+    this.#process.disconnect()
     await exited
   }
 }

@@ -1,6 +1,13 @@
 /** A process of the relay bench: the source, the relay or the sink, whichever handlers the parent calls. */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type NodeId, silentLogger, systemClock, systemRng, toHex } from '../../src/base/index.ts'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import {
+  type NodeId,
+  silentLogger,
+  systemClock,
+  systemRng,
+  toHex,
+  uniformInt,
+} from '../../src/base/index.ts'
 import { REQUEST_BODY_BYTES } from '../../src/mix/constants.ts'
 import { drawDelay } from '../../src/mix/delay.ts'
 import { encodeMixFrame, frameBytes } from '../../src/mix/frame.ts'
@@ -19,6 +26,7 @@ const SLOT_MS = 1000
 const EPOCH_MS = 6 * 3_600_000
 /** What a mix may be handed follows from the number of nodes: with so many the quota is never the limit. */
 const NODES = 20_000
+const WRAPS_PER_TURN = 16
 const PNET_KEY = new Uint8Array(32).fill(0x3c)
 const PORTS = { clock: systemClock, rng: systemRng, log: silentLogger }
 
@@ -35,7 +43,7 @@ export interface RelayState {
 
 const geometry = sphinxGeometry({ suite: SUITE, hops: HOPS, bodyBytes: REQUEST_BODY_BYTES })
 const someKey = mixKeyPair(SUITE, systemRng.bytes(32)).publicKey
-let net: Net | undefined
+let nets: Net[] = []
 let mix: Mix | undefined
 let frames: Uint8Array[] = []
 let taken = 0
@@ -58,41 +66,40 @@ function mixAt(nodeId: Uint8Array): MixNode {
   return { nodeId: nodeId as NodeId, net: text, host: text, publicKey: someKey }
 }
 
-/** A directory that seats this node between source and sink. */
-function directoryOf(self: NodeId, source: NodeId, sink: NodeId): MixDirectory {
-  const layers = [source, self, sink, source, sink].map((node) => [mixAt(node)])
-  const next = layers.map((layer) => layer.map(({ nodeId }) => nodeId))
+/** A directory that seats this node between the source and the sinks. */
+function directoryOf(self: NodeId, source: NodeId, sinks: readonly NodeId[]): MixDirectory {
+  const seats = [[source], [self], sinks, [source], sinks]
+  const layers = seats.map((layer) => layer.map((node) => mixAt(node)))
   const nodes = Array.from({ length: NODES }, () => source)
-  const known = new Set([source, sink, self].map((node) => toHex(node)))
+  const known = new Set([source, self, ...sinks].map((node) => toHex(node)))
   return {
     self: mixAt(self),
     layers: () => layers,
-    nextMixes: () => next,
+    nextMixes: () => seats,
     nodes: () => nodes,
     isKnown: (node) => known.has(toHex(node)),
   }
 }
 
-function running(): Net {
-  if (net === undefined) throw new Error('not started')
-  return net
+const drawn = () => drawDelay(systemRng, MIX_DELAY_MS)
+
+function pick<T>(choices: readonly T[]): T {
+  return choices[uniformInt(systemRng, choices.length)] as T
 }
 
-async function reach({ nodeId, addresses }: Peer): Promise<void> {
-  await running().peers.dial(nodeId as NodeId, addresses)
-}
-
-const selfOf = (): Peer => ({ nodeId: running().nodeId, addresses: running().addresses() })
+const peerOf = (net: Net): Peer => ({ nodeId: net.nodeId, addresses: net.addresses() })
 
 export const handlers = {
-  /** Source and sink: takes frames and counts them. */
-  listen: async ({ host }: { host: number }): Promise<Peer> => {
-    net = netOn(host)
-    net.links.accept(MIX_PROTOCOL, { frameBytes: frameBytes(geometry) }, () => {
-      taken++
-    })
-    await net.start()
-    return selfOf()
+  /** Source and sinks: so many nodes take frames and count them. */
+  listen: async ({ host, nodes }: { host: number; nodes: number }): Promise<Peer[]> => {
+    nets = Array.from({ length: nodes }, (_, index) => netOn(host + index))
+    for (const net of nets) {
+      net.links.accept(MIX_PROTOCOL, { frameBytes: frameBytes(geometry) }, () => {
+        taken++
+      })
+      await net.start()
+    }
+    return nets.map(peerOf)
   },
 
   /** Relay: a whole mix with a store on disk. Returns its key too. */
@@ -100,17 +107,18 @@ export const handlers = {
     host: number
     dir: string
     source: Peer
-    sink: Peer
+    sinks: readonly Peer[]
   }): Promise<Peer & { key: Uint8Array }> => {
-    net = netOn(o.host)
-    const [source, sink] = [o.source.nodeId as NodeId, o.sink.nodeId as NodeId]
+    const net = netOn(o.host)
+    nets = [net]
+    const sinks = o.sinks.map(({ nodeId }) => nodeId as NodeId)
     mix = new Mix(
       {
         ...PORTS,
         store: await openStore(PORTS, { dir: o.dir }),
         links: net.links,
         peers: net.peers,
-        directory: directoryOf(net.nodeId, source, sink),
+        directory: directoryOf(net.nodeId, o.source.nodeId as NodeId, sinks),
         source: {
           work: async () => undefined,
           nextBox: async () => undefined,
@@ -138,13 +146,15 @@ export const handlers = {
     )
     const [key] = await mix.prepare()
     await net.start()
-    await Promise.all([reach(o.source), reach(o.sink)])
+    for (const peer of [o.source, ...o.sinks]) {
+      await net.peers.dial(peer.nodeId as NodeId, peer.addresses)
+    }
     mix.start()
     if (key === undefined) throw new Error('no mix key')
-    return { ...selfOf(), key: key.key }
+    return { ...peerOf(net), key: key.key }
   },
 
-  /** Relay: true when its links to source and sink stand. */
+  /** Relay: true when all its links stand. */
   isReady: async (): Promise<boolean> => {
     const links = mix?.status().links
     return links !== undefined && links.open === links.wanted
@@ -157,22 +167,31 @@ export const handlers = {
   }),
 
   /** Source: makes packets whose first hop is the relay, with delays as senders draw them. */
-  wrap: async (o: { relay: Peer & { key: Uint8Array }; sink: Peer; count: number }) => {
-    const hops = [{ nodeId: o.relay.nodeId as NodeId, publicKey: o.relay.key }]
-    while (hops.length < HOPS) hops.push({ nodeId: o.sink.nodeId as NodeId, publicKey: someKey })
+  wrap: async (o: {
+    relay: Peer & { key: Uint8Array }
+    sinks: readonly Peer[]
+    count: number
+  }) => {
+    const first = { nodeId: o.relay.nodeId as NodeId, publicKey: o.relay.key }
+    const others = o.sinks.map(({ nodeId }) => ({ nodeId: nodeId as NodeId, publicKey: someKey }))
     const plaintext = systemRng.bytes(geometry.plaintextBytes)
     const fresh: Uint8Array[] = []
     for (let i = 0; i < o.count; i++) {
-      const route = hops.map((hop) => ({ ...hop, delayMs: drawDelay(systemRng, MIX_DELAY_MS) }))
+      const rest = Array.from({ length: HOPS - 1 }, () => pick(others))
+      const route = [first, ...rest].map((hop) => ({ ...hop, delayMs: drawn() }))
       const packet = wrapPacket(systemRng, geometry, route, plaintext)
       fresh.push(encodeMixFrame(geometry, { kind: 'packet', packet }))
+      // The connection lives on its pings.
+      if (i % WRAPS_PER_TURN === 0) await nextTurn()
     }
     frames = fresh
   },
 
   /** Source: opens the link and hands over `count` packets, as many as it takes or `perSecond`. */
   send: async (o: { relay: Peer; count: number; perSecond?: number }): Promise<void> => {
-    const { links } = running()
+    const [net] = nets
+    if (net === undefined) throw new Error('not started')
+    const { links } = net
     const relay = o.relay.nodeId as NodeId
     await links.open(relay, MIX_PROTOCOL)
     const begun = performance.now()

@@ -11,6 +11,8 @@ type Node = Child<typeof handlers>
 const FILE = './mix-relay-node.ts'
 /** Two cores: the relay has one for itself, with all its threads. */
 const [RELAY_CORE, OTHER_CORE] = [0, 1]
+/** Mixes that it relays to, in one process. */
+const NEXT_LAYER = 4
 const WARM_UP = 4_000
 const SATURATED = 20_000
 const PACED = 5_000
@@ -52,8 +54,10 @@ async function sampled(relay: Node, sink: Node, busy: Promise<void>): Promise<Sa
   if (process.env["MIXB"]) console.error(samples.map((s) => [Math.round(s.at), s.taken, JSON.stringify(s.state)].join(" ")).join("\n")); return samples
 }
 
+const relayedBy = ({ state }: Sample): number => state.counts.relayed ?? 0
+
 function between(first: Sample, last: Sample) {
-  const packets = last.taken - first.taken
+  const packets = relayedBy(last) - relayedBy(first)
   return {
     packets,
     perSecond: (packets * 1000) / (last.at - first.at),
@@ -78,15 +82,16 @@ function lost({ counts }: RelayState): number {
 }
 
 async function run(source: Node, relay: Node, sink: Node, dir: string): Promise<BenchResult[]> {
-  const from = await source.call('listen', { host: 1 })
-  const to = await sink.call('listen', { host: 3 })
-  const self = await relay.call('relay', { host: 2, dir, source: from, sink: to })
+  const [from] = await source.call('listen', { host: 1, nodes: 1 })
+  const sinks = await sink.call('listen', { host: 3, nodes: NEXT_LAYER })
+  if (from === undefined) throw new Error('no source')
+  const self = await relay.call('relay', { host: 2, dir, source: from, sinks })
   const end = performance.now() + READY_MS
   while (!(await relay.call('isReady', undefined))) {
     if (performance.now() > end) throw new Error('the relay did not link')
     await sleep(100)
   }
-  await source.call('wrap', { relay: self, sink: to, count: WARM_UP + SATURATED + PACED })
+  await source.call('wrap', { relay: self, sinks, count: WARM_UP + SATURATED + PACED })
 
   const peer: Peer = self
   await source.call('send', { relay: peer, count: WARM_UP })
@@ -141,7 +146,7 @@ async function run(source: Node, relay: Node, sink: Node, dir: string): Promise<
 /** What one mix relays over real links. About a minute. */
 export async function benchRelay(): Promise<BenchResult[]> {
   const dir = mkdtempSync(join(tmpdir(), 'hb-relay-'))
-  const relay: Node = Child.start(FILE, { core: RELAY_CORE })
+  const relay: Node = Child.start(FILE, { core: RELAY_CORE, ...(process.env['MIXB'] ? {args:['--cpu-prof','--cpu-prof-interval','200','--cpu-prof-dir=/tmp/mixb/prof']} : {}) })
   const source: Node = Child.start(FILE, { core: OTHER_CORE })
   const sink: Node = Child.start(FILE, { core: OTHER_CORE })
   try {

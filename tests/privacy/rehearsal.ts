@@ -1,8 +1,9 @@
-import { type BoxBytes, toHex } from '../../src/base/index.ts'
+import { type BoxBytes, type Rng, toHex } from '../../src/base/index.ts'
 import { PUBLICATION_HEADER_BYTES } from '../../src/gossip/constants.ts'
 import { publicationId } from '../../src/gossip/index.ts'
 import { BOX_BYTES } from '../../src/stream/index.ts'
 import type { Sent } from '../support/memory-net.ts'
+import { seededRng } from '../support/seeded-rng.ts'
 import { World, type WorldNode, type WorldOptions } from '../support/world.ts'
 import type { Publication } from './analysis/publications.ts'
 import {
@@ -18,6 +19,8 @@ export interface RehearsalOptions {
   readonly seed: string
   readonly overrides?: WorldOptions['overrides']
   readonly pairs: number
+  /** Messages that wait at an idle node; none by default, at most 1. */
+  readonly idleDepth?: number
   /** Spoils the code or its ports, before anything starts. */
   readonly plant?: (stage: Stage) => Pick<WorldOptions, 'clock'> | undefined
   /** Spoils the nodes when they run. */
@@ -28,7 +31,7 @@ export interface RehearsalOptions {
 export interface Stage {
   /** Whether messages wait at a node. */
   isBusy(name: string): boolean
-  readonly rng: ReturnType<World['rng']>
+  readonly rng: Rng
 }
 
 /** What was seen, in the same form as of a testnet. */
@@ -55,7 +58,7 @@ const DEPTH = 4
 
 /**
  * A whole network of real sessions on virtual time, watched like a testnet of daemons: three pairs of contacts that
- * are idle and busy by turns. `light`: an idle node is one whose single message waits.
+ * are idle and busy by turns.
  */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   const emissions: (Omit<Emission, 'to'> & { kind: string; to: string })[] = []
@@ -64,7 +67,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       const node = world?.nodes.find((each) => each.name === name)
       return node?.up === true && node.session.conversations.depth().queued > 1
     },
-    rng: { bytes: (length) => world!.rng('planted').bytes(length) },
+    rng: seededRng(`${options.seed}/planted`),
   }
   let world: World | undefined
   const planted = options.plant?.(stage) ?? {}
@@ -93,7 +96,9 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       from: phase.from + origin,
       to: phase.to + origin,
     }))
-    for (const { busy, to } of phases) await use(world, busy ? DEPTH : 1, to)
+    for (const { busy, to } of phases) {
+      await use(world, busy ? DEPTH : (options.idleDepth ?? 0), to)
+    }
     const ids = new Map(world.nodes.map(({ nodeId }, i) => [toHex(nodeId), i]))
     const nodeOf = (id: Uint8Array | string) =>
       ids.get(typeof id === 'string' ? id : toHex(id)) ?? -1
@@ -133,7 +138,7 @@ function pairsOf({ nodes }: World): [WorldNode, WorldNode][] {
   )
 }
 
-/** Keeps `depth` messages waiting everywhere until a time; with 1, the next follows when the last has left. */
+/** Keeps `depth` messages waiting everywhere until a time. */
 async function use(world: World, depth: number, until: number): Promise<void> {
   while (world.clock.monotonic() < until) {
     for (const [a, b] of pairsOf(world)) {
@@ -141,7 +146,8 @@ async function use(world: World, depth: number, until: number): Promise<void> {
         [a, b],
         [b, a],
       ] as const) {
-        while (from.session.conversations.depth().queued < depth) await from.send(to.name, PARAGRAPH)
+        while (from.session.conversations.depth().queued < depth)
+          await from.send(to.name, PARAGRAPH)
       }
     }
     await world.run(STEP_MS)

@@ -1,102 +1,102 @@
-import { PUBLICATION_BYTES } from '../../src/gossip/constants.ts'
 import { cycleOf, type SlotGrid, slotAt, slotStart } from '../../src/mix/index.ts'
 import { ksTwoSample, ksUniform } from './statistics.ts'
 
-/** What an observer next to a node sees of one of its publications. */
+/** Something that an observer sees: when, and how large. */
 export interface Sighting {
   /** Wall clock, milliseconds, fractional. */
   readonly at: number
-  /** Bytes on the topic. */
   readonly size: number
 }
 
-export interface CadenceRules extends SlotGrid {
-  readonly publishEvery: number
+/** A stretch of time in which something is expected once, wall clock: a slot or a cycle. */
+export interface Beat {
+  readonly start: number
+  readonly end: number
 }
 
-/** A stretch of time of one node, measured. */
+/** Sightings against beats. */
 export interface Cadence {
-  readonly publications: number
-  readonly cycles: number
+  /** Inside the beats. */
+  readonly sightings: number
+  readonly beats: number
   readonly sizes: readonly number[]
-  /** Whole cycles that hold another number than one, by that number. */
-  readonly oddCycles: ReadonlyMap<number, number>
+  /** Beats that hold another number than one, by that number. */
+  readonly oddBeats: ReadonlyMap<number, number>
   readonly perMinute: number
-  /** Moments within the cycle, 0 to 1. */
-  readonly inCycle: readonly number[]
-  /** Moments within the slot, 0 to 1. */
-  readonly inSlot: readonly number[]
+  /** Moments within the beat, 0 to 1. */
+  readonly moments: readonly number[]
 }
 
-/** Measures the whole cycles in `[from, to)`. */
-export function measureCadence(
-  sightings: readonly Sighting[],
-  rules: CadenceRules,
-  from: number,
-  to: number,
-): Cadence {
-  const cycles = wholeCycles(rules, from, to)
-  const counts = cycles.map(() => 0)
-  const inside: Sighting[] = []
-  for (const sighting of sightings) {
-    const at = cycles.findIndex((c) => sighting.at >= c.start && sighting.at < c.end)
-    if (at < 0) continue
-    counts[at] = (counts[at] ?? 0) + 1
-    inside.push(sighting)
+/** The whole slots in `[from, to)`. */
+export function slotsIn(grid: SlotGrid, from: number, to: number): Beat[] {
+  const beats: Beat[] = []
+  for (let slot = slotAt(grid, from) + 1; slotStart(grid, slot + 1) <= to; slot++) {
+    beats.push({ start: slotStart(grid, slot), end: slotStart(grid, slot + 1) })
   }
-  const oddCycles = new Map<number, number>()
-  for (const count of counts) {
-    if (count !== 1) oddCycles.set(count, (oddCycles.get(count) ?? 0) + 1)
-  }
-  const first = cycles[0]
-  const last = cycles.at(-1)
-  const minutes = first && last ? (last.end - first.start) / 60_000 : 0
-  const cycleMs = rules.publishEvery * rules.slotMs
-  return {
-    publications: inside.length,
-    cycles: cycles.length,
-    sizes: [...new Set(sightings.map(({ size }) => size))],
-    oddCycles,
-    perMinute: minutes > 0 ? inside.length / minutes : 0,
-    inCycle: inside.map(({ at }) => phase(at - rules.originMs, cycleMs)),
-    inSlot: inside.map(({ at }) => phase(at - rules.originMs, rules.slotMs)),
-  }
+  return beats
 }
 
-/** What tells a node with work from one without; empty when nothing does. */
-export function findLeaks(idle: Cadence, busy: Cadence, significance = 0.01): string[] {
-  const leaks: string[] = []
-  for (const [name, { sizes, oddCycles }] of Object.entries({ idle, busy })) {
-    if (sizes.some((size) => size !== PUBLICATION_BYTES)) leaks.push(`${name}: sizes ${sizes}`)
-    for (const [count, cycles] of oddCycles) leaks.push(`${name}: ${cycles} cycles with ${count}`)
-  }
-  const compare = (what: string, p: number) => {
-    if (p < significance) leaks.push(`${what}: p = ${p.toExponential(1)}`)
-  }
-  compare('idle and busy moments in the cycle differ', ksTwoSample(idle.inCycle, busy.inCycle))
-  compare('idle and busy moments in the slot differ', ksTwoSample(idle.inSlot, busy.inSlot))
-  compare('idle moments in the slot are not uniform', ksUniform(idle.inSlot))
-  compare('busy moments in the slot are not uniform', ksUniform(busy.inSlot))
-  compare('idle moments in the cycle are not uniform', ksUniform(idle.inCycle))
-  compare('busy moments in the cycle are not uniform', ksUniform(busy.inCycle))
-  return leaks
-}
-
-function wholeCycles(
-  rules: CadenceRules,
-  from: number,
-  to: number,
-): { start: number; end: number }[] {
-  const cycles: { start: number; end: number }[] = []
-  let { end: slot } = cycleOf(rules, slotAt(rules, from), rules.publishEvery)
+/** The whole cycles in `[from, to)`. */
+export function cyclesIn(grid: SlotGrid, publishEvery: number, from: number, to: number): Beat[] {
+  const beats: Beat[] = []
+  let { end: slot } = cycleOf(grid, slotAt(grid, from), publishEvery)
   for (;;) {
-    const { end } = cycleOf(rules, slot, rules.publishEvery)
-    if (slotStart(rules, end) > to) return cycles
-    cycles.push({ start: slotStart(rules, slot), end: slotStart(rules, end) })
+    const { end } = cycleOf(grid, slot, publishEvery)
+    if (slotStart(grid, end) > to) return beats
+    beats.push({ start: slotStart(grid, slot), end: slotStart(grid, end) })
     slot = end
   }
 }
 
-function phase(ms: number, period: number): number {
-  return (((ms % period) + period) % period) / period
+/** Beats are in order and do not overlap; there may be pauses between them. */
+export function measureCadence(sightings: readonly Sighting[], beats: readonly Beat[]): Cadence {
+  const counts = beats.map(() => 0)
+  const sizes = new Set<number>()
+  const moments: number[] = []
+  for (const { at, size } of sightings) {
+    const index = beats.findIndex(({ start, end }) => at >= start && at < end)
+    const beat = beats[index]
+    if (beat === undefined) continue
+    counts[index] = (counts[index] ?? 0) + 1
+    sizes.add(size)
+    moments.push((at - beat.start) / (beat.end - beat.start))
+  }
+  const oddBeats = new Map<number, number>()
+  for (const count of counts) {
+    if (count !== 1) oddBeats.set(count, (oddBeats.get(count) ?? 0) + 1)
+  }
+  const minutes = beats.reduce((total, { start, end }) => total + end - start, 0) / 60_000
+  return {
+    sightings: moments.length,
+    beats: beats.length,
+    sizes: [...sizes],
+    oddBeats,
+    perMinute: minutes > 0 ? moments.length / minutes : 0,
+    moments,
+  }
+}
+
+/** What is wrong with a node's own packets, one of `size` bytes due in each slot; empty when nothing is. */
+export function findFlaws(
+  { sizes, oddBeats, moments }: Cadence,
+  size: number,
+  significance = 0.01,
+): string[] {
+  const flaws: string[] = []
+  if (sizes.some((each) => each !== size)) flaws.push(`sizes ${sizes}`)
+  for (const [count, slots] of oddBeats) flaws.push(`${slots} slots with ${count}`)
+  const p = ksUniform(moments)
+  if (p < significance) flaws.push(`moments in the slot are not uniform: p = ${p.toExponential(1)}`)
+  return flaws
+}
+
+/** Whether two samples of moments come from one distribution; empty when nothing speaks against it. */
+export function findShift(
+  what: string,
+  a: readonly number[],
+  b: readonly number[],
+  significance = 0.01,
+): string[] {
+  const p = ksTwoSample(a, b)
+  return p < significance ? [`${what}: p = ${p.toExponential(1)}`] : []
 }

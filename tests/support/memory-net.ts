@@ -30,6 +30,8 @@ export interface MemoryNetworkOptions {
   messageId?: (topic: string, message: Uint8Array) => Uint8Array
   /** Messages of a node whose score fell below GRAYLIST_THRESHOLD are no longer read. */
   graylist?: boolean
+  /** Asked of everything that is sent; what it says true of is lost on its way, and its sender does not know. */
+  drop?: (sent: Sent) => boolean
 }
 
 /** What one node hands to the link towards another, at the moment it does. */
@@ -131,9 +133,9 @@ export class MemoryNetwork {
     what: Pick<Sent, 'kind' | 'name' | 'bytes'>,
     arrive: () => void,
   ): void {
-    const at = this.clock.monotonic()
-    for (const tap of this.#taps) tap({ ...what, at, from: from.nodeId, to: to.nodeId })
-    this.deliver(from, to, arrive)
+    const sent = { ...what, at: this.clock.monotonic(), from: from.nodeId, to: to.nodeId }
+    for (const tap of this.#taps) tap(sent)
+    if (this.options.drop?.(sent) !== true) this.deliver(from, to, arrive)
   }
 
   /** As `send`, for what carries no bytes. */

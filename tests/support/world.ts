@@ -23,6 +23,8 @@ import {
   type PresetName,
 } from '../../src/directory/index.ts'
 import { gossipTopics } from '../../src/gossip/index.ts'
+import type { Emission } from '../../src/mix/index.ts'
+import type { Net } from '../../src/net/index.ts'
 import { Session } from '../../src/node/session.ts'
 import { type MemoryDisk, memoryDisk, openMemoryStore, type Store } from '../../src/store/index.ts'
 import { MemoryNetwork, type MemoryNetworkOptions, type Sent } from './memory-net.ts'
@@ -40,6 +42,17 @@ export interface WorldOptions {
   readonly log?: (node: string) => Logger
   /** Virtual milliseconds that one write to a disk takes, drawn for each; 0 by default. */
   readonly diskMs?: (rng: Rng) => number
+  /** The clock as a node sees it; that of the world by default. */
+  readonly clock?: (node: string, clock: Clock) => Clock
+  /** The net as a node sees it: what a hostile node does with its frames. */
+  readonly netOf?: (node: string, net: Net) => Net
+  /** Hears of every own packet of every node. */
+  readonly onEmission?: (node: string, emission: Emission) => void
+  /**
+   * What a node draws follows from the seed and the moment, not from what it drew before: two worlds of one seed
+   * draw the same wherever they do the same.
+   */
+  readonly drawsByMoment?: boolean
 }
 
 const STEP_MS = 20
@@ -90,6 +103,31 @@ export class World {
 
   rng(purpose: string): Rng {
     return seededRng(`${this.#options.seed}/${purpose}`)
+  }
+
+  /** What the node of this name draws from, after its n-th start. */
+  nodeRng(name: string, start: number): Rng {
+    const purpose = `${name}/${start}`
+    if (this.#options.drawsByMoment !== true) return this.rng(purpose)
+    return momentRng(`${this.#options.seed}/${purpose}`, this.clock)
+  }
+
+  nodeClock(name: string): Clock {
+    return this.#options.clock?.(name, this.clock) ?? this.clock
+  }
+
+  /** Makes the net of a node, in the air. */
+  nodeNet(name: string): ReturnType<typeof memoryNet> {
+    const { netOf } = this.#options
+    const make = memoryNet(this.air)
+    return (ports, options) => {
+      const net = make(ports, options)
+      return netOf?.(name, net) ?? net
+    }
+  }
+
+  emitted(name: string, emission: Emission): void {
+    this.#options.onEmission?.(name, emission)
   }
 
   /** The disk as a node sees it: as slow as the options say. */
@@ -204,6 +242,8 @@ export class WorldNode {
   up = false
   /** How often each kind of public-key work ran. */
   readonly jobs: Partial<Record<JobName, number>> = {}
+  /** Each is told of every own packet at its write. */
+  readonly emissionListeners = new Set<(emission: Emission) => void>()
   #starts = 0
 
   constructor(world: World, name: string) {
@@ -219,8 +259,9 @@ export class WorldNode {
   /** Opens the disk and starts a session on it. */
   async start(): Promise<void> {
     const { world, name } = this
-    const { clock, network } = world
-    const rng = world.rng(`${name}/${this.#starts++}`)
+    const { network } = world
+    const clock = world.nodeClock(name)
+    const rng = world.nodeRng(name, this.#starts++)
     const log = world.log(name)
     const disk = world.disk(name, this.disk)
     this.store = await world.drive(openMemoryStore({ clock, rng, log }, { disk }))
@@ -231,7 +272,11 @@ export class WorldNode {
         log,
         store: this.store,
         jobs: this.#runner(clock, rng),
-        net: memoryNet(world.air),
+        net: world.nodeNet(name),
+        onEmission: (emission) => {
+          world.emitted(name, emission)
+          for (const listener of this.emissionListeners) listener(emission)
+        },
       },
       {
         network,
@@ -310,6 +355,21 @@ export class WorldNode {
   async received(): Promise<string[]> {
     const all = { direction: 'in' as const, reverse: false, from: undefined, limit: 10_000 }
     return (await this.session.conversations.messages(all)).map((message) => message.text)
+  }
+}
+
+/** SHAKE256 over the seed, the moment and how often it drew in it. */
+function momentRng(seed: string, clock: Clock): Rng {
+  let moment = Number.NaN
+  let draws = 0
+  return {
+    bytes: (length) => {
+      const now = clock.monotonic()
+      draws = now === moment ? draws + 1 : 0
+      moment = now
+      const hash = createHash('shake256', { outputLength: length })
+      return new Uint8Array(hash.update(`${seed}/${now}/${draws}`).digest())
+    },
   }
 }
 

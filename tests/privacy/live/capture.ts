@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { establishedSockets } from './proc-net.ts'
 import type { RelayOptions } from './relay.ts'
@@ -9,12 +9,10 @@ const RELAY = fileURLToPath(new URL('./relay-main.ts', import.meta.url))
 /** The relay process of one run. */
 export class Capture {
   readonly #child: ChildProcess
-  readonly #lines: AsyncIterator<string>
   readonly #options: RelayOptions
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, options: RelayOptions) {
+  private constructor(child: ChildProcess, options: RelayOptions) {
     this.#child = child
-    this.#lines = lines
     this.#options = options
   }
 
@@ -23,9 +21,8 @@ export class Capture {
     const child = spawn(process.execPath, [RELAY, file, JSON.stringify(options)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-    if ((await lines.next()).value !== 'ready') throw new Error('the relay did not start')
-    return new Capture(child, lines, options)
+    await once(child.stdout, 'data')
+    return new Capture(child, options)
   }
 
   /** Connections between nodes that do not go through the relay now. */
@@ -39,12 +36,10 @@ export class Capture {
       .map(({ local, remote }) => `${remote} to ${local}`)
   }
 
-  /** Ends the relay; the trace is complete then. Resolves with the connections whose maker was not known. */
-  async stop(): Promise<{ readonly strangers: number }> {
-    const ended = new Promise<void>((resolve) => this.#child.once('close', () => resolve()))
+  /** Ends the relay; the trace is complete then. */
+  async stop(): Promise<void> {
+    const ended = once(this.#child, 'close')
     this.#child.stdin?.end()
-    const { value } = await this.#lines.next()
     await ended
-    return JSON.parse(value ?? '{"strangers":0}') as { strangers: number }
   }
 }

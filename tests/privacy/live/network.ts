@@ -58,7 +58,7 @@ const CONTACTS_TIMEOUT_MS = 600_000
 export async function withLiveNetwork<T, R>(
   options: LiveOptions,
   use: (net: LiveNetwork) => Promise<T>,
-  collect: (dir: string, used: T, strangers: number) => R,
+  collect: (dir: string, used: T) => R,
 ): Promise<R> {
   if (process.platform !== 'linux') {
     throw new Error('the capture needs Linux: it looks up in /proc whose a connection is')
@@ -99,9 +99,9 @@ export async function withLiveNetwork<T, R>(
     options.progress('stopping the nodes …')
     await takeDown(systemClock, state)
     state = undefined
-    const strangers = (await capture?.stop())?.strangers ?? 0
+    await capture?.stop()
     capture = undefined
-    return collect(dir, used, strangers)
+    return collect(dir, used)
   } finally {
     for (const rpc of rpcs) rpc.close()
     if (state !== undefined) await takeDown(systemClock, state)

@@ -6,9 +6,10 @@ import { nodeHome } from '../../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../../daemon/testnet/parameters.ts'
 import type { Network } from '../../../src/directory/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
-import type { Cycles, Emission, Phase, Trace } from '../analysis/trace.ts'
+import { type Cycles, type Emission, firstAt, type Phase, type Trace } from '../analysis/trace.ts'
 import { machineMs } from './machine-clock.ts'
 import { TRACE_FILE, withLiveNetwork } from './network.ts'
+import { STRANGER } from './relay.ts'
 import { processorTicks, type Ticks } from './processor.ts'
 import { schedule } from './schedule.ts'
 import { readTap, type TapLine } from './tap.ts'
@@ -41,7 +42,7 @@ export interface Observation {
   /** What the processors did between two moments. */
   readonly ticks: readonly (Ticks & { readonly from: number; readonly to: number })[]
   readonly sent: number
-  /** Connections that the relay did not see, or whose maker it did not know. */
+  /** Connections that the relay did not see, and chunks in the judged phases of which it did not know whose. */
   readonly unseen: readonly string[]
 }
 
@@ -118,7 +119,7 @@ export function observe(options: ObserveOptions): Promise<Observation> {
       const { looks, sent } = workload
       return { network, originMs, publishEvery, phases, looks, ticks, sent, unseen: [...unseen] }
     },
-    (dir, run, strangers) => {
+    (dir, run) => {
       const { slotMs, layerEpochMs } = run.network.parameters
       const taps = Array.from({ length: options.nodes }, (_, node) =>
         readTap(nodeHome(dir, node, process.env).root),
@@ -131,7 +132,8 @@ export function observe(options: ObserveOptions): Promise<Observation> {
         ),
       )
       const all = taps.flatMap((lines, node) => lines.map((line) => ({ ...line, node })))
-      const unknown = strangers > 0 ? [`${strangers} connections of an unknown process`] : []
+      const trace = readTrace(join(dir, TRACE_FILE))
+      const foreign = run.phases.flatMap((phase) => strangersIn(trace, phase))
       return {
         nodes: options.nodes,
         network: run.network,
@@ -142,7 +144,7 @@ export function observe(options: ObserveOptions): Promise<Observation> {
           publishEvery: run.publishEvery,
         },
         phases: run.phases,
-        trace: readTrace(join(dir, TRACE_FILE)),
+        trace,
         emissions: all.flatMap((line) =>
           line.is === 'own' ? [{ ...line, to: nodeOf.get(line.to) ?? -1 }] : [],
         ),
@@ -153,10 +155,18 @@ export function observe(options: ObserveOptions): Promise<Observation> {
         looks: run.looks,
         ticks: run.ticks,
         sent: run.sent,
-        unseen: [...run.unseen, ...unknown],
+        unseen: [...run.unseen, ...foreign],
       }
     },
   )
+}
+
+function strangersIn(trace: Trace, { from, to }: Phase): string[] {
+  const found: string[] = []
+  for (let i = firstAt(trace, from); i < trace.at.length && trace.at[i]! < to; i++) {
+    if (trace.from[i] === STRANGER || trace.to[i] === STRANGER) found.push(`${trace.bytes[i]} B`)
+  }
+  return found
 }
 
 async function until(at: number, signal: AbortSignal): Promise<void> {

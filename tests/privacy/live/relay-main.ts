@@ -13,5 +13,4 @@ process.stdin.resume()
 process.stdin.on('end', () => {
   relay.close()
   trace.close()
-  process.stdout.write(`${JSON.stringify({ strangers: relay.strangers })}\n`)
 })

@@ -18,13 +18,14 @@ export interface RelayOptions {
   readonly host: string
 }
 
+/** The number of whoever is no node of the testnet, or had hung up before it was looked for. */
+export const STRANGER = 255
+
 /**
  * The observer of all links. Every connection between two nodes goes through it, and of each read it notes the
  * time, both ends and the size, before it passes the bytes on unread. It needs no privileges.
  */
 export class Relay {
-  /** Connections whose maker is no node of the testnet; their traffic is not in the trace. */
-  strangers = 0
   readonly #trace: TraceWriter
   readonly #options: RelayOptions
   readonly #servers: Server[] = []
@@ -55,8 +56,7 @@ export class Relay {
 
   #accept(inbound: Socket, route: Route): void {
     const maker = ownerOf(`${inbound.remoteAddress}:${inbound.remotePort}`, this.#options.dir)
-    const from = maker === undefined ? undefined : Number(maker.replace('node-', ''))
-    if (from === undefined) this.strangers++
+    const from = maker === undefined ? STRANGER : Number(maker.replace('node-', ''))
     const outbound = connect({
       ...route.listening,
       localAddress: this.#options.host,
@@ -67,12 +67,10 @@ export class Relay {
     this.#pass(outbound, inbound, route.node, from)
   }
 
-  #pass(source: Socket, target: Socket, from: number | undefined, to: number | undefined): void {
+  #pass(source: Socket, target: Socket, from: number, to: number): void {
     this.#open.add(source)
     source.on('data', (bytes) => {
-      if (from !== undefined && to !== undefined) {
-        this.#trace.add(machineMs(), from, to, bytes.length)
-      }
+      this.#trace.add(machineMs(), from, to, bytes.length)
       if (!target.write(bytes)) source.pause()
     })
     target.on('drain', () => source.resume())

@@ -10,7 +10,7 @@ export interface PendingRequest {
 }
 
 interface Held extends PendingRequest {
-  /** Probability that no act or reply seen so far belongs to it. */
+  /** Probability that no act seen so far is its act. */
   unmatched: number
 }
 
@@ -24,7 +24,9 @@ interface Act {
 
 export interface CourierViewOptions {
   readonly mixDelayMs: number
+  /** A reply starts this long after the act, and an exponential time of this mean. */
   readonly floorMs: number
+  readonly replyDelayMs: number
   /** Share of the requests whose act can be seen: all but echoes. */
   readonly visibleShare: number
 }
@@ -35,21 +37,20 @@ const LEAST = 1e-7
 
 /**
  * What an observer believes about the requests inside one honest courier: which of them made an act that it sees,
- * and which act or echo a reply belongs to.
+ * and which act or unseen echo a reply belongs to.
  *
- * A request that belongs to nothing seen so far, x delays after it came, is either still to act in a way that can
- * be seen (likelihood v·exp(-x), v the share of such requests) or an echo, which acts unseen, whose reply has not
- * left (likelihood (1 - v)·(1 + y)·exp(-y), y the delays since the earliest possible reply).
+ * A request to which no act belongs x delays after it came is either still to act in a way that can be seen
+ * (likelihood v·exp(-x), v the share of such requests) or an echo (1 - v).
  */
 export class CourierView {
   readonly #options: CourierViewOptions
-  readonly #ages: AgeTables
+  readonly #echoes: Echoes
   #pending: Held[] = []
   #acts: Act[] = []
 
   constructor(options: CourierViewOptions) {
     this.#options = options
-    this.#ages = new AgeTables(options)
+    this.#echoes = new Echoes(options)
   }
 
   get pending(): readonly PendingRequest[] {
@@ -58,21 +59,24 @@ export class CourierView {
 
   /** Takes in a request. Returns the vectors of those that are too old to matter. */
   arrived({ frame, vector, at, mayPublish }: PendingRequest): number[] {
-    const { mixDelayMs, floorMs, visibleShare } = this.#options
+    const { mixDelayMs, visibleShare } = this.#options
     this.#pending.push({ frame, vector, at, mayPublish, unmatched: 1 })
-    const oldest = at - floorMs - MEANS_KEPT * mixDelayMs
+    this.#echoes.add(at)
+    const oldest = at - MEANS_KEPT * mixDelayMs
     if (visibleShare === 1 || (this.#pending[0] as Held).at >= oldest) return []
     return this.#drop((held) => held.at < oldest)
   }
 
   /** Probability of each pending request to have made the act at `at`; sums to 1, or is 0 throughout. */
   shares(at: number, isPublication: boolean): Float64Array {
+    const { mixDelayMs, visibleShare } = this.#options
     const shares = new Float64Array(this.#pending.length)
     let total = 0
     for (let i = 0; i < shares.length; i++) {
       const held = this.#pending[i] as Held
       const may = isPublication ? held.mayPublish : 1
-      const weight = held.unmatched * this.#ages.waiting(at - held.at) * may
+      const waiting = visibleShare === 1 ? 1 : visibleShare * Math.exp((held.at - at) / mixDelayMs)
+      const weight = (held.unmatched * may * waiting) / (waiting + 1 - visibleShare)
       shares[i] = weight
       total += weight
     }
@@ -106,19 +110,11 @@ export class CourierView {
 
   /** A reply starts. Tells for each publication that is looked for how likely it is its reply. */
   replied(at: number, tell: (column: number, share: number) => void): void {
-    const { mixDelayMs, floorMs } = this.#options
+    const { floorMs, replyDelayMs } = this.#options
     const latest = at - floorMs
-    // Rates, in units of one per delay.
-    let total = 0
+    // Rates, in units of one per mean time to reply.
+    let total = this.#echoes.rateAt(at)
     for (const act of this.#acts) if (act.at < latest) total += act.unanswered
-    const echoes = new Float64Array(this.#pending.length)
-    for (let i = 0; i < echoes.length; i++) {
-      const held = this.#pending[i] as Held
-      if (held.at >= latest) break
-      const rate = held.unmatched * this.#ages.replying(at - held.at)
-      echoes[i] = rate
-      total += rate
-    }
     if (total === 0) return
     let isAnyGone = false
     for (const act of this.#acts) {
@@ -128,11 +124,8 @@ export class CourierView {
       if (act.column >= 0) tell(act.column, share)
       if (act.unanswered < LEAST) isAnyGone = true
     }
-    for (let i = 0; i < echoes.length; i++) {
-      const held = this.#pending[i] as Held
-      held.unmatched = Math.max(0, held.unmatched - (echoes[i] as number) / total)
-    }
-    const oldest = latest - 2 * MEANS_KEPT * mixDelayMs
+    this.#echoes.replied(total)
+    const oldest = latest - 2 * MEANS_KEPT * replyDelayMs
     if (!isAnyGone && (this.#acts[0]?.at ?? at) > oldest) return
     this.#acts = this.#acts.filter((act) => act.unanswered >= LEAST && act.at > oldest)
   }
@@ -153,38 +146,76 @@ export class CourierView {
   }
 }
 
-/** What an unmatched request does, by its age, in tables: the exponentials are most of the work otherwise. */
-class AgeTables {
-  readonly #waiting: Float64Array
-  readonly #replying: Float64Array
-  readonly #stepsPerMs: number
+/** The echoes inside a courier: how many of each age have not been answered, in steps of time. */
+class Echoes {
+  readonly #share: number
+  readonly #stepMs: number
+  /** Rate of the reply by age, and its maximum age. */
+  readonly #rates: Float64Array
+  /** Expected number by time of arrival: a ring of steps. */
+  readonly #counts: Float64Array
+  readonly #parts: Float64Array
+  #newest = Number.NEGATIVE_INFINITY
 
-  constructor({ mixDelayMs, floorMs, visibleShare }: CourierViewOptions) {
-    this.#stepsPerMs = STEPS_PER_MEAN / mixDelayMs
-    const steps = visibleShare === 1 ? 1 : Math.ceil((MEANS_KEPT + floorMs / mixDelayMs) * STEPS_PER_MEAN)
-    this.#waiting = new Float64Array(steps + 1)
-    this.#replying = new Float64Array(steps + 1)
-    for (let step = 0; step <= steps; step++) {
-      const x = (step + 0.5) / STEPS_PER_MEAN
-      const y = Math.max(0, x - floorMs / mixDelayMs)
-      const waiting = visibleShare * Math.exp(-x)
-      const echo = (1 - visibleShare) * (1 + y) * Math.exp(-y)
-      this.#waiting[step] = waiting / (waiting + echo)
-      this.#replying[step] = ((echo / (waiting + echo)) * y) / (1 + y)
+  constructor({ mixDelayMs: d, floorMs, replyDelayMs: r, visibleShare }: CourierViewOptions) {
+    this.#share = 1 - visibleShare
+    this.#stepMs = Math.min(d, r) / STEPS_PER_MEAN
+    const kept = floorMs + MEANS_KEPT * Math.max(d, r)
+    // Coarser where replies take long: the rate changes slowly then.
+    this.#stepMs = Math.max(this.#stepMs, kept / 1_024)
+    const steps = this.#share === 0 ? 0 : Math.ceil(kept / this.#stepMs)
+    this.#rates = Float64Array.from({ length: steps }, (_, step) => {
+      const y = (step + 0.5) * this.#stepMs - floorMs
+      if (y <= 0) return 0
+      // Two exponential times, until the act and from it: density over probability of being later.
+      if (Math.abs(r - d) < 1e-9 * d) return y / (d + y)
+      const [fast, slow] = [Math.exp(-y / d), Math.exp(-y / r)]
+      return (r * (slow - fast)) / (r * slow - d * fast)
+    })
+    this.#counts = new Float64Array(steps)
+    this.#parts = new Float64Array(steps)
+  }
+
+  add(at: number): void {
+    if (this.#share === 0) return
+    this.#advance(at)
+    const place = this.#place(this.#newest)
+    this.#counts[place] = (this.#counts[place] as number) + this.#share
+  }
+
+  /** Sum of the rates of all echoes; also what `replied` then shares out. */
+  rateAt(at: number): number {
+    if (this.#share === 0) return 0
+    this.#advance(at)
+    let total = 0
+    for (let age = 0; age < this.#rates.length; age++) {
+      const part =
+        (this.#rates[age] as number) * (this.#counts[this.#place(this.#newest - age)] as number)
+      this.#parts[age] = part
+      total += part
+    }
+    return total
+  }
+
+  /** One reply started, out of all whose rates make `total`. */
+  replied(total: number): void {
+    for (let age = 0; age < this.#parts.length; age++) {
+      const part = this.#parts[age] as number
+      if (part === 0) continue
+      const place = this.#place(this.#newest - age)
+      this.#counts[place] = Math.max(0, (this.#counts[place] as number) - part / total)
     }
   }
 
-  /** Probability that it will act in a way that can be seen. */
-  waiting(ageMs: number): number {
-    return this.#waiting[this.#step(ageMs)] as number
+  #advance(at: number): void {
+    const now = Math.floor(at / this.#stepMs)
+    if (now - this.#newest > this.#counts.length) this.#counts.fill(0)
+    else for (let step = this.#newest + 1; step <= now; step++) this.#counts[this.#place(step)] = 0
+    this.#newest = now
   }
 
-  /** Rate at which its reply starts, it being an echo; one per delay is 1. */
-  replying(ageMs: number): number {
-    return this.#replying[this.#step(ageMs)] as number
-  }
-
-  #step(ageMs: number): number {
-    return Math.min(this.#waiting.length - 1, Math.floor(ageMs * this.#stepsPerMs))
+  #place(step: number): number {
+    const { length } = this.#counts
+    return ((step % length) + length) % length
   }
 }

@@ -14,6 +14,8 @@ export interface LatencyOptions {
   /** Shortest and longest latency of a link, milliseconds. */
   readonly linkMs: readonly [number, number]
   readonly samples: number
+  /** Mean of the exponential part of the time between an act and its reply; `mixDelayMs` in the product. */
+  readonly replyDelayMs?: number
 }
 
 /** One value per sample, milliseconds. The same index is the same packet. */
@@ -35,6 +37,7 @@ export interface Latencies {
 export function simulateLatencies(rng: Rng, options: LatencyOptions): Latencies {
   const { parameters, nodes, linkMs, samples } = options
   const { layers, mixDelayMs } = parameters
+  const { replyDelayMs = mixDelayMs } = options
   const link = () => linkMs[0] + (linkMs[1] - linkMs[0]) * uniform(rng)
   const every = publishEvery(nodes, parameters)
   const out: Latencies = {
@@ -46,7 +49,7 @@ export function simulateLatencies(rng: Rng, options: LatencyOptions): Latencies 
   for (let i = 0; i < samples; i++) {
     let route = 0
     for (let hop = 0; hop < layers; hop++) route += link() + drawDelay(rng, mixDelayMs)
-    let reply = REPLY_FLOOR_MS + drawDelay(rng, mixDelayMs)
+    let reply = REPLY_FLOOR_MS + drawDelay(rng, replyDelayMs)
     for (let hop = 0; hop < layers; hop++) reply += link() + drawDelay(rng, mixDelayMs)
     reply += link()
     out.route[i] = route

@@ -15,6 +15,8 @@ export interface LayeredTrackerPorts {
 export interface LayeredTrackerOptions {
   readonly nodes: number
   readonly mixDelayMs: number
+  /** Mean of the time between an act and its reply, beyond the floor, milliseconds. */
+  readonly replyDelayMs: number
   /** Mixes that work for the observer. */
   readonly isCorrupt: Uint8Array
   /** Share of the requests whose act can be seen. */
@@ -106,6 +108,7 @@ export class LayeredTracker implements Observer {
     const view = (this.#couriers[courier] ??= new CourierView({
       mixDelayMs: this.#options.mixDelayMs,
       floorMs: REPLY_FLOOR_MS,
+      replyDelayMs: this.#options.replyDelayMs,
       visibleShare: this.#ports.replies === undefined ? 1 : this.#options.visibleShare,
     }))
     const vector = this.#take(frame)
@@ -216,7 +219,10 @@ export class LayeredTracker implements Observer {
       this.#targets.shift()
       this.#clear(target.column)
       this.#freeColumns.push(target.column)
-      target.masses = target.masses.slice(0, (this.#ports.replies?.nextDelivery ?? 0) - target.firstDelivery)
+      target.masses = target.masses.slice(
+        0,
+        (this.#ports.replies?.nextDelivery ?? 0) - target.firstDelivery,
+      )
       this.#finished.push(target)
     }
   }
@@ -307,7 +313,8 @@ export class LayeredTracker implements Observer {
     }
     this.#vectors = this.#vectors.widened(to)
     for (const [mix, pool] of this.#pools.entries()) if (pool) this.#pools[mix] = wider(pool)
-    for (const [mix, pool] of this.#lastPools.entries()) if (pool) this.#lastPools[mix] = wider(pool)
+    for (const [mix, pool] of this.#lastPools.entries())
+      if (pool) this.#lastPools[mix] = wider(pool)
     this.#columns = to
     for (let column = to - 1; column >= from; column--) this.#freeColumns.push(column)
   }

@@ -29,6 +29,10 @@ export class LinkedStream {
     return this.#boxes
   }
 
+  get isNamed(): boolean {
+    return this.#namedAfter !== undefined
+  }
+
   /** The log-probabilities of all copies of one box. */
   addBox(copies: readonly Float64Array[]): void {
     for (const logs of copies) {
@@ -59,13 +63,16 @@ export interface Bound {
   readonly censored: boolean
 }
 
-/** The value that `share` of the victims do not exceed. `0 < share < 1`; not for an empty list. */
-export function namedAfterQuantile(verdicts: readonly StreamVerdict[], share: number): Bound {
+/** The value that `share` of the victims do not exceed, within `horizon`. `0 < share < 1`; not for an empty list. */
+export function namedAfterQuantile(
+  verdicts: readonly StreamVerdict[],
+  share: number,
+  horizon: number,
+): Bound {
   const sorted = verdicts
     .map(({ namedAfter }) => namedAfter ?? Number.POSITIVE_INFINITY)
     .toSorted((a, b) => a - b)
   const value = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number
-  const horizon = Math.min(...verdicts.map(({ boxes }) => boxes))
   return value <= horizon ? { value, censored: false } : { value: horizon, censored: true }
 }
 
@@ -75,6 +82,7 @@ export class Calibration {
   #truth = 0
   #squares = 0
   #bits = 0
+  #maxBits = 0
   readonly #entropies: number[] = []
 
   /** `posterior` of one publication and the index of its true origin. */
@@ -90,6 +98,7 @@ export class Calibration {
     this.#truth += p
     this.#squares += squares
     this.#bits += Math.log2(Math.max(p, 1e-300) * probabilities.length)
+    this.#maxBits += Math.log2(probabilities.length)
     this.#entropies.push(entropy)
   }
 
@@ -106,6 +115,11 @@ export class Calibration {
     return this.#squares / this.#count
   }
 
+  /** Entropy of somebody who knows nothing: candidates differ from network to network. */
+  get maxBits(): number {
+    return this.#maxBits / this.#count
+  }
+
   /** Mean of log2(p(truth) · candidates): what a publication really tells. */
   get meanBits(): number {
     return this.#bits / this.#count
@@ -115,4 +129,3 @@ export class Calibration {
     return this.#entropies
   }
 }
-

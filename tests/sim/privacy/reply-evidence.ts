@@ -106,11 +106,7 @@ export class ReplyEvidence {
   }
 
   /** Sum over the node's deliveries of scaling times the belief that it is the reply. */
-  #replies(
-    node: number,
-    { deliveries }: Matching,
-    { masses, firstDelivery }: ReplyTrace,
-  ): number {
+  #replies(node: number, { deliveries }: Matching, { masses, firstDelivery }: ReplyTrace): number {
     const numbers = this.#numbers[node] as number[]
     let sum = 0
     for (let j = lowerBound(numbers, firstDelivery); j < numbers.length; j++) {

@@ -38,14 +38,15 @@ export interface ScenarioResult {
   readonly mixesMean: number
   readonly corruptMean: number
   readonly victims: number
-  readonly candidates: number
   readonly trust: Trust
   readonly publications: number
   readonly entropyMeanBits: number
   readonly entropyP5Bits: number
   readonly maxBits: number
-  /** Mean of log2(p(truth) · candidates) of one publication, and its standard error. */
+  /** Mean of log2(p(truth) · candidates) of one publication: by all evidence, by the path, by replies. */
   readonly bitsPerPublication: number
+  readonly bitsOfPath: number
+  readonly bitsOfReply: number
   readonly meanTruth: number
   readonly meanSquares: number
   readonly linkedMedian: Bound
@@ -62,7 +63,10 @@ export interface ScenarioResult {
 
 /** Elections are drawn anew at least this often, in linked boxes: a stream of days sees many of them. */
 const BOXES_PER_EPOCH = 25
-const KERNEL_SAMPLES = 200_000
+/** Beliefs about replies that are kept until the end of an epoch: 200 MB. */
+const BELIEFS_MAX = 25_000_000
+const REHEARSED_VICTIMS_MAX = 200
+const KERNEL_SAMPLES = 100_000
 const LEAST_PROBABILITY = 1e-12
 /** Small networks differ from each other: fewer are not representative. */
 const WORLDS_MIN = 3
@@ -73,6 +77,7 @@ interface Stage {
   readonly world: World
   readonly isCorrupt: Uint8Array
   readonly isVictim: Uint8Array
+  readonly victims: number
   /** Node to index among the candidates, -1 for corrupt ones. */
   readonly candidateOf: Int32Array
   readonly candidates: number
@@ -87,6 +92,7 @@ class ScenarioRun {
   readonly #scenario: Scenario
   readonly #options: RunOptions
   readonly #every: number
+  readonly #replyDelayMs: number
   readonly #kernels: { route: TimingKernel; reply: TimingKernel; roundTrip: TimingKernel }
   readonly #latency: { p50: number; p95: number }
   readonly #mixes: number[] = []
@@ -97,10 +103,18 @@ class ScenarioRun {
     this.#scenario = scenario
     this.#options = options
     this.#every = publishEveryOf(scenario)
+    this.#replyDelayMs = scenario.replyDelayMs ?? scenario.parameters.mixDelayMs
     const { parameters, nodes } = scenario
     const rng = new FastRng(`${options.seed}/latency/${scenario.id}`)
     const { linkMs } = options
-    const sample = simulateLatencies(rng, { parameters, nodes, linkMs, samples: KERNEL_SAMPLES })
+    const replyDelayMs = this.#replyDelayMs
+    const sample = simulateLatencies(rng, {
+      parameters,
+      nodes,
+      linkMs,
+      samples: KERNEL_SAMPLES,
+      replyDelayMs,
+    })
     const kernel = (values: Float64Array) => new TimingKernel(values, parameters.mixDelayMs)
     this.#kernels = {
       route: kernel(sample.route),
@@ -118,17 +132,20 @@ class ScenarioRun {
       nodes < LARGE_WORLD ? WORLDS_MIN : 1,
       Math.ceil(victims / (nodes - Math.ceil(this.#scenario.corrupt * nodes))),
     )
-    const calibration = new Calibration()
+    const calibration = {
+      all: new Calibration(),
+      path: new Calibration(),
+      reply: new Calibration(),
+    }
     const verdicts: StreamVerdict[] = []
-    let [candidates, corrupt] = [0, 0]
+    let corrupt = 0
     for (let w = 0; w < worlds; w++) {
       const rng = new FastRng(`${this.#options.seed}/${this.#scenario.id}/${w}`)
       const here = Math.ceil((victims - verdicts.length) / (worlds - w))
       const stage = this.#drawStage(rng, here, (w + 0.5) / worlds)
-      candidates = Math.max(candidates, stage.candidates)
       corrupt += (nodes - stage.candidates) / worlds
       const follow = new Follower(stage, trust, calibration, messages)
-      for (let epoch = 1; follow.boxes < messages; epoch++) {
+      for (let epoch = 1; follow.boxes < messages && !follow.isOver; epoch++) {
         const boxes = Math.min(BOXES_PER_EPOCH, messages - follow.boxes)
         this.#playEpoch(rng, stage, epoch, boxes, (seen, from) => follow.add(seen, from))
         follow.endEpoch()
@@ -136,16 +153,16 @@ class ScenarioRun {
       }
       verdicts.push(...follow.verdicts())
     }
-    return this.#summary(calibration, verdicts, trust, candidates, corrupt)
+    return this.#summary(calibration, verdicts, trust, corrupt)
   }
 
   /** Fits the trust on a network of its own. */
   #rehearse(): Trust {
     const rng = new FastRng(`${this.#options.seed}/rehearsal/${this.#scenario.id}`)
-    const stage = this.#drawStage(rng, this.#scenario.nodes, 0.5)
+    const stage = this.#drawStage(rng, REHEARSED_VICTIMS_MAX, 0.5)
     const cases: RehearsedCase[] = []
     for (let epoch = 1; cases.length < this.#options.rehearsed; epoch++) {
-      const perBox = stage.candidates * this.#scenario.parameters.copies
+      const perBox = stage.victims * this.#scenario.parameters.copies
       const left = Math.ceil((this.#options.rehearsed - cases.length) / perBox)
       this.#playEpoch(rng, stage, epoch, Math.min(BOXES_PER_EPOCH, left), (seen, { node }) => {
         cases.push({ truth: stage.candidateOf[node] as number, ...evidence(stage, seen) })
@@ -167,7 +184,9 @@ class ScenarioRun {
       else if (rank < corrupted + victims) isVictim[node] = 1
       candidateOf[node] = rank - corrupted
     }
-    return { world, isCorrupt, isVictim, candidateOf, candidates: nodes - corrupted }
+    const candidates = nodes - corrupted
+    const followed = Math.min(victims, candidates)
+    return { world, isCorrupt, isVictim, victims: followed, candidateOf, candidates }
   }
 
   /** Traffic of one election, watched until `boxes` boxes of each victim and their replies are through. */
@@ -184,7 +203,8 @@ class ScenarioRun {
     const layers = seat(rng, stage.world, epoch, election, parameters)
     const cycleMs = this.#every * slotMs
     const fitting = Math.max(1, Math.floor(layerEpochMs / (cycleMs * copies)))
-    const rounds = Math.min(boxes, fitting)
+    const beliefs = (stage.victims * copies * nodes * reply.longest) / slotMs
+    const rounds = Math.min(boxes, fitting, Math.max(1, Math.floor(BELIEFS_MAX / beliefs)))
     const onObservation = (seen: Observation) => see(seen, traffic.linked(seen.publication))
     const { isCorrupt, isVictim, candidates } = stage
     const replies =
@@ -206,6 +226,7 @@ class ScenarioRun {
             {
               nodes,
               mixDelayMs,
+              replyDelayMs: this.#replyDelayMs,
               isCorrupt,
               visibleShare: 1 - (1 - 1 / this.#every) * (1 - FETCH_SHARE),
               answersPublications: rules.replies === 'alike',
@@ -220,6 +241,7 @@ class ScenarioRun {
         layers,
         slotMs,
         mixDelayMs,
+        replyDelayMs: this.#replyDelayMs,
         layerEpochMs,
         publishEvery: this.#every,
         copies,
@@ -254,13 +276,13 @@ class ScenarioRun {
   }
 
   #summary(
-    calibration: Calibration,
+    calibration: Calibrations,
     verdicts: readonly StreamVerdict[],
     trust: Trust,
-    candidates: number,
     corruptMean: number,
   ): ScenarioResult {
-    const { entropies } = calibration
+    const { entropies } = calibration.all
+    const { messages } = this.#options
     const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
     return {
       scenario: this.#scenario,
@@ -268,17 +290,18 @@ class ScenarioRun {
       mixesMean: mean(this.#mixes),
       corruptMean,
       victims: verdicts.length,
-      candidates,
       trust,
-      publications: calibration.publications,
+      publications: calibration.all.publications,
       entropyMeanBits: mean(entropies),
       entropyP5Bits: quantile(entropies, 0.05),
-      maxBits: Math.log2(candidates),
-      bitsPerPublication: calibration.meanBits,
-      meanTruth: calibration.meanTruth,
-      meanSquares: calibration.meanSquares,
-      linkedMedian: namedAfterQuantile(verdicts, 0.5),
-      linkedP10: namedAfterQuantile(verdicts, 0.1),
+      maxBits: calibration.all.maxBits,
+      bitsPerPublication: calibration.all.meanBits,
+      bitsOfPath: calibration.path.meanBits,
+      bitsOfReply: calibration.reply.meanBits,
+      meanTruth: calibration.all.meanTruth,
+      meanSquares: calibration.all.meanSquares,
+      linkedMedian: namedAfterQuantile(verdicts, 0.5, messages),
+      linkedP10: namedAfterQuantile(verdicts, 0.1, messages),
       namedWrongly: verdicts.filter(({ isWrong }) => isWrong).length,
       verdicts,
       routeP50Ms: this.#latency.p50,
@@ -290,18 +313,25 @@ class ScenarioRun {
   }
 }
 
+/** By all evidence, and by each kind alone. */
+interface Calibrations {
+  readonly all: Calibration
+  readonly path: Calibration
+  readonly reply: Calibration
+}
+
 /** The victims of one network, box after box. */
 class Follower {
   readonly #stage: Stage
   readonly #trust: Trust
-  readonly #calibration: Calibration
+  readonly #calibration: Calibrations
   readonly #messages: number
   readonly #streams = new Map<number, LinkedStream>()
   /** Evidence of boxes whose other copies have not been seen, by node and box. */
   readonly #open = new Map<string, Float64Array[]>()
   #copies = 1
 
-  constructor(stage: Stage, trust: Trust, calibration: Calibration, messages: number) {
+  constructor(stage: Stage, trust: Trust, calibration: Calibrations, messages: number) {
     this.#stage = stage
     this.#trust = trust
     this.#calibration = calibration
@@ -317,12 +347,21 @@ class Follower {
     return Math.min(...[...this.#streams.values()].map(({ boxes }) => boxes))
   }
 
+  /** Every victim has been named. */
+  get isOver(): boolean {
+    return [...this.#streams.values()].every(({ isNamed }) => isNamed)
+  }
+
   add(seen: Observation, { node, box, copy }: LinkedPublication): void {
     const stream = this.#streams.get(node) as LinkedStream
     if (stream.boxes >= this.#messages) return
     const { path, reply } = evidence(this.#stage, seen)
     const probabilities = posterior(path, reply, this.#trust)
-    this.#calibration.add(this.#stage.candidateOf[node] as number, probabilities)
+    const truth = this.#stage.candidateOf[node] as number
+    const { all, path: byPath, reply: byReply } = this.#calibration
+    all.add(truth, probabilities)
+    byPath.add(truth, posterior(path, reply, { ...this.#trust, reply: 0 }))
+    byReply.add(truth, posterior(path, reply, { ...this.#trust, path: 0 }))
     const key = `${node}/${box}`
     const copies = [...(this.#open.get(key) ?? []), probabilities.map(Math.log)]
     this.#open.set(key, copies)

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly corrupt: number
   readonly election: Election
   readonly rules: Rules
+  /** Mean of the exponential part of the time between an act and its reply; undefined: as in the product. */
+  readonly replyDelayMs?: number
   /** Slots of a cycle; undefined: what `publishEvery` says. */
   readonly publishEvery?: number
 }
@@ -61,7 +63,14 @@ function weakened(
   change: Partial<Omit<Scenario, 'rules'>> & { readonly rules?: Partial<Rules> },
 ): Scenario {
   const base = adopted('balanced', change.nodes ?? 50, change.corrupt ?? 0)
-  return { ...base, ...change, id, label, preset: 'custom', rules: { ...base.rules, ...change.rules } }
+  return {
+    ...base,
+    ...change,
+    id,
+    label,
+    preset: 'custom',
+    rules: { ...base.rules, ...change.rules },
+  }
 }
 
 /** The setting of the research note (appendix A): one packet per two seconds, no replies, every exit visible. */
@@ -122,6 +131,8 @@ export const WEAK_SCENARIOS: readonly Scenario[] = [
     corrupt: 0.25,
     rules: { copyRoutes: 'same' },
   }),
+  weakened('balanced-late-5', 'balanced, replies 5 s later on average', { replyDelayMs: 5_000 }),
+  weakened('balanced-late-10', 'balanced, replies 10 s later on average', { replyDelayMs: 10_000 }),
 ]
 
 export function publishEveryOf({ publishEvery: fixed, nodes, parameters }: Scenario): number {

@@ -29,6 +29,8 @@ export interface TrafficOptions {
   readonly layers: readonly (readonly SimPlace[])[]
   readonly slotMs: number
   readonly mixDelayMs: number
+  /** Mean of the exponential part of the time between an act and its reply, milliseconds. */
+  readonly replyDelayMs: number
   readonly layerEpochMs: number
   readonly publishEvery: number
   readonly copies: number
@@ -297,7 +299,7 @@ export class Traffic {
       this.#release(packet)
       return
     }
-    const delay = REPLY_FLOOR_MS + drawDelay(this.#rng, this.#options.mixDelayMs)
+    const delay = REPLY_FLOOR_MS + drawDelay(this.#rng, this.#options.replyDelayMs)
     this.#queue.push(at + delay, (packet << 2) | REPLY)
   }
 

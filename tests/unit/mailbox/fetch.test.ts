@@ -1,14 +1,19 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type BoxBytes, toHex } from '../../../src/base/index.ts'
-import { decodeFetch, encodeFetch, encodeFetchAnswer } from '../../../src/mailbox/fetch-codec.ts'
-import { FETCH_ANSWER_BYTES, notFoundQuorum } from '../../../src/mailbox/index.ts'
+import { type BoxBytes, type NodeId, toHex } from '../../../src/base/index.ts'
+import { FETCH_ROUNDS } from '../../../src/mailbox/constants.ts'
+import { encodeFetchAnswer } from '../../../src/mailbox/fetch-codec.ts'
+import { notFoundQuorum } from '../../../src/mailbox/index.ts'
+import { answerSealedFetch } from '../../../src/mailbox/sealed-fetch.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { Carrier } from './carrier.ts'
 import {
   addressOf,
   box,
   conflict,
-  nodeIdAt,
+  NETWORK,
   publication,
+  requestSeedOf,
   signal,
   TODAY,
   world,
@@ -21,115 +26,188 @@ async function sixNodes(options: Partial<WorldOptions> = {}) {
   const made = world({ nodes: 6, keepers: 3, ...options })
   worlds.push(made)
   const nodes = await Promise.all([0, 1, 2, 3, 4, 5].map((at) => made.add(at)))
+  const carrier = new Carrier()
+  for (const { nodeId, mailbox } of nodes) carrier.put(nodeId, mailbox)
+  type Node = (typeof nodes)[number]
   /** Nodes that keep a box, and one that does not. */
   const around = (each: BoxBytes) => {
     const keepers = nodes.filter(({ placement }) => placement.isKeeper(addressOf(each), TODAY))
     return { keepers, reader: nodes.find((node) => !keepers.includes(node))! }
   }
-  return { ...made, nodes, around }
+  const fetch = (reader: Node, each: BoxBytes, how: { day?: number; isAudit?: boolean } = {}) => {
+    const { mailbox } = reader
+    const lookUp = mailbox.fetch(addressOf(each), how.day ?? TODAY, signal, {
+      isAudit: how.isAudit ?? false,
+    })
+    return carrier.until(mailbox, lookUp)
+  }
+  return { ...made, nodes, carrier, around, fetch }
 }
+
+/** A keeper that opens questions and answers what it likes. */
+function liar(node: NodeId, answer: (request: Uint8Array) => Uint8Array) {
+  const ports = {
+    rng: seededRng(`liar ${toHex(node)}`),
+    answer: async (r: Uint8Array) => answer(r),
+  }
+  const options = { networkId: NETWORK, requestSeed: requestSeedOf(node) }
+  return { answerSealed: (sealed: Uint8Array) => answerSealedFetch(ports, options, sealed) }
+}
+
+const claims = (count: number, bytes?: BoxBytes) => () =>
+  encodeFetchAnswer({ count, box: bytes }, seededRng(1))
 
 afterEach(async () => {
   await Promise.all(worlds.splice(0).map((each) => each.close()))
 })
 
-describe('fetching', () => {
+describe('a look-up', () => {
   it('finds a box that only one keeper has', async () => {
-    const { settle, around } = await sixNodes()
+    const { around, fetch } = await sixNodes()
     for (let round = 0; round < 5; round++) {
       const one = box()
       const { keepers, reader } = around(one)
       await keepers[round % 3]!.mailbox.accept(publication(one), 'gossip')
-      const result = await settle(reader.mailbox.fetch(addressOf(one), TODAY, signal))
-      expect(result).toEqual({ status: 'found', boxes: [one] })
+      expect(await fetch(reader, one)).toEqual({ status: 'found', boxes: [one] })
     }
   })
 
-  it('finds its own copy without asking anybody', async () => {
-    const { nodes, net, settle } = await sixNodes()
+  it('finds the own copy without asking anybody', async () => {
+    const { nodes, carrier, fetch } = await sixNodes()
     const one = box()
     await nodes[0]!.mailbox.accept(publication(one), 'gossip')
-    net.setOnline(nodes[0]!.nodeId, false)
-    const result = await settle(nodes[0]!.mailbox.fetch(addressOf(one), TODAY, signal))
-    expect(result).toEqual({ status: 'found', boxes: [one] })
+    const lookUp = nodes[0]!.mailbox.fetch(addressOf(one), TODAY, signal)
+    expect(await lookUp).toEqual({ status: 'found', boxes: [one] })
+    expect(await fetch(nodes[0]!, one)).toEqual({ status: 'found', boxes: [one] })
+    expect(carrier.asked).toEqual([])
+  })
+
+  it('waits until a slot takes its question', async () => {
+    const { around, carrier } = await sixNodes()
+    const one = box()
+    const { keepers, reader } = around(one)
+    for (const { mailbox } of keepers) await mailbox.accept(publication(one), 'gossip')
+    let result: unknown
+    const lookUp = reader.mailbox.fetch(addressOf(one), TODAY, signal)
+    lookUp.then((found) => (result = found)).catch(() => undefined)
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    expect(result).toBeUndefined()
+    await carrier.carry(reader.mailbox)
+    expect(await lookUp).toEqual({ status: 'found', boxes: [one] })
+    expect(carrier.asked).toHaveLength(1)
   })
 
   it('returns both boxes of a conflict', async () => {
-    const { settle, around } = await sixNodes()
+    const { around, fetch } = await sixNodes()
     const pair = conflict(2)
     const { keepers, reader } = around(pair[0]!)
     for (const each of pair) await keepers[0]!.mailbox.accept(publication(each), 'gossip')
-    const result = await settle(reader.mailbox.fetch(addressOf(pair[0]!), TODAY, signal))
-    expect(result).toEqual({ status: 'found', boxes: pair })
+    expect(await fetch(reader, pair[0]!)).toEqual({ status: 'found', boxes: pair })
   })
 
   it('believes that a box does not exist only when more than half of the keepers say so', async () => {
-    const { settle, around, net } = await sixNodes()
+    const { around, carrier, fetch } = await sixNodes()
     expect([1, 2, 3, 8].map(notFoundQuorum)).toEqual([1, 2, 2, 5])
     const one = box()
     const { keepers, reader } = around(one)
-    const fetch = () => settle(reader.mailbox.fetch(addressOf(one), TODAY, signal))
-    expect(await fetch()).toEqual({ status: 'not-found', asked: 3 })
-    net.setOnline(keepers[0]!.nodeId, false)
-    expect(await fetch()).toEqual({ status: 'not-found', asked: 2 })
-    net.setOnline(keepers[1]!.nodeId, false)
-    expect(await fetch()).toEqual({ status: 'unreachable', asked: 1 })
+    expect(await fetch(reader, one)).toEqual({ status: 'not-found', asked: 3 })
+    carrier.put(keepers[0]!.nodeId, undefined)
+    expect(await fetch(reader, one)).toEqual({ status: 'not-found', asked: 2 })
+    carrier.put(keepers[1]!.nodeId, undefined)
+    expect(await fetch(reader, one)).toEqual({ status: 'unreachable', asked: 1 })
   })
 
-  it('blames a keeper that answers with another box, a forged one or one of another day', async () => {
-    const made = world({ nodes: 6, keepers: 6 })
-    worlds.push(made)
-    const reader = await made.add(0)
+  it('is not ended by keepers that deny a box, as long as one honest keeper has it', async () => {
+    const { around, carrier, fetch } = await sixNodes()
+    for (let round = 0; round < 4; round++) {
+      const one = box()
+      const { keepers, reader } = around(one)
+      await keepers[2]!.mailbox.accept(publication(one), 'gossip')
+      for (const { nodeId } of keepers.slice(0, 2)) carrier.put(nodeId, liar(nodeId, claims(0)))
+      expect(await fetch(reader, one)).toEqual({ status: 'found', boxes: [one] })
+      for (const { nodeId, mailbox } of keepers) carrier.put(nodeId, mailbox)
+    }
+  })
+
+  it('does not count keepers that answer with another box, a forged one, or nonsense', async () => {
+    const { around, carrier, fetch } = await sixNodes()
     const one = box()
+    const { keepers, reader } = around(one)
     const forged = one.slice() as BoxBytes
     forged[100]! ^= 1
-    const answers = [box(), forged, one]
-    for (const at of [1, 2, 3, 4, 5]) {
-      const link = made.net.join(nodeIdAt(at))
-      link.requests.handle(
-        'mailbox/fetch',
-        { maxRequestBytes: 100, maxConcurrentPerPeer: 9 },
-        async () => encodeFetchAnswer({ count: 1, box: answers[at - 1] }, seededRng(at)),
-      )
+    const nonsense = () => new Uint8Array(2_050).fill(0xff)
+    const answers = [claims(1, box()), claims(1, forged), nonsense]
+    for (const [at, { nodeId }] of keepers.entries()) {
+      carrier.put(nodeId, liar(nodeId, answers[at]!))
     }
-    // Published a day earlier by the asker's account: the box that exists is not the one asked for.
-    const result = await made.settle(reader.mailbox.fetch(addressOf(one), TODAY - 1, signal))
-    expect(result.status).toBe('unreachable')
-    const blamed = [1, 2, 3].map((at) => reader.link.peers.penalties.get(toHex(nodeIdAt(at))))
-    expect(blamed).toEqual([10, 10, 10])
+    expect(await fetch(reader, one)).toEqual({ status: 'unreachable', asked: 0 })
   })
 
-  it('ends when it is aborted', async () => {
-    const { around, settle } = await sixNodes()
+  it('does not take a box of another day than the one it asked for', async () => {
+    const { nodes, carrier, fetch } = await sixNodes({ keepers: 6 })
+    const one = box()
+    for (const { nodeId } of nodes) carrier.put(nodeId, liar(nodeId, claims(1, one)))
+    const result = await fetch(nodes[0]!, one, { day: TODAY - 1 })
+    expect(result.status).toBe('unreachable')
+  })
+
+  it('blames no keeper: who was blamed for a wrong answer would know who had asked', async () => {
+    const { around, carrier, fetch } = await sixNodes()
+    const one = box()
+    const { keepers, reader } = around(one)
+    for (const { nodeId } of keepers) carrier.put(nodeId, liar(nodeId, claims(1, box())))
+    for (let round = 0; round < 10; round++) await fetch(reader, one)
+    expect(carrier.asked.length).toBeGreaterThan(50)
+    expect([...reader.link.peers.penalties]).toEqual([])
+  })
+
+  it('asks again who gave no answer, once per round, and nobody else', async () => {
+    const { around, carrier, fetch } = await sixNodes()
+    const one = box()
+    const { keepers, reader } = around(one)
+    const [silent, ...others] = keepers
+    carrier.put(silent!.nodeId, undefined)
+    await fetch(reader, one)
+    const times = (node: NodeId) => carrier.asked.filter((id) => toHex(id) === toHex(node)).length
+    expect(times(silent!.nodeId)).toBe(FETCH_ROUNDS)
+    expect(others.map(({ nodeId }) => times(nodeId))).toEqual([1, 1])
+  })
+
+  it('asks the keepers in an order that nobody can predict', async () => {
+    const { around, carrier, fetch } = await sixNodes()
     const one = box()
     const { reader } = around(one)
-    const controller = new AbortController()
-    const fetch = reader.mailbox.fetch(addressOf(one), TODAY, controller.signal)
-    fetch.catch(() => undefined)
-    controller.abort(new Error('enough'))
-    await expect(settle(fetch)).rejects.toThrow(Error)
-  })
-
-  it('gets answers of one size, found or not, that differ where there is no box', async () => {
-    const { nodes } = await sixNodes()
-    const one = box()
-    await nodes[0]!.mailbox.accept(publication(one), 'gossip')
-    const ask = (which: number, address = addressOf(one)) =>
-      nodes[0]!.mailbox.answerFetch(encodeFetch({ address, which }))
-    const absent = addressOf(box())
-    const answers = [await ask(0), await ask(1), await ask(0, absent), await ask(0, absent)]
-    expect(answers.map((answer) => answer.length)).toEqual(Array(4).fill(FETCH_ANSWER_BYTES))
-    expect(toHex(answers[2]!)).not.toBe(toHex(answers[3]!))
-  })
-
-  it('refuses requests of another form', () => {
-    const good = encodeFetch({ address: addressOf(box()), which: 1 })
-    expect(encodeFetch(decodeFetch(good))).toEqual(good)
-    for (let length = 0; length < good.length; length++) {
-      expect(() => decodeFetch(good.slice(0, length))).toThrow(Error)
+    const first = new Set<string>()
+    for (let round = 0; round < 24; round++) {
+      const before = carrier.asked.length
+      await fetch(reader, one)
+      first.add(toHex(carrier.asked[before]!))
     }
-    expect(() => decodeFetch(Uint8Array.of(...good, 0))).toThrow(Error)
-    expect(() => decodeFetch(good.with(0, 2))).toThrow(Error)
-    expect(() => decodeFetch(good.with(33, 2))).toThrow(Error)
+    expect(first.size).toBe(3)
+  })
+})
+
+describe('an audit', () => {
+  it('asks the keepers although the box is here', async () => {
+    const { around, carrier, fetch } = await sixNodes()
+    const one = box()
+    const { keepers, reader } = around(one)
+    await reader.mailbox.accept(publication(one), 'gossip')
+    expect(await fetch(reader, one, { isAudit: true })).toEqual({ status: 'not-found', asked: 3 })
+    expect(carrier.asked).toHaveLength(3)
+    await keepers[0]!.mailbox.accept(publication(one), 'gossip')
+    expect(await fetch(reader, one, { isAudit: true })).toEqual({ status: 'found', boxes: [one] })
+  })
+
+  it('by a keeper counts only what the others say', async () => {
+    const { around, carrier, fetch } = await sixNodes()
+    const one = box()
+    const { keepers } = around(one)
+    const [self, other] = keepers
+    await self!.mailbox.accept(publication(one), 'gossip')
+    carrier.put(other!.nodeId, undefined)
+    const result = await fetch(self!, one, { isAudit: true })
+    expect(result).toEqual({ status: 'unreachable', asked: 1 })
+    expect(carrier.asked.map(toHex)).not.toContain(toHex(self!.nodeId))
   })
 })

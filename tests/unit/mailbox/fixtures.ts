@@ -6,8 +6,10 @@ import {
   equalBytes,
   type NodeId,
   silentLogger,
+  toHex,
   u32be,
 } from '../../../src/base/index.ts'
+import { x25519PublicKey } from '../../../src/crypto/index.ts'
 import { OwnPlacement, PlacementIndex, PRESETS } from '../../../src/directory/index.ts'
 import { Mailbox, type PublicationPort } from '../../../src/mailbox/index.ts'
 import { memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
@@ -89,6 +91,11 @@ export const publications: PublicationPort = {
 
 export function nodeIdAt(index: number): NodeId {
   return asNodeId(seededRng(`id ${index}`).bytes(32))
+}
+
+/** What opens the questions to a node. */
+export function requestSeedOf(node: NodeId): Uint8Array {
+  return seededRng(`request ${toHex(node)}`).bytes(32)
 }
 
 export interface WorldOptions {

@@ -15,6 +15,7 @@ import { openMemoryStore } from '../../../src/store/index.ts'
 import { boxHash, verifyBox } from '../../../src/stream/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { Carrier } from './carrier.ts'
 import {
   addressOf,
   box,
@@ -281,8 +282,10 @@ describe('fetching', () => {
     await source.mailbox.accept(publication(one), 'gossip')
     await made.clock.advance(11_000)
     await made.settle(victim.mailbox.reconcileHot(source.nodeId, signal))
-    made.net.setOnline(source.nodeId, false)
-    const result = await made.settle(victim.mailbox.fetch(addressOf(one), TODAY, signal))
-    expect(result.status).not.toBe('found')
+    expect(await victim.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: false }])
+    // No keeper is here to answer.
+    const lookUp = victim.mailbox.fetch(addressOf(one), TODAY, signal)
+    const result = await new Carrier().until(victim.mailbox, lookUp)
+    expect(result.status).toBe('unreachable')
   })
 })

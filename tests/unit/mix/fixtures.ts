@@ -5,10 +5,18 @@ import {
   type Clock,
   type NodeId,
   type Rng,
+  silentLogger,
   uniform,
 } from '../../../src/base/index.ts'
 import type { Layers, MixPlace } from '../../../src/mix/index.ts'
+import {
+  type MemoryDisk,
+  memoryDisk,
+  openMemoryStore,
+  type Store,
+} from '../../../src/store/index.ts'
 import { BOX_BYTES } from '../../../src/stream/index.ts'
+import { seededRng } from '../../support/seeded-rng.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
 
 const DAY_MS = 86_400_000
@@ -97,4 +105,32 @@ export function tally<Value>(sample: readonly Value[], values: readonly Value[])
   const counts = new Map<Value, number>(values.map((value) => [value, 0]))
   for (const value of sample) counts.set(value, (counts.get(value) ?? 0) + 1)
   return values.map((value) => counts.get(value) as number)
+}
+
+/** A store over memory whose writes are counted and can fail. */
+export async function countedStore(
+  clock: Clock,
+  options: { disk?: MemoryDisk; rng?: Rng } = {},
+): Promise<{ store: Store; writes: number; fails: boolean }> {
+  const disk = options.disk ?? memoryDisk()
+  const counted = { store: undefined as unknown as Store, writes: 0, fails: false }
+  const inner = disk.engine
+  const engine: MemoryDisk['engine'] = {
+    get: (key) => inner.get(key),
+    iterate: (range) => inner.iterate(range),
+    keys: (range) => inner.keys(range),
+    compact: () => inner.compact(),
+    approximateBytes: (from, to) => inner.approximateBytes(from, to),
+    close: () => inner.close(),
+    write: async (operations) => {
+      counted.writes++
+      if (counted.fails) throw new Error('the disk is gone')
+      await inner.write(operations)
+    },
+  }
+  const rng = options.rng ?? seededRng('store')
+  const ports = { clock, rng, log: silentLogger }
+  counted.store = await openMemoryStore(ports, { disk: { ...disk, engine } })
+  counted.writes = 0
+  return counted
 }
