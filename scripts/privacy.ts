@@ -33,6 +33,7 @@ if (rest.length > 0 || (what !== 'traces' && what !== 'latency')) {
   fail(`there is nothing called ${positionals.join(' ')}; there are: traces, latency`)
 }
 
+let quietUntil = 0
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => stop.abort(new Error('interrupted')))
@@ -78,7 +79,11 @@ function fail(message: string): never {
   process.exit(2)
 }
 
-/** One line that is written over on a terminal; nothing elsewhere, where it would only fill a log. */
+/** One line that is written over on a terminal; elsewhere a line a minute. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
+  else if (text !== '' && performance.now() >= quietUntil) {
+    process.stderr.write(`${text}\n`)
+    quietUntil = performance.now() + 60_000
+  }
 }

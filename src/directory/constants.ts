@@ -15,8 +15,8 @@ export const URI_PREFIX = 'hearsay:join/'
 /** 4 of 2048 words: 44 bits of the network id, to compare by voice. */
 export const NETWORK_WORDS = 4
 
-/** A descriptor with its signature and X-Wing keys. */
-export const MAX_DESCRIPTOR_BYTES = 6_144
+/** A descriptor with its signature: four X-Wing keys and all other fields at their limit. */
+export const MAX_DESCRIPTOR_BYTES = 6_400
 export const MAX_ADDRESSES = 8
 /** Multiaddr without a peer id, ASCII. */
 export const MAX_ADDRESS_BYTES = 128

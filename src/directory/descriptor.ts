@@ -91,7 +91,7 @@ export function issueDescriptor(
  */
 export function readDescriptor(bytes: Uint8Array): Descriptor {
   if (bytes.length > MAX_DESCRIPTOR_BYTES) {
-    throw new HearsayError('too-large', 'a descriptor is at most 6144 bytes')
+    throw new HearsayError('too-large', 'descriptor above its size limit')
   }
   if (bytes.length <= SIGNATURE_BYTES) throw fault('length')
   const body = bytes.subarray(0, bytes.length - SIGNATURE_BYTES)

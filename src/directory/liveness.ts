@@ -107,9 +107,10 @@ export class Liveness {
     const last = this.#heard.get(key)
     if (last !== undefined && placeOf(beat) <= placeOf(last)) return 'ignore'
     const lateMs = clock.now() - endOf(beat)
-    // Nobody may be told of a farewell a moment too late: it holds for who has heard of the node.
-    const isLate = lateMs > CLOCK_TOLERANCE_MS && !(beat.isLeaving && last !== undefined)
-    if (isLate || this.#isAhead(beat) || !isCandidate(beat.nodeId)) return 'ignore'
+    // As long as it outranks a heartbeat that may still be worth something.
+    const latestMs = this.#latestMs + (beat.isLeaving ? FAREWELL_TURNS * HEARTBEAT_TURN_MS : 0)
+    const isInTime = lateMs <= latestMs && !this.#isAhead(beat)
+    if (!isInTime || !isCandidate(beat.nodeId)) return 'ignore'
     if (!isHeartbeatSigned(this.#networkId, beat, bytes)) return 'reject'
     const now = clock.monotonic()
     if (now - this.#lastHeardAt > this.#patienceMs) this.#since = now
@@ -152,14 +153,17 @@ export class Liveness {
     return HEARTBEATS_MISSED * this.periodMs
   }
 
+  /** How long after its turn a heartbeat is taken, whatever the clocks. */
+  get #latestMs(): number {
+    return Math.max(CLOCK_TOLERANCE_MS, this.#patienceMs)
+  }
+
   /**
-   * By how much earlier it counts as heard: a late one is worth less, down to nothing where it is not taken any
-   * more. Dated at that edge it would else make a node be here for those who got it a moment before the others.
+   * By how much earlier a late one counts as heard: when it is not taken any more it and all before it are worth
+   * nothing. Else a date at that edge would make a node be here for those who got it a moment before the others.
    */
   #discountMs(lateMs: number): number {
-    const patience = this.#patienceMs
-    const free = Math.max(0, CLOCK_TOLERANCE_MS - patience)
-    return Math.max(0, lateMs - free) * Math.max(1, patience / CLOCK_TOLERANCE_MS)
+    return Math.max(0, lateMs - (this.#latestMs - this.#patienceMs))
   }
 
   /** True when a neighbour took it. */

@@ -1,6 +1,5 @@
 import {
   type Address,
-  ADDRESS_BYTES,
   asAddress,
   type BoxBytes,
   equalBytes,
@@ -12,6 +11,7 @@ import {
   shuffled,
   uniformInt,
 } from '../base/index.ts'
+import { randomKey, signKeyPairFromSeed } from '../crypto/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import { FETCH_PARALLEL, FETCH_ROUNDS } from './constants.ts'
@@ -88,7 +88,7 @@ export class BoxFetch {
   idleQuestion(): KeeperQuestion | undefined {
     const { placement, rng, shelf } = this.#ports
     const heard = shelf.hot.sample(rng)
-    const address = heard?.address ?? asAddress(rng.bytes(ADDRESS_BYTES))
+    const address = heard?.address ?? absentAddress(rng)
     const day = heard === undefined ? 0 : heard.expiryDay - this.#options.ttlDays
     const others = placement.keepers(address, day).filter((node) => !this.#isSelf(node))
     if (others.length === 0) return undefined
@@ -279,6 +279,11 @@ export class BoxFetch {
       return false
     }
   }
+}
+
+/** A key as all addresses are one: of random bytes its keeper could tell that nobody means them. */
+function absentAddress(rng: Rng): Address {
+  return asAddress(signKeyPairFromSeed(randomKey(rng)).publicKey)
 }
 
 /** Opens it as if somebody waited: an answer that costs nothing would take less time. */

@@ -104,6 +104,7 @@ export class Mix {
   readonly geometry: Geometry
   readonly #ports: MixPorts
   readonly #options: MixOptions
+  readonly #self: NodeId
   readonly #tasks: TaskGroup
   readonly #counts = new MixCounts()
   readonly #monitor = new ReplyMonitor()
@@ -134,6 +135,8 @@ export class Mix {
     this.geometry = geometry
     this.#ports = ports
     this.#options = options
+    // Once: where this node stands is found out anew with each question, and every frame asks who it is.
+    this.#self = ports.directory.self.nodeId
     this.#tasks = new TaskGroup(log)
     this.#keys = new KeyRing({ clock, rng, log, store }, options)
     this.#replays = new ReplaySet({ store, clock })
@@ -151,7 +154,7 @@ export class Mix {
         onFrame: (from, frame) => this.#onFrame(from, frame),
       },
       {
-        self: ports.directory.self.nodeId,
+        self: this.#self,
         frameBytes: frameBytes(geometry),
         lingerMs: patienceMs,
       },
@@ -267,7 +270,7 @@ export class Mix {
       poolPerMix: mixes.size === 0 ? 0 : (2 * nodes * hops * mixDelayMs) / (slotMs * mixes.size),
       replyRate: this.#monitor.rate,
       state: this.#state(layers),
-      isMix: mixes.has(toHex(this.#ports.directory.self.nodeId)),
+      isMix: mixes.has(toHex(this.#self)),
       links: {
         open: wanted.filter((node) => this.#links.isOpen(node)).length,
         wanted: wanted.length,
@@ -304,7 +307,7 @@ export class Mix {
     const { directory } = this.#ports
     const running = (this.#layers() ?? []).map((layer) => layer.map((mix) => mix.nodeId))
     const sets = [running, directory.nextMixes()]
-    return linksOf(sets, { self: directory.self.nodeId, everybody: directory.nodes() })
+    return linksOf(sets, { self: this.#self, everybody: directory.nodes() })
   }
 
   #build(
@@ -337,8 +340,8 @@ export class Mix {
     { route, back }: { readonly route: readonly MixNode[]; readonly back: readonly MixNode[] },
     settle: (answer: Uint8Array | undefined) => void,
   ): BuiltPacket {
-    const { directory, rng } = this.#ports
-    const surb = createSurb(rng, this.geometry, this.#hops(back), directory.self.nodeId)
+    const { rng } = this.#ports
+    const surb = createSurb(rng, this.geometry, this.#hops(back), this.#self)
     const plaintext = new Uint8Array(this.geometry.plaintextBytes)
     plaintext.set(surb.bytes)
     plaintext.set(encodeRequest(rng, request), this.geometry.surbBytes)
@@ -407,7 +410,7 @@ export class Mix {
   }
 
   #isAllowed(from: NodeId): boolean {
-    if (equalBytes(from, this.#ports.directory.self.nodeId)) return true
+    if (equalBytes(from, this.#self)) return true
     // Ids cost nothing: with an allowance for each, a stranger would take a new one whenever the old is used up.
     const payer = this.#ports.directory.isKnown(from) ? from : STRANGERS
     if (this.#quota.take(payer)) return true
@@ -437,7 +440,7 @@ export class Mix {
     if (known !== undefined) return known
     const nodes = directory.nodes().length
     const { slack } = this.#options
-    const fresh = allowanceOf(peer, directory.self.nodeId, this.#allowedBy, { nodes, slack })
+    const fresh = allowanceOf(peer, this.#self, this.#allowedBy, { nodes, slack })
     this.#allowances.set(key, fresh)
     return fresh
   }

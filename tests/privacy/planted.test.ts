@@ -97,13 +97,14 @@ describe('a planted leak is found', () => {
         sleep: (ms, signal) => clock.sleep(ms + (stage.isBusy(name) ? 20 : 0), signal),
       }),
     })
-    const run = await rehearse({ ...PLAIN, seed: 'late', plant })
+    const run = await rehearse({ ...PLAIN, pairs: 3, seed: 'late', plant })
     expect(findings(run, WITHOUT_COPIES)).toContain('moments in the slot')
   })
 
   it('a gap between copies that depends on the queue', async () => {
     const run = await rehearse({
       ...COPIES,
+      pairs: 3,
       seed: 'gap',
       plantInto: ({ session }) => {
         const honest = session.publishEvery
@@ -119,7 +120,7 @@ describe('a planted leak is found', () => {
     vi.spyOn(CyclePlan.prototype, 'enter').mockImplementation(
       (slot, publishEvery) => slot % publishEvery === 0,
     )
-    const run = await rehearse({ ...PLAIN, seed: 'order' })
+    const run = await rehearse({ ...PLAIN, pairs: 3, seed: 'order' })
     // Also to somebody who only listens to gossip.
     expect(findings(run, WITHOUT_COPIES)).toEqual([
       'positions of the publishing slot',
@@ -139,7 +140,7 @@ describe('a planted leak is found', () => {
       })
       return undefined
     }
-    const run = await rehearse({ ...PLAIN, seed: 'skip', plant })
+    const run = await rehearse({ ...PLAIN, pairs: 1, seed: 'skip', plant })
     expect(findings(run, WITHOUT_COPIES)).toContain('slots without a packet')
     expect(cadence(run, run.phases).missing / cadence(run, run.phases).nodeSlots).toBeLessThan(0.02)
   })
@@ -153,7 +154,7 @@ describe('a planted leak is found', () => {
       if (request.kind === kind) plaintext.fill(0, 0, surbBytes)
       arrive.call(this, plaintext)
     })
-    const run = await rehearse({ ...PLAIN, seed: kind })
+    const run = await rehearse({ ...PLAIN, pairs: 1, seed: kind })
     expect(findings(run, WITHOUT_COPIES)).toContain('frames in against frames out')
   })
 })

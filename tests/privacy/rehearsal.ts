@@ -1,7 +1,5 @@
-import { type BoxBytes, type Rng, toHex } from '../../src/base/index.ts'
-import { PUBLICATION_HEADER_BYTES } from '../../src/gossip/constants.ts'
-import { publicationId } from '../../src/gossip/index.ts'
-import { BOX_BYTES } from '../../src/stream/index.ts'
+import { type Rng, toHex } from '../../src/base/index.ts'
+import { Publications } from '../support/capture.ts'
 import type { Sent } from '../support/memory-net.ts'
 import { seededRng } from '../support/seeded-rng.ts'
 import { World, type WorldNode, type WorldOptions } from '../support/world.ts'
@@ -62,19 +60,18 @@ const DEPTH = 4
  */
 export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   const emissions: (Omit<Emission, 'to'> & { kind: string; to: string })[] = []
+  const nodes: WorldNode[] = []
   const stage: Stage = {
     isBusy: (name) => {
-      const node = world?.nodes.find((each) => each.name === name)
+      const node = nodes.find((each) => each.name === name)
       return node?.up === true && node.session.conversations.depth().queued > 1
     },
     rng: seededRng(`${options.seed}/planted`),
   }
-  let world: World | undefined
-  const planted = options.plant?.(stage) ?? {}
-  world = new World({
+  const world = new World({
     seed: options.seed,
     ...(options.overrides === undefined ? {} : { overrides: options.overrides }),
-    ...planted,
+    ...options.plant?.(stage),
     onEmission: (name, { slot, kind, sentAt, to }) => {
       const node = NAMES.indexOf(name as (typeof NAMES)[number])
       emissions.push({ node, slot, kind, at: sentAt, to: toHex(to) })
@@ -84,10 +81,10 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   const log: Sent[] = []
   air.tap((sent) => log.push(sent))
   try {
-    for (const name of NAMES) await world.add(name)
+    for (const name of NAMES) nodes.push(await world.add(name))
     await world.run(2_000)
     await befriendPairs(world)
-    const boxes = watchBoxes(world)
+    const publications = Publications.of(world)
     for (const node of world.nodes) options.plantInto?.(node)
     const origin = world.clock.monotonic()
     const timing = { pairs: options.pairs, phaseMs: PHASE_MS, pauseMs: PAUSE_MS }
@@ -103,7 +100,11 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     const nodeOf = (id: Uint8Array | string) =>
       ids.get(typeof id === 'string' ? id : toHex(id)) ?? -1
     const { slotMs, layerEpochMs } = network.parameters
-    const publications = publicationsOf(log, world.topic, boxes)
+    const seen = publications.seen.map(({ at, address, real }) => ({
+      at: at - network.createdAt,
+      box: address,
+      real,
+    }))
     return {
       cycles: {
         originMs: 0,
@@ -116,8 +117,8 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       trace: traceOf(log, nodeOf),
       frameBytes: log.find(({ kind }) => kind === 'frame')?.bytes.length ?? 0,
       emissions: emissions.map((each) => ({ ...each, to: nodeOf(each.to) })),
-      publications,
-      real: publications.filter(({ node }) => node >= 0),
+      publications: seen,
+      real: seen.filter(({ real }) => real),
     }
   } finally {
     await world.stop()
@@ -152,41 +153,6 @@ async function use(world: World, depth: number, until: number): Promise<void> {
     }
     await world.run(STEP_MS)
   }
-}
-
-/** Whose real boxes are whose: the conversations hear what became of theirs. */
-function watchBoxes(world: World): Map<string, number> {
-  const boxes = new Map<string, number>()
-  for (const [i, node] of world.nodes.entries()) {
-    const { conversations } = node.session
-    const published = conversations.published.bind(conversations)
-    conversations.published = (box, hasLeft) => {
-      boxes.set(nameOf(box), i)
-      return published(box, hasLeft)
-    }
-  }
-  return boxes
-}
-
-function nameOf(box: BoxBytes): string {
-  return toHex(box.subarray(0, 64))
-}
-
-function publicationsOf(
-  log: readonly Sent[],
-  topic: string,
-  boxes: ReadonlyMap<string, number>,
-): Publication[] {
-  const seen = new Set<string>()
-  return log.flatMap(({ kind, name, bytes, at }) => {
-    if (kind !== 'gossip' || name !== topic) return []
-    const id = toHex(publicationId(bytes))
-    if (seen.has(id)) return []
-    seen.add(id)
-    const end = PUBLICATION_HEADER_BYTES + BOX_BYTES
-    const box = nameOf(bytes.subarray(PUBLICATION_HEADER_BYTES, end) as BoxBytes)
-    return [{ at, box, node: boxes.get(box) ?? -1 }]
-  })
 }
 
 function traceOf(log: readonly Sent[], nodeOf: (id: Uint8Array) => number): Trace {

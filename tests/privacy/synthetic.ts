@@ -104,7 +104,7 @@ class Synthesis {
     const answered = !(publishes && leak?.silentPublish === true)
     const { to, courier, arrived } = this.#route(node, at)
     this.#emissions.push({ node, slot, at, to, kind })
-    if (box !== undefined) this.#publish(courier, node, box, arrived)
+    if (box !== undefined) this.#publish(courier, box, arrived)
     if (answered) this.#reply(courier, node, arrived)
   }
 
@@ -149,8 +149,8 @@ class Synthesis {
     return now
   }
 
-  #publish(courier: number, node: number, box: number, at: number): void {
-    this.#publications.push({ at, box, node })
+  #publish(courier: number, box: number, at: number): void {
+    this.#publications.push({ at, box })
     for (let other = 0; other < this.#options.nodes; other++) {
       if (other !== courier) this.#trace.add(at + LINK_MS, courier, other, PUBLICATION_BYTES)
     }

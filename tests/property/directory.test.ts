@@ -1,20 +1,31 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isHearsayError, toHex } from '../../src/base/index.ts'
+import { asNodeId, isHearsayError, toHex } from '../../src/base/index.ts'
 import {
   decodeDescriptor,
   decodeRevocation,
+  electMixes,
   encodeNetworkFile,
   encodeNetworkUri,
   inspectNetwork,
 } from '../../src/directory/index.ts'
 import { decodeConflict } from '../../src/directory/conflict.ts'
+import { MIN_MIXES_PER_LAYER } from '../../src/directory/constants.ts'
+import { drawTickets, type MixCandidate, seatMixes } from '../../src/directory/election.ts'
+import {
+  encodeHeartbeat,
+  HEARTBEAT_BYTES,
+  isHeartbeatSigned,
+  readHeartbeat,
+} from '../../src/directory/heartbeat.ts'
 import { NodeTable } from '../../src/directory/node-table.ts'
 import {
   decodeItems,
   decodeSyncRequest,
   encodeSyncRequest,
 } from '../../src/directory/sync-codec.ts'
+import { reencoded, REFUSED } from '../support/outcome.ts'
+import { seededRng } from '../support/seeded-rng.ts'
 import { T0, testDescriptor, testNetwork, testNode } from '../unit/directory/fixtures.ts'
 
 const network = testNetwork()
@@ -149,6 +160,127 @@ describe('node table', () => {
         expect(fill(order)).toEqual(expected)
       }),
       { numRuns: 50 },
+    )
+  })
+})
+
+describe('heartbeats', () => {
+  const { nodeId, sign } = testNode(0)
+
+  it('that are read encode to the same bytes again, apart from who signs', () => {
+    const encoded = fc
+      .record({ at: fc.maxSafeNat(), isLeaving: fc.boolean() })
+      .map((said) => encodeHeartbeat(network.id, { ...said, nodeId }, sign))
+    const mutated = fc
+      .tuple(encoded, fc.nat(HEARTBEAT_BYTES - 1), fc.nat(255), fc.nat(HEARTBEAT_BYTES + 1))
+      .map(([bytes, at, value, end]) => Uint8Array.of(...bytes.with(at, value), 0).slice(0, end))
+    fc.assert(
+      fc.property(fc.oneof(encoded, mutated, fc.uint8Array({ maxLength: 120 })), (bytes) => {
+        const again = reencoded(bytes, readHeartbeat, (said) => {
+          const signed = encodeHeartbeat(network.id, said, sign)
+          const isGood = isHeartbeatSigned(network.id, said, bytes)
+          return isGood ? signed : Uint8Array.of(...signed.slice(0, -64), ...bytes.slice(-64))
+        })
+        expect([REFUSED, toHex(bytes)]).toContain(again)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('an election of mixes', () => {
+  const rng = seededRng('property of elections')
+  const everybody: MixCandidate[] = Array.from({ length: 200 }, () => ({
+    nodeId: asNodeId(rng.bytes(32)),
+  }))
+  const cases = fc.record({
+    size: fc.integer({ min: 0, max: 60 }),
+    first: fc.nat(everybody.length - 61),
+    layers: fc.integer({ min: 1, max: 10 }),
+    epoch: fc.nat(0xffff_ffff),
+    slotMs: fc.constantFrom(50, 500, 1_000),
+    /** Nodes that are away, as bits. */
+    away: fc.bigInt({ min: 0n, max: 2n ** 60n - 1n }),
+  })
+  type Case = typeof cases extends fc.Arbitrary<infer T> ? T : never
+
+  const setOf = ({ size, first }: Case) => everybody.slice(first, first + size)
+  const optionsOf = ({ layers, slotMs }: Case) => ({
+    networkId: network.id,
+    layers,
+    slotMs,
+    mixDelayMs: 500,
+  })
+  const idsOf = (layers: readonly (readonly MixCandidate[])[]) =>
+    layers.map((layer) => layer.map(({ nodeId }) => toHex(nodeId)))
+
+  it('fills every layer, with nobody twice as long as there are enough, whoever is away', () => {
+    fc.assert(
+      fc.property(cases, (each) => {
+        const { layers: count } = each
+        const tickets = drawTickets(setOf(each), each.epoch, optionsOf(each))
+        const here = tickets.filter((_, bit) => ((each.away >> BigInt(bit)) & 1n) === 0n)
+        const known = new Set(here.map(({ node }) => toHex(node.nodeId)))
+        const layers = idsOf(seatMixes(here, count))
+        expect(layers).toHaveLength(count)
+        for (const layer of layers) {
+          expect(layer.length).toBeGreaterThanOrEqual(Math.min(MIN_MIXES_PER_LAYER, here.length))
+          expect(new Set(layer).size).toBe(layer.length)
+          expect(layer).toEqual(layer.toSorted())
+          expect(layer.every((id) => known.has(id))).toBe(true)
+        }
+        if (here.length >= MIN_MIXES_PER_LAYER * count) {
+          expect(new Set(layers.flat()).size).toBe(layers.flat().length)
+        }
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('comes out the same for the same nodes in any order', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), (each, seed) => {
+        const set = setOf(each)
+        const turned = set.length === 0 ? [] : set.map((_, i) => set[(i + seed) % set.length]!)
+        const seated = electMixes(set, each.epoch, optionsOf(each))
+        for (const order of [turned, set.toReversed()]) {
+          expect(idsOf(electMixes(order, each.epoch, optionsOf(each)))).toEqual(idsOf(seated))
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('moves nobody else when one node is missing, except in layers that are filled up', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), (each, place) => {
+        const set = setOf({ ...each, size: Math.max(2, each.size) })
+        const missing = set[place % set.length]!
+        const fewer = set.filter((node) => node !== missing)
+        const power = (count: number) => Math.floor(Math.log2(count))
+        fc.pre(power(set.length) === power(fewer.length))
+        const seat = (nodes: readonly MixCandidate[]) => {
+          const tickets = drawTickets(nodes, each.epoch, optionsOf(each))
+          const short = Array.from(
+            { length: each.layers },
+            (_, layer) =>
+              tickets.filter((ticket) => ticket.elected && ticket.layer === layer).length <
+              MIN_MIXES_PER_LAYER,
+          )
+          const spare = tickets.filter(({ elected }) => !elected).length
+          return { layers: idsOf(seatMixes(tickets, each.layers)), short, spare }
+        }
+        const [all, less] = [seat(set), seat(fewer)]
+        // Without nodes to fill up with, other layers give theirs.
+        const enough = MIN_MIXES_PER_LAYER * less.short.filter(Boolean).length
+        fc.pre(less.spare >= enough)
+        for (const [layer, isShort] of less.short.entries()) {
+          if (isShort) continue
+          const without = all.layers[layer]!.filter((id) => id !== toHex(missing.nodeId))
+          expect(less.layers[layer]).toEqual(without)
+        }
+      }),
+      { numRuns: 300 },
     )
   })
 })

@@ -66,7 +66,7 @@ export function register(program: Command, registry: Registry): void {
     .option(
       '--param <name=value>',
       'replace one parameter of the preset, such as boxRate=10; may be repeated',
-      (word: string, words: string[] = []) => [...words, word],
+      (word: string, words: string[] | undefined) => [...(words ?? []), word],
     )
     .option('--seed <seed>', 'order of the smoke test', '1')
     .addOption(directory())

@@ -95,7 +95,10 @@ describe('a writer who signs two boxes under one address', () => {
 
 describe('old publications that are sent again', () => {
   it('are not passed on and deliver nothing twice, minutes and epochs later', async () => {
-    const here = await victims({ seed: 'replay', overrides: { boxRate: 2 } })
+    const here = await victims({
+      seed: 'replay',
+      overrides: { boxRate: 2, slotMs: 1_000, mixDelayMs: 500 },
+    })
     const { world, alice, bob, inject } = here
     const heard: Uint8Array[] = []
     const stop = world.air.tap(({ kind, name, bytes }) => {

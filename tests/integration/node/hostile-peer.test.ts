@@ -1,7 +1,14 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
-import { asAddress, concat, type Rng, uniformInt } from '../../../src/base/index.ts'
+import {
+  asAddress,
+  concat,
+  equalBytes,
+  type Rng,
+  uniformInt,
+} from '../../../src/base/index.ts'
+import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import { MAX_FRAME_BYTES } from '../../../src/net/constants.ts'
 import type { Sent } from '../../support/memory-net.ts'
 import { LogBook, World, type WorldNode } from '../../support/world.ts'
@@ -10,6 +17,20 @@ setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
 const ANSWER_LIMITS = { maxResponseBytes: MAX_FRAME_BYTES, timeoutMs: 20_000 }
+
+/** What a mix counts when it takes nothing from a frame. */
+const REFUSALS = [
+  'bad-delay',
+  'bad-frame',
+  'malformed',
+  'misrouted',
+  'quota',
+  'replay',
+  'tagged',
+  'unknown-answer',
+  'unknown-reply',
+] as const
+const ASK_KIND = 2
 
 const running: World[] = []
 
@@ -90,7 +111,6 @@ describe('an admitted node that talks nonsense', () => {
     expect(protocols.map(([name]) => name)).toEqual(
       expect.arrayContaining([
         'directory/sync',
-        'mailbox/fetch',
         'mailbox/reconcile',
         'mailbox/handoff',
       ]),
@@ -121,6 +141,47 @@ describe('an admitted node that talks nonsense', () => {
     // Honest nodes went on for a minute; mallory added nothing.
     expect(alice.session.mailbox.status().boxes - boxes).toBeLessThan(1_000)
     await expectUnharmed(here, 'after the requests')
+  })
+
+  it('on its link harms nobody, and none of it is handed on', async () => {
+    const here = await besieged('link')
+    const { world, alice, attacker, mallory, rng, sample } = here
+    const genuine = sample('frame', MIX_PROTOCOL)
+    const size = genuine[0]?.length ?? 0
+    const { mix } = alice.session
+    const refused = () =>
+      REFUSALS.reduce((sum, reason) => sum + (mix.status().counts[reason] ?? 0), 0)
+    const before = refused()
+    let sent = 0
+    const round = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        // Most of one size: others end the link, and a patient attacker opens it again.
+        const raw = mangled(rng, genuine, size)
+        const bytes = new Uint8Array(uniformInt(rng, 20) === 0 ? raw.length : size)
+        bytes.set(raw.subarray(0, bytes.length))
+        if (uniformInt(rng, 4) === 0) bytes[0] = uniformInt(rng, 6)
+        if (genuine.some((each) => equalBytes(each, bytes))) continue
+        // A question gets its answer, whatever is in it; of another size it is not even read.
+        if (bytes.length === size && bytes[0] !== ASK_KIND) sent++
+        await world.drive(attacker.links.open(alice.nodeId, MIX_PROTOCOL))
+        attacker.links.send(alice.nodeId, MIX_PROTOCOL, bytes)
+        await world.run(60)
+      }
+      await world.run(30_000)
+      collectGarbage()
+      return { timers: world.clock.pendingTimers, heap: process.memoryUsage().heapUsed }
+    }
+    const first = await round(50)
+    const second = await round(400)
+    expect(refused() - before).toBeGreaterThanOrEqual(sent)
+    const { counts } = mix.status()
+    for (const reason of ['bad-frame', 'malformed', 'unknown-reply', 'unknown-answer'] as const) {
+      expect(counts[reason] ?? 0, reason).toBeGreaterThan(0)
+    }
+    expect(alice.session.net.score(mallory.nodeId)).toBeLessThan(0)
+    expect(second.timers - first.timers).toBeLessThan(20)
+    expect((second.heap - first.heap) / 1_048_576).toBeLessThan(8)
+    await expectUnharmed(here, 'after the frames')
   })
 
   it('on every topic harms nobody, and none of it is passed on', async () => {

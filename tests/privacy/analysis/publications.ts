@@ -1,13 +1,11 @@
 import { ksTwoSample } from '../../support/statistics.ts'
 import type { Cycles, Phase } from './trace.ts'
 
-/** A box that a courier published, as everybody hears it; whose box it is, only its contact knows. */
+/** A box that a courier published, as everybody hears it. */
 export interface Publication {
   readonly at: number
   /** Names the box. */
   readonly box: number | string
-  /** Who wrote it. */
-  readonly node: number
 }
 
 /**

@@ -85,22 +85,21 @@ export function observe(options: ObserveOptions): Promise<Observation> {
       const unseen = new Set<string>()
       const ticks: Observation['ticks'][number][] = []
       const ended = new AbortController()
-      const users = workload.run(AbortSignal.any([ended.signal, options.signal]))
-      // A daemon that fails ends the run at the next look.
-      let failure: unknown
-      users.catch((error: unknown) => {
-        failure = error
-      })
+      const broken = new AbortController()
+      // A daemon that fails ends the run at once.
+      const users = workload
+        .run(AbortSignal.any([ended.signal, options.signal]))
+        .catch((error: unknown) => broken.abort(error))
+      const signal = AbortSignal.any([broken.signal, options.signal])
       for (const [i, { busy, from, to }] of phases.entries()) {
-        await until(from - pauseMs, options.signal)
+        await until(from - pauseMs, signal)
         workload.busy = busy && options.load
         while (machineMs() < to) {
-          if (failure !== undefined) throw failure
           for (const each of net.capture?.bypasses() ?? []) unseen.add(each)
           const left = Math.round(((phases.at(-1)?.to ?? 0) - machineMs()) / 1_000)
           options.progress(`phase ${i + 1} of ${phases.length}, ${left} s left`)
           const [begun, before] = [machineMs(), processorTicks()]
-          await until(Math.min(begun < from ? from : to, begun + LOOK_MS), options.signal)
+          await until(Math.min(begun < from ? from : to, begun + LOOK_MS), signal)
           const after = processorTicks()
           ticks.push({
             from: begun,
@@ -114,7 +113,7 @@ export function observe(options: ObserveOptions): Promise<Observation> {
       ended.abort()
       await users
       // The nodes write their last second.
-      await until(machineMs() + 2_000, options.signal)
+      await until(machineMs() + 2_000, signal)
       const { publishEvery } = mixing
       const { looks, sent } = workload
       return { network, originMs, publishEvery, phases, looks, ticks, sent, unseen: [...unseen] }

@@ -176,9 +176,9 @@ function courierOptions(seed: string): CourierNamesOptions[] {
       nodes: 50,
       nodesPerNet,
       boxes: 50,
-      worlds: 10,
-      sendersPerWorld: 30,
-      learnt: 1_000,
+      worlds: 50,
+      sendersPerWorld: 3,
+      learnt: 600,
     })),
   )
 }

@@ -1,4 +1,4 @@
-import { uniformInt } from '../../../src/base/index.ts'
+import { shuffled } from '../../../src/base/index.ts'
 import type { NetworkParameters } from '../../../src/directory/index.ts'
 import { drawRoute } from '../../../src/mix/route.ts'
 import { FastRng } from './fast-rng.ts'
@@ -19,7 +19,7 @@ export interface CourierNamesOptions {
   readonly nodesPerNet: number
   /** Linked boxes whose couriers the contact knows. */
   readonly boxes: number
-  /** Networks, and senders tried in each. */
+  /** Networks, and different senders tried in each; more would share the errors of what the contact learnt. */
   readonly worlds: number
   readonly sendersPerWorld: number
   /** Routes from which the contact learns each candidate's couriers. */
@@ -54,8 +54,7 @@ export function tryCourierNames(options: CourierNamesOptions): CourierNamesResul
     const layers = seat(rng, world, w, 'elected', parameters)
     const last = layers.at(-1) as readonly SimPlace[]
     const likelihoods = world.places.map((self) => learn(rng, layers, self, options))
-    for (let n = 0; n < sendersPerWorld; n++) {
-      const sender = last[uniformInt(rng, last.length)] as SimPlace
+    for (const sender of shuffled(rng, last).slice(0, sendersPerWorld)) {
       const logs = new Float64Array(nodes)
       for (let box = 0; box < options.boxes; box++) {
         for (const [copy, courier] of drawCouriers(rng, layers, sender, options).entries()) {

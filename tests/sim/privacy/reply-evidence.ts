@@ -1,4 +1,4 @@
-import { matchReplies, type Matching } from './reply-matching.ts'
+import { ReplyMatching } from './reply-matching.ts'
 import type { TimingKernel } from './timing-kernel.ts'
 
 export interface ReplyEvidenceOptions {
@@ -37,7 +37,7 @@ export class ReplyEvidence {
   readonly #delivered: number[][]
   /** Number among all deliveries, per node. */
   readonly #numbers: number[][]
-  #matchings: Matching[] = []
+  #matchings: ReplyMatching[] = []
   #deliveries = 0
 
   constructor(options: ReplyEvidenceOptions) {
@@ -67,8 +67,9 @@ export class ReplyEvidence {
   /** To be called once, when everything has been seen; `weigh` may be asked after it. */
   settle(end: number): void {
     const { roundTrip, silentCycleMs } = this.#options
-    this.#matchings = this.#sent.map((sent, node) =>
-      matchReplies(sent, this.#delivered[node] ?? [], { roundTrip, silentCycleMs, end }),
+    this.#matchings = this.#sent.map(
+      (sent, node) =>
+        new ReplyMatching(sent, this.#delivered[node] ?? [], { roundTrip, silentCycleMs, end }),
     )
   }
 
@@ -79,42 +80,52 @@ export class ReplyEvidence {
     // Deliveries to a node come at one per slot: a belief is a multiple of that.
     const density = total > 0 ? this.#options.candidates / (total * this.#options.slotMs) : 0
     return Float64Array.from(this.#matchings, (matching, node) =>
-      Math.log(
-        Math.max(
-          LEAST_RATIO,
-          this.#requests(node, matching, trace.at) *
-            (density > 0 ? density * this.#replies(node, matching, trace) : 1),
-        ),
-      ),
+      Math.log(Math.max(LEAST_RATIO, this.#ratio(node, matching, trace, density))),
     )
   }
 
-  /** Mean scaling of the node's requests, each weighed by how likely its age is at the publication. */
-  #requests(node: number, { requests }: Matching, at: number): number {
+  /** Mean over the requests that can have made the publication, each weighed by how likely its age is. */
+  #ratio(node: number, matching: ReplyMatching, trace: ReplyTrace, density: number): number {
     const { route } = this.#options
     const sent = this.#sent[node] as number[]
+    const from = lowerBound(sent, trace.at - route.longest)
+    const to = lowerBound(sent, trace.at)
+    const replies = this.#replies(node, matching, trace, from, to)
     let [weight, sum] = [0, 0]
-    for (let i = lowerBound(sent, at - route.longest); i < sent.length; i++) {
-      const age = at - (sent[i] as number)
-      if (age <= 0) break
+    for (let i = from; i < to; i++) {
       if (this.#mayPublish[node]?.[i] !== true) continue
-      const likely = route.at(age)
+      const likely = route.at(trace.at - (sent[i] as number))
       weight += likely
-      sum += likely * (requests[i] as number)
+      sum +=
+        density > 0
+          ? likely * density * matching.request(i) * (replies[i - from] as number)
+          : likely * matching.silence(i)
     }
     return weight > 0 ? sum / weight : 1
   }
 
-  /** Sum over the node's deliveries of scaling times the belief that it is the reply. */
-  #replies(node: number, { deliveries }: Matching, { masses, firstDelivery }: ReplyTrace): number {
+  /** For each request of a range, the sum over deliveries of the belief that it is the reply times its factor. */
+  #replies(
+    node: number,
+    matching: ReplyMatching,
+    { masses, firstDelivery }: ReplyTrace,
+    from: number,
+    to: number,
+  ): Float64Array {
     const numbers = this.#numbers[node] as number[]
-    let sum = 0
+    const sums = new Float64Array(to - from)
     for (let j = lowerBound(numbers, firstDelivery); j < numbers.length; j++) {
       const index = (numbers[j] as number) - firstDelivery
       if (index >= masses.length) break
-      sum += (masses[index] as number) * (deliveries[j] as number)
+      const mass = masses[index] as number
+      if (mass === 0) continue
+      const usual = matching.delivery(j)
+      for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + mass * usual
+      matching.competitors(j, from, to, (i, factor) => {
+        sums[i - from] = (sums[i - from] as number) + mass * (factor - usual)
+      })
     }
-    return sum
+    return sums
   }
 }
 

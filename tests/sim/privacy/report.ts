@@ -1,3 +1,4 @@
+import { publishEvery } from '../../../src/directory/index.ts'
 import type { CopyGapResult } from './copy-gap.ts'
 import type { CourierNamesResult } from './courier-names.ts'
 import { boundText, daysOf, wireBytes } from './rows.ts'
@@ -65,6 +66,10 @@ function rulesTable(results: readonly ScenarioResult[]): string {
   return table(['rules', 'nodes', 'corrupt', 'linked boxes (10 %)', ...EVIDENCE_HEAD], rows)
 }
 
+function cycleSeconds({ scenario: { nodes, parameters } }: ScenarioResult): number {
+  return (publishEvery(nodes, parameters) * parameters.slotMs) / 1_000
+}
+
 function costTable(results: readonly ScenarioResult[]): string {
   const rows = results
     .filter(({ scenario }) => scenario.corrupt === 0)
@@ -72,7 +77,7 @@ function costTable(results: readonly ScenarioResult[]): string {
       r.scenario.preset,
       String(r.scenario.nodes),
       `${fixed(r.routeP50Ms / 1_000, 1)} / ${fixed(r.routeP95Ms / 1_000, 1)}`,
-      fixed((r.publishEvery * r.scenario.parameters.slotMs) / 1_000, 0),
+      fixed(cycleSeconds(r), 0),
       String(wireBytes(r)),
       fixed((r.packetsPerNode * wireBytes(r)) / 1_000, 1),
       fixed((r.packetsPerMix * wireBytes(r)) / 1_000, 1),

@@ -30,7 +30,7 @@ const COLUMNS: readonly (readonly [name: string, value: (result: ScenarioResult)
   ['corrupt', ({ scenario }) => scenario.corrupt],
   ['corruptNodes', (r) => r.corruptMean.toFixed(2)],
   ['mixes', (r) => r.mixesMean.toFixed(1)],
-  ['publishEvery', (r) => r.publishEvery],
+  ['publishEvery', ({ scenario }) => scenario.publishEvery],
   ['copies', ({ scenario }) => scenario.parameters.copies],
   ['victims', (r) => r.victims],
   ['publications', (r) => r.publications],
@@ -95,6 +95,6 @@ export function toPrivacyTable(rows: readonly PrivacyRow[]): string {
   return [
     "import type { PrivacyRow } from './protection.ts'\n\n",
     '/** Written by `npm run sim -- privacy --write`. */\n',
-    `export const PRIVACY_TABLE: readonly PrivacyRow[] = [\n${entries.join('')}]\n`,
+    `export const PRIVACY_TABLE: readonly PrivacyRow[] = [${entries.length > 0 ? '\n' : ''}${entries.join('')}]\n`,
   ].join('')
 }

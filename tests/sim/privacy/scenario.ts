@@ -19,8 +19,8 @@ export interface Scenario {
   readonly rules: Rules
   /** Mean of the exponential part of the time between an act and its reply; undefined: as in the product. */
   readonly replyDelayMs?: number
-  /** Slots of a cycle; undefined: what `publishEvery` says. */
-  readonly publishEvery?: number
+  /** Slots of a cycle as simulated. */
+  readonly publishEvery: number
 }
 
 export const ADOPTED_RULES: Rules = {
@@ -35,9 +35,11 @@ export const ADOPTED_RULES: Rules = {
 export const TABLE_NODES = [12, 50, 200] as const
 export const TABLE_CORRUPT = [0, 0.125, 0.25] as const
 
-/** Longest cycle that is simulated in full above this number of nodes: more cover boxes, the same packets. */
-const LARGE_NODES = 500
-const LARGE_PUBLISH_EVERY = 16
+/**
+ * Longest cycle that is simulated: in a longer one more of the same packets publish than would, so that a stream is
+ * simulated sooner. What it hides among is the same; publications are still one packet in sixteen at most.
+ */
+const SIMULATED_PUBLISH_EVERY = 16
 
 /** A preset as shipped. */
 export function adopted(preset: ShippedPreset, nodes: number, corrupt: number): Scenario {
@@ -51,9 +53,7 @@ export function adopted(preset: ShippedPreset, nodes: number, corrupt: number): 
     corrupt,
     election: 'elected',
     rules: ADOPTED_RULES,
-    ...(nodes > LARGE_NODES && {
-      publishEvery: Math.min(LARGE_PUBLISH_EVERY, publishEvery(nodes, parameters)),
-    }),
+    publishEvery: Math.min(SIMULATED_PUBLISH_EVERY, publishEvery(nodes, parameters)),
   }
 }
 
@@ -122,6 +122,7 @@ export const WEAK_SCENARIOS: readonly Scenario[] = [
   }),
   weakened('balanced-silent-200', 'the same with 200 nodes', {
     nodes: 200,
+    publishEvery: publishEvery(200, PRESETS.balanced),
     rules: { replies: 'unpublished' },
   }),
   weakened('balanced-public', 'balanced, the publishing slot is public', {
@@ -134,7 +135,3 @@ export const WEAK_SCENARIOS: readonly Scenario[] = [
   weakened('balanced-late-5', 'balanced, replies 5 s later on average', { replyDelayMs: 5_000 }),
   weakened('balanced-late-10', 'balanced, replies 10 s later on average', { replyDelayMs: 10_000 }),
 ]
-
-export function publishEveryOf({ publishEvery: fixed, nodes, parameters }: Scenario): number {
-  return fixed ?? publishEvery(nodes, parameters)
-}

@@ -9,6 +9,7 @@ import {
 } from '../../../src/directory/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { admissionFault } from '../../../src/directory/admission.ts'
+import { MAX_DESCRIPTOR_BYTES, MIX_KEY_BYTES } from '../../../src/directory/constants.ts'
 import { nextSequence } from '../../../src/directory/descriptor.ts'
 import {
   OPERATOR_SEED,
@@ -32,6 +33,9 @@ function isRefused(run: () => unknown): boolean {
   }
 }
 
+const keysOf = (...epochs: readonly number[]) =>
+  epochs.map((epoch) => ({ epoch, key: new Uint8Array(32) }))
+
 function invitation(maxUses = 3) {
   return createInvitation(network, {
     operatorSeed: OPERATOR_SEED,
@@ -52,19 +56,33 @@ describe('descriptor', () => {
     expect(decodeDescriptor(bytes).bytes).toEqual(bytes)
   })
 
-  it('fits 2 KiB with everything at its limit', () => {
-    const content = testContent(network, node, {
+  const full = (keyBytes: number, count = 4) =>
+    testContent(network, node, {
       addresses: Array.from(
         { length: 8 },
-        (_, i) => `/dns4/${'x'.repeat(88)}.example.org/tcp/6553${i % 6}`,
+        (_, i) => `/dns4/${'x'.repeat(88)}.example.org/tcp/6553${i % 6}/tls/ws`,
       ),
-      mixKeys: Array.from({ length: 4 }, (_, i) => ({
+      mixKeys: Array.from({ length: count }, (_, i) => ({
         epoch: 0xfffffff0 + i,
-        key: new Uint8Array(32),
+        key: new Uint8Array(keyBytes).fill(i),
       })),
       admission: admitByInvitation(network, invitation(), node.nodeId, T0 + 5),
     })
-    expect(issueDescriptor(content, node.sign).bytes.length).toBeLessThanOrEqual(2_048)
+
+  it.each(Object.entries(MIX_KEY_BYTES))(
+    'carries four keys of %s, whatever else is in it',
+    (suite, bytes) => {
+      const content = full(bytes)
+      const made = issueDescriptor(content, node.sign)
+      expect(made.bytes.length).toBeLessThanOrEqual(
+        suite === 'x25519' ? 2_048 : MAX_DESCRIPTOR_BYTES,
+      )
+      expect(decodeDescriptor(made.bytes).mixKeys).toEqual(content.mixKeys)
+    },
+  )
+
+  it.each([0, 31, 33, 64, 1_184, 1_215, 1_217])('has no mix key of %i bytes', (bytes) => {
+    expect(isRefused(() => issueDescriptor(full(bytes, 1), node.sign))).toBe(true)
   })
 
   it('is refused after any flipped bit, cut or appended byte', () => {
@@ -78,7 +96,7 @@ describe('descriptor', () => {
       expect(isRefused(() => decodeDescriptor(bytes.slice(0, length)))).toBe(true)
     }
     expect(isRefused(() => decodeDescriptor(Uint8Array.of(...bytes, 0)))).toBe(true)
-    expect(isRefused(() => decodeDescriptor(new Uint8Array(2_049)))).toBe(true)
+    expect(isRefused(() => decodeDescriptor(new Uint8Array(MAX_DESCRIPTOR_BYTES + 1)))).toBe(true)
   })
 
   it.each<[string, Partial<DescriptorContent>]>([
@@ -86,14 +104,9 @@ describe('descriptor', () => {
     ['an address with a peer id', { addresses: [`/ip4/127.0.0.1/tcp/1/p2p/${'1'.repeat(46)}`] }],
     ['an address with control characters', { addresses: ['/ip4/127.0.0.1/tcp/1\n'] }],
     ['a reachable node without an address', { addresses: [] }],
-    [
-      'mix keys out of order',
-      { mixKeys: [2, 1].map((epoch) => ({ epoch, key: new Uint8Array(32) })) },
-    ],
-    [
-      'two mix keys of one epoch',
-      { mixKeys: [1, 1].map((epoch) => ({ epoch, key: new Uint8Array(32) })) },
-    ],
+    ['mix keys out of order', { mixKeys: keysOf(2, 1) }],
+    ['two mix keys of one epoch', { mixKeys: keysOf(1, 1) }],
+    ['five mix keys', { mixKeys: keysOf(0, 1, 2, 3, 4) }],
     ['a short request key', { requestKey: new Uint8Array(31) }],
     ['a fractional time', { issuedAt: 1.5 }],
   ])('cannot have %s', (_name, changes) => {

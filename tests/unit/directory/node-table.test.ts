@@ -11,7 +11,7 @@ import {
 } from '../../../src/directory/index.ts'
 import { conflictOf, decodeConflict } from '../../../src/directory/conflict.ts'
 import { FrozenSets } from '../../../src/directory/frozen-sets.ts'
-import { NodeTable } from '../../../src/directory/node-table.ts'
+import { isBlameworthy, NodeTable } from '../../../src/directory/node-table.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { OPERATOR_SEED, T0, testDescriptor, testNetwork, testNode } from './fixtures.ts'
 
@@ -56,6 +56,21 @@ describe('node table', () => {
     expect(take(table, describeNode(0, { admission: { kind: 'open', date: T0 - 1 } }))).toBe(
       'admission',
     )
+  })
+
+  it('refuses keys of another suite than the network’s, by whose fault there is no doubt', () => {
+    const postQuantum = testNetwork('balanced', { suite: 'x-wing', admission: 'open' })
+    const keys = (bytes: number) => ({ mixKeys: [{ epoch: 0, key: new Uint8Array(bytes) }] })
+    const outcomes = [network, postQuantum].map((each) =>
+      [32, 1_216].map((bytes) =>
+        take(new NodeTable(each), testDescriptor(each, testNode(0), keys(bytes)), T0),
+      ),
+    )
+    expect(outcomes).toEqual([
+      ['new', 'suite'],
+      ['suite', 'new'],
+    ])
+    expect(isBlameworthy('suite')).toBe(true)
   })
 
   it('excludes a node for good that signed two descriptors under one number', () => {

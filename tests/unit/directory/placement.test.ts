@@ -10,6 +10,7 @@ import {
   xorDistance,
 } from '../../../src/base/index.ts'
 import {
+  courierCeiling,
   courierQuota,
   effectiveRate,
   epochAt,
@@ -138,5 +139,32 @@ describe('publishing rate', () => {
     expect(quotaOf(100, 4)).toBe(400)
     expect(quotaOf(100, '3sigma')).toBe(130)
     expect(courierQuota(12, 3, PRESETS.swift)).toBeGreaterThan((16 * 300) / 3)
+  })
+
+  it('shares the network’s publications out among the couriers, with room for chance', () => {
+    const { balanced, swift } = PRESETS
+    const perEpoch = (nodes: number) =>
+      (effectiveRate(nodes, balanced) * balanced.copies * balanced.layerEpochMs) / 1_000
+    for (const couriers of [1, 2, 5, 20]) {
+      const mean = perEpoch(50) / couriers
+      expect(courierQuota(50, couriers, balanced)).toBe(Math.ceil(mean + 3 * Math.sqrt(mean)))
+    }
+    // Nobody was seen to be a courier: the quota of one.
+    expect(courierQuota(50, 0, balanced)).toBe(courierQuota(50, 1, balanced))
+    expect(courierQuota(12, 2, swift)).toBe(4 * courierQuota(12, 2, { ...swift, slack: 1 }))
+    expect(courierQuota(12, 1_000_000, balanced)).toBe(8)
+  })
+
+  it('never allows a courier more than the ceiling that a mailbox counts by', () => {
+    for (const parameters of Object.values(PRESETS)) {
+      const ceiling = courierCeiling(parameters)
+      for (let size = 1; size < 1_000; size += 13) {
+        for (const couriers of [2, 3, 10]) {
+          expect(courierQuota(size, couriers, parameters)).toBeLessThanOrEqual(ceiling)
+        }
+      }
+      const { boxRate, copies, layerEpochMs, slack } = parameters
+      expect(ceiling).toBe(quotaOf((boxRate * copies * layerEpochMs) / 2_000, slack))
+    }
   })
 })

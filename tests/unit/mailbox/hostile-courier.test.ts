@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { asAddress, asNetworkId, asNodeId, type BoxBytes, toHex } from '../../../src/base/index.ts'
-import { x25519PublicKey } from '../../../src/crypto/index.ts'
+import { isValidPoint, x25519PublicKey } from '../../../src/crypto/index.ts'
 import type { BoxShelf } from '../../../src/mailbox/box-shelf.ts'
-import { decodeFetchAnswer, encodeFetch } from '../../../src/mailbox/fetch-codec.ts'
+import { decodeFetch, decodeFetchAnswer, encodeFetch } from '../../../src/mailbox/fetch-codec.ts'
 import { BoxFetch, type FetchPorts } from '../../../src/mailbox/fetch.ts'
-import { sealFetch } from '../../../src/mailbox/sealed-fetch.ts'
+import { answerSealedFetch, sealFetch } from '../../../src/mailbox/sealed-fetch.ts'
 import { BOX_BYTES } from '../../../src/stream/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 
 const networkId = asNetworkId(new Uint8Array(32).fill(5))
 const requestSeed = seededRng('keeper').bytes(32)
 const address = asAddress(seededRng('address').bytes(32))
+
+const nodeId = asNodeId(new Uint8Array(32).fill(1))
 
 /** A keeper that has these boxes under every address. */
 function keeper(boxes: readonly BoxBytes[]): BoxFetch {
@@ -20,7 +22,6 @@ function keeper(boxes: readonly BoxBytes[]): BoxFetch {
     shelf: { all: async () => records } as unknown as BoxShelf,
     publications: { boxOf: (publication: Uint8Array) => publication as BoxBytes },
   } as unknown as FetchPorts
-  const nodeId = asNodeId(new Uint8Array(32).fill(1))
   return new BoxFetch(ports, { networkId, nodeId, ttlDays: 2, requestSeed })
 }
 
@@ -70,5 +71,28 @@ describe('a courier that asks a keeper twice', () => {
     expect([count, none]).toEqual([0, undefined])
     const filler = answer.subarray(2)
     expect(new Set(filler).size).toBeGreaterThan(200)
+  })
+})
+
+describe('a keeper that is asked idly', () => {
+  it('sees an address that could be one, also where the asker has heard none yet', async () => {
+    const keepers = [asNodeId(new Uint8Array(32).fill(2))]
+    const ports = {
+      rng: seededRng('newcomer'),
+      shelf: { hot: { sample: () => undefined } } as unknown as BoxShelf,
+      placement: { keepers: () => keepers, requestKey: () => x25519PublicKey(requestSeed) },
+    } as unknown as FetchPorts
+    const newcomer = new BoxFetch(ports, { networkId, nodeId, ttlDays: 2, requestSeed })
+    for (let i = 0; i < 20; i++) {
+      const { sealed } = newcomer.idleQuestion()!
+      const seen: Uint8Array[] = []
+      const answer = async (request: Uint8Array) => {
+        seen.push(decodeFetch(request).address)
+        return new Uint8Array(0)
+      }
+      const keeper = { rng: seededRng(i), answer }
+      await answerSealedFetch(keeper, { networkId, requestSeed }, sealed)
+      expect(seen.map(isValidPoint)).toEqual([true])
+    }
   })
 })

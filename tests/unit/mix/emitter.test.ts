@@ -102,6 +102,16 @@ describe('a node sends', () => {
     expect(runs[2]).toEqual(runs[0])
   })
 
+  it.each([10, 29, 45])('one packet a slot when slots are %i ms, shorter than their lead', async (slotMs) => {
+    const bench = await running({ slotMs })
+    bench.waiting = 10
+    await bench.slots(500)
+    const slots = bench.written.map(({ slot }) => slot)
+    expect(slots).toEqual(Array.from({ length: 500 }, (_, i) => (slots[0] ?? 0) + i))
+    expect(bench.written.every(({ slot, at }) => slotAt(bench.options, at) === slot)).toBe(true)
+    await bench.stop()
+  })
+
   it('something in a slot whose source fails in every way', async () => {
     const bench = await running()
     bench.waiting = 100

@@ -1,3 +1,4 @@
+import { createCipheriv, createHash } from 'node:crypto'
 import {
   type BoxBytes,
   equalBytes,
@@ -18,13 +19,11 @@ import {
   type MixDirectory,
   type MixNode,
   type MixPlace,
-  slotAt,
 } from '../../../src/mix/index.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import type { Links } from '../../../src/net/index.ts'
 import type { Store } from '../../../src/store/index.ts'
 import { MemoryNetwork, type MemoryNode } from '../../support/memory-net.ts'
-import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { countedStore, nodeAt, paperBox, placeAt, serialOf } from './fixtures.ts'
 
@@ -38,14 +37,13 @@ export interface MiniOptions {
   readonly publishEvery?: number
   readonly slack?: number | '3sigma'
   readonly rejoinHoldMs?: number
+  /** How old the network is at the start; the first key epoch ends after an hour. */
+  readonly ageMs?: number
 }
 
 export const SLOT_MS = 500
 const DELAY_MS = 250
 const KEY_EPOCH_MS = 3_600_000
-/** Well inside a key epoch. */
-const AGE_MS = KEY_EPOCH_MS / 2
-
 type Key = { readonly epoch: number; readonly key: Uint8Array }
 
 /** A network of `Mix`es alone: directory, conversations, gossip and keepers are made of paper. */
@@ -58,15 +56,18 @@ export class MiniMix {
   /** Share of frames that every link loses. */
   loss = 0
   #layers: MixPlace[][]
+  #next: MixPlace[][]
+  readonly #known = new Set<string>()
   readonly #keys = new Map<string, readonly Key[]>()
   readonly #cached = new Map<number, Layers<MixNode>>()
 
   constructor(options: MiniOptions) {
     this.options = options
-    this.originMs = this.clock.now() - AGE_MS
+    this.originMs = this.clock.now() - (options.ageMs ?? KEY_EPOCH_MS / 2)
     this.air = new MemoryNetwork({ clock: this.clock, rng: this.rng('air') }, { latencyMs: [2, 8] })
     let next = 0
     this.#layers = options.sizes.map((size) => Array.from({ length: size }, () => placeAt(next++)))
+    this.#next = this.#layers
   }
 
   static async of(options: MiniOptions): Promise<MiniMix> {
@@ -81,12 +82,13 @@ export class MiniMix {
   async add(index: number): Promise<MiniNode> {
     const node = new MiniNode(this, index)
     this.nodes.push(node)
+    this.#known.add(toHex(node.id))
     await node.prepare()
     return node
   }
 
   rng(purpose: string): Rng {
-    return seededRng(`${this.options.seed}/${purpose}`)
+    return streamRng(`${this.options.seed}/${purpose}`)
   }
 
   run(ms: number): Promise<void> {
@@ -113,9 +115,18 @@ export class MiniMix {
     return this.nodes.filter(({ id }) => places.some((each) => equalBytes(each.nodeId, id)))
   }
 
-  /** An epoch with other layers begins. */
-  setLayers(layers: readonly (readonly number[])[]): void {
-    this.#layers = layers.map((layer) => layer.map((index) => placeAt(index)))
+  isKnown(node: NodeId): boolean {
+    return this.#known.has(toHex(node))
+  }
+
+  /** The layers of the coming epoch, by the numbers of their nodes. */
+  announce(layers: readonly (readonly number[])[]): void {
+    this.#next = layers.map((layer) => layer.map((index) => placeAt(index)))
+  }
+
+  /** The epoch begins whose layers were announced. */
+  turn(): void {
+    this.#layers = this.#next
     this.#cached.clear()
   }
 
@@ -139,8 +150,8 @@ export class MiniMix {
     return found
   }
 
-  ids(): readonly (readonly NodeId[])[] {
-    return this.#layers.map((layer) => layer.map(({ nodeId }) => nodeId))
+  nextMixes(): readonly (readonly NodeId[])[] {
+    return this.#next.map((layer) => layer.map(({ nodeId }) => nodeId))
   }
 
   /** What all nodes have counted. */
@@ -225,9 +236,9 @@ export class MiniNode {
     const directory: MixDirectory = {
       self: this.#place,
       layers: (keyEpoch) => mini.layers(keyEpoch),
-      nextMixes: () => mini.ids(),
+      nextMixes: () => mini.nextMixes(),
       nodes: () => mini.nodes.map(({ id }) => id),
-      isKnown: (node) => mini.nodes.some(({ id }) => equalBytes(id, node)),
+      isKnown: (node) => mini.isKnown(node),
     }
     this.mix = new Mix(
       {
@@ -326,15 +337,18 @@ export class MiniNode {
     this.memory.links.send(to.id, MIX_PROTOCOL, bytes)
   }
 
-  /** Slots of which a packet left, or should have. */
-  slotsOf(emissions = this.emissions): number[] {
-    return emissions.map(({ slot }) => slot)
+  /** True when no slot went without a packet and none had two. */
+  get sendsInEverySlot(): boolean {
+    const [first] = this.emissions
+    return this.emissions.every(({ slot }, i) => slot === (first?.slot ?? 0) + i)
   }
+}
 
-  get slotNow(): number {
-    const grid = { originMs: this.#mini.originMs, slotMs: SLOT_MS, epochMs: 240 * SLOT_MS }
-    return slotAt(grid, this.#mini.clock.now())
-  }
+/** As `seededRng`, many times faster: a packet takes thousands of bytes. */
+function streamRng(seed: string): Rng {
+  const key = createHash('sha256').update(seed).digest()
+  const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
+  return { bytes: (length) => new Uint8Array(cipher.update(Buffer.alloc(length))) }
 }
 
 /** What a keeper says to a question. */

@@ -59,7 +59,10 @@ describe('the schedule of phases', () => {
   )
 
   it('has an idle and a busy phase in each pair, in either order', () => {
-    for (const pair of pairs) expect(pair.map(({ busy }) => busy).toSorted()).toEqual([false, true])
+    for (const pair of pairs) {
+      expect(new Set(pair.map(({ busy }) => busy)).size).toBe(2)
+      expect(pair).toHaveLength(2)
+    }
     const busyFirst = pairs.filter(([first]) => first?.busy).length
     expect(busyFirst).toBeGreaterThan(8)
     expect(busyFirst).toBeLessThan(32)

@@ -112,7 +112,7 @@ describe('publications', () => {
   })
 
   it('give the gap between the first two copies of a box that began in the phase', () => {
-    const of = (at: number, box: string) => ({ at, box, node: 0 })
+    const of = (at: number, box: string) => ({ at, box })
     const heard = [of(900, 'before'), of(1_100, 'a'), of(1_200, 'before'), of(1_400, 'a')]
     expect(copyGaps([...heard, of(1_500, 'a'), of(1_600, 'once')], [PHASE])).toEqual([300])
   })
@@ -121,8 +121,8 @@ describe('publications', () => {
     const busy = { ...PHASE, busy: true, from: 2_000, to: 3_000 }
     const pairs = (from: number, gap: number) =>
       Array.from({ length: 100 }, (_, i) => [
-        { at: from + i * 10, box: `${from}/${i}`, node: 0 },
-        { at: from + i * 10 + gap + (i % 10), box: `${from}/${i}`, node: 0 },
+        { at: from + i * 10, box: `${from}/${i}` },
+        { at: from + i * 10 + gap + (i % 10), box: `${from}/${i}` },
       ]).flat()
     const same = [...pairs(1_000, 300), ...pairs(2_000, 300)].toSorted((a, b) => a.at - b.at)
     const other = [...pairs(1_000, 300), ...pairs(2_000, 305)].toSorted((a, b) => a.at - b.at)
