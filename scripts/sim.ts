@@ -1,9 +1,12 @@
 /**
- * Runs a simulation: `npm run sim -- privacy`. The rest of the arguments are the simulation's own. Exit 2 for
- * arguments that it does not understand.
+ * Runs a simulation: `npm run sim -- privacy`, `npm run sim -- loss`. The rest of the arguments are the simulation's
+ * own. Exit 2 for arguments that it does not understand.
  */
-const SIMULATIONS: Record<string, () => Promise<(args: readonly string[]) => number>> = {
+type Simulation = (args: readonly string[]) => number | Promise<number>
+
+const SIMULATIONS: Record<string, () => Promise<Simulation>> = {
   privacy: async () => (await import('../tests/sim/privacy/cli.ts')).simulatePrivacy,
+  loss: async () => (await import('../tests/sim/loss/cli.ts')).simulateLoss,
 }
 
 const [name = '', ...args] = process.argv.slice(2)
@@ -12,4 +15,5 @@ if (load === undefined) {
   console.error(`no such simulation: ${name}; there are: ${Object.keys(SIMULATIONS).join(', ')}`)
   process.exit(2)
 }
-process.exitCode = (await load())(args)
+const simulate = await load()
+process.exitCode = await simulate(args)

@@ -7,11 +7,11 @@ export interface OfferTimes {
   readonly ackRoundTripMs: number
 }
 
-const GROWTH = 4
+const GROWTH = 1.5
 
 /**
  * The delays after the first sending at which a record that stays unacknowledged goes out again in a fresh
- * box: `OFFERS_MAX` of them, growing by 4, each drawn uniformly in [1, 2) of its step. They are drawn once,
+ * box: `OFFERS_MAX` of them, growing by half, each drawn uniformly in [1, 2) of its step. They are drawn once,
  * when the record was first sent, so that nothing heard later can move them (a reaction to gossip would tell
  * an observer which boxes belong together).
  */

@@ -30,7 +30,7 @@ export interface WriteEpoch {
 
 export interface WriterState {
   epoch: WriteEpoch
-  /** The next epoch, and the queue number of the record that must be acknowledged before it. */
+  /** The next epoch, and the queue number up to which all must be acknowledged before it. */
   staged: { epoch: WriteEpoch; afterQueued: number; stagedAt: number } | undefined
   nextSeq: number
   nextQueued: number
@@ -213,8 +213,8 @@ export class StreamWriter {
   }
 
   /**
-   * Makes `epoch` the next one. The stream moves when the record queued as `afterQueued` is acknowledged, or
-   * after an hour when it has had all its offers (a reader that is away must not hold back healing for ever);
+   * Makes `epoch` the next one. The stream moves when all records queued up to `afterQueued` are acknowledged, or
+   * after an hour when they have had all their offers (a reader that is away must not hold back healing for ever);
    * a rendezvous stream waits, because its reader knows no other yet.
    */
   stage(epoch: WriteEpoch, afterQueued: number, now: number): void {
@@ -260,19 +260,19 @@ export class StreamWriter {
     if (staged !== undefined) wipe(staged.epoch.chain.chainKey, staged.epoch.rootSeed)
   }
 
+  /**
+   * The reader takes records in order: one that it lacks keeps it from the record that leads to the next epoch, even
+   * when it has acknowledged that one. Offers of the missing one would then come in an epoch that it cannot read.
+   */
   #switchDue(now: number): boolean {
     const { staged, epoch } = this.state
     if (staged === undefined) return false
-    const record = this.#find(staged.afterQueued)
-    if (record === undefined) return true
+    const isBefore = ({ queued }: OutRecord): boolean => queued <= staged.afterQueued
+    const before = [...this.outstanding.values(), ...this.queue].filter(isBefore)
+    if (before.length === 0) return true
     if (epoch.tag === RENDEZVOUS_TAG || now - staged.stagedAt < SWITCH_WAIT_MS) return false
-    // In the new epoch an offer of this record would be of no use to a reader who needs it to get there.
-    return record.sentAt !== undefined && record.due?.length === 0
-  }
-
-  #find(queued: number): OutRecord | undefined {
-    for (const record of this.outstanding.values()) if (record.queued === queued) return record
-    return this.queue.find((record) => record.queued === queued)
+    // In the new epoch an offer of these would be of no use to a reader who needs them to get there.
+    return before.every(({ sentAt, due }) => sentAt !== undefined && due?.length === 0)
   }
 
   /** In doubt (bound, but not known to have left) or at one of its drawn times. */

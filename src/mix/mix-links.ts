@@ -77,6 +77,11 @@ export class MixLinks {
     return true
   }
 
+  /** A connection to this node stands: after an absence nobody waits out the pauses of what failed meanwhile. */
+  connected(node: NodeId): void {
+    this.#retries.delete(toHex(node))
+  }
+
   /** Opens what is missing and closes what nobody needs any more, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, rng } = this.#ports

@@ -252,6 +252,11 @@ export class Mix {
     return Math.max(0, this.#heldUntil - this.#ports.clock.monotonic())
   }
 
+  /** A connection to this node stands (again): its link is opened with the next tick. */
+  connected(node: NodeId): void {
+    this.#links.connected(node)
+  }
+
   /** True when a route exists and its first links stand. */
   get isReady(): boolean {
     const layers = this.#layers()

@@ -267,6 +267,9 @@ export class Session {
       await this.net.start()
       this.directory.updateSelf({ ...this.#ownPlace(), mixKeys })
       this.net.onReachability(() => this.directory.updateSelf(this.#ownPlace()))
+      this.net.peers.onChange(({ nodeId, up }) => {
+        if (up) this.mix.connected(nodeId)
+      })
       await this.directory.start()
       this.mix.start()
       this.#tasks.spawn('link', (signal) => this.#watchLink(signal))

@@ -97,7 +97,11 @@ describe('a mix frame', () => {
   })
 
   it('with anything but zeros behind its parts is refused', () => {
-    const padded = { reply: geometry.payloadBytes, ask: SEALED_REQUEST_BYTES, answer: SEALED_ANSWER_BYTES }
+    const padded = {
+      reply: geometry.payloadBytes,
+      ask: SEALED_REQUEST_BYTES,
+      answer: SEALED_ANSWER_BYTES,
+    }
     for (const [kind, partBytes] of Object.entries(padded)) {
       const end = 1 + 16 + partBytes
       fc.assert(
@@ -161,7 +165,10 @@ describe('a request', () => {
       expect(toHex(tails[0] as Uint8Array)).not.toBe(toHex(tails[1] as Uint8Array))
       for (const tail of tails) {
         // Each bit is set about half the time: a constant or a counter is not.
-        const bits = tail.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)
+        const bits = tail.reduce(
+          (sum, byte) => sum + byte.toString(2).replaceAll('0', '').length,
+          0,
+        )
         expect(Math.abs(bits / (8 * tail.length) - 0.5)).toBeLessThan(0.03)
       }
     }

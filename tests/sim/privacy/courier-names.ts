@@ -5,7 +5,7 @@ import { FastRng } from './fast-rng.ts'
 import { drawWorld, seat, type SimPlace } from './place.ts'
 
 /** Where a layer has no other mix that is free, the own node stays. */
-const REDRAWS_MAX = 50
+const REDRAWS_MAX = 12
 
 /** `drawn`: the real `drawRoute`. `own-left-out`: a node never takes itself, in no layer. */
 export type CourierRule = 'drawn' | 'own-left-out'

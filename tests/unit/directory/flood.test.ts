@@ -62,6 +62,16 @@ async function world() {
   return { clock, net, add, victim, attacker, inject }
 }
 
+/** Timers of a real machine count whole milliseconds; to those of SleepyClock a rounding error would be another turn. */
+function wholeTimers(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    setTimer: (ms, fn) => clock.setTimer(Math.ceil(ms), fn),
+    sleep: (ms, signal) => clock.sleep(Math.ceil(ms), signal),
+  }
+}
+
 const describeNode = (index: number, changes: Partial<DescriptorContent> = {}) =>
   testDescriptor(network, testNode(index), changes)
 
@@ -166,7 +176,7 @@ describe('a machine that slept through several epochs', () => {
     const { clock, net, add } = await world()
     const others = []
     for (let i = 1; i < 5; i++) others.push(await add(i))
-    const own = new SleepyClock(clock)
+    const own = new SleepyClock(wholeTimers(clock))
     const { directory: sleeper, node } = await add(9, own)
     await clock.advance(11 * 60_000)
     net.setOnline(node.nodeId, false)

@@ -230,6 +230,27 @@ describe('couriers', () => {
     expect(await verdictOn(publication(bob, fakeBox(4)))).toBe('accepted')
   })
 
+  it('are heard again when the work is shared by fewer, and what was too much stays ignored', async () => {
+    let fewest = 3
+    let isHere = true
+    rig = gossipNode(network, 2, {
+      ports: {
+        couriers: { isCourier: () => (isHere ? 'yes' : 'no'), quota: () => Math.floor(6 / fewest) },
+      },
+    })
+    const publish = (n: number) => verdictOn(publication(alice, fakeBox(n), { counter: n }))
+    expect([await publish(0), await publish(1), await publish(2)]).toEqual([
+      'accepted',
+      'accepted',
+      'quota',
+    ])
+    fewest = 2
+    expect([await publish(3), await publish(4)]).toEqual(['accepted', 'quota'])
+    expect(rig.heard).toHaveLength(3)
+    isHere = false
+    expect(await publish(5)).toBe('not-courier')
+  })
+
   it('that the directory does not know share one quota', async () => {
     let heard = 0
     for (let n = 0; n < 600; n++) {

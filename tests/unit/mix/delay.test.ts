@@ -33,7 +33,9 @@ describe('the delay of a hop', () => {
   it('is never longer than ten means: a route has an end', () => {
     // All ones make the longest draw; it is refused until another comes.
     let draws = 0
-    const rng = { bytes: (length: number) => new Uint8Array(length).fill(draws++ < 3 ? 0xff : 0x80) }
+    const rng = {
+      bytes: (length: number) => new Uint8Array(length).fill(draws++ < 3 ? 0xff : 0x80),
+    }
     expect(drawDelay(rng, 500)).toBeCloseTo(500 * Math.log(2), -1)
     expect(draws).toBe(4)
     expect(Math.max(...delays(1))).toBeLessThanOrEqual(DELAY_MEANS_MAX)

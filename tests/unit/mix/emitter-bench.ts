@@ -54,6 +54,8 @@ export class EmitterBench {
   readonly settles: ((answer: Uint8Array | undefined) => void)[] = []
   covers = 0
   asked = 0
+  /** Boxes that were being filled at one time, at most. */
+  mostAtOnce = 0
   waiting = 0
   serial = 0
   publishEvery: number
@@ -65,6 +67,7 @@ export class EmitterBench {
   isLinked: (packet: number, kind: RequestKind) => boolean = () => true
   fails: { work?: boolean; nextBox?: boolean; published?: boolean; nextAsk?: boolean } = {}
   #packets = 0
+  #filling = 0
   #request: { request: MixRequest; route: readonly MixPlace[]; hasLeft: boolean } | undefined
 
   constructor(options: BenchOptions = {}) {
@@ -137,7 +140,9 @@ export class EmitterBench {
     if (this.waiting === 0) return undefined
     this.waiting--
     const box = paperBox(this.clock, 'real', this.serial++)
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#filling)
     await this.clock.virtual.sleep(this.nextBoxMs)
+    this.#filling--
     return box
   }
 

@@ -95,22 +95,27 @@ describe('a node sends', () => {
       bench.hasKeeper = waiting > 0
       await bench.slots(800)
       runs.push(drawn(bench))
-      expect(bench.publications.filter(({ isReal }) => isReal).length).toBe(Math.min(2 * waiting, 100))
+      expect(bench.publications.filter(({ isReal }) => isReal).length).toBe(
+        Math.min(2 * waiting, 100),
+      )
       await bench.stop()
     }
     expect(runs[1]).toEqual(runs[0])
     expect(runs[2]).toEqual(runs[0])
   })
 
-  it.each([10, 29, 45])('one packet a slot when slots are %i ms, shorter than their lead', async (slotMs) => {
-    const bench = await running({ slotMs })
-    bench.waiting = 10
-    await bench.slots(500)
-    const slots = bench.written.map(({ slot }) => slot)
-    expect(slots).toEqual(Array.from({ length: 500 }, (_, i) => (slots[0] ?? 0) + i))
-    expect(bench.written.every(({ slot, at }) => slotAt(bench.options, at) === slot)).toBe(true)
-    await bench.stop()
-  })
+  it.each([10, 29, 45])(
+    'one packet a slot when slots are %i ms, shorter than their lead',
+    async (slotMs) => {
+      const bench = await running({ slotMs })
+      bench.waiting = 10
+      await bench.slots(500)
+      const slots = bench.written.map(({ slot }) => slot)
+      expect(slots).toEqual(Array.from({ length: 500 }, (_, i) => (slots[0] ?? 0) + i))
+      expect(bench.written.every(({ slot, at }) => slotAt(bench.options, at) === slot)).toBe(true)
+      await bench.stop()
+    },
+  )
 
   it('something in a slot whose source fails in every way', async () => {
     const bench = await running()

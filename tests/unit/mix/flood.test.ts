@@ -58,7 +58,9 @@ describe('a node that floods a mix', () => {
     expect([...penalties.keys()]).toEqual([toHex(flooder.id)])
     expect(penalties.get(toHex(flooder.id))).toBeCloseTo(0.1 * (counted.quota ?? 0))
     for (const node of mini.nodes) {
-      if (node !== flooder) expect(node.mix.status().replyRate ?? 1).toBe(1)
+      // The packets of the flooder itself were cut too.
+      const least = node === flooder ? 0 : 1
+      expect(node.mix.status().replyRate ?? 1).toBeGreaterThanOrEqual(least)
       expect(node.sendsInEverySlot).toBe(true)
     }
     await mini.stop()
@@ -97,7 +99,9 @@ describe('a node that floods a mix', () => {
     // 2 · 7 packets a slot over 2 · 2 pairs: 3.5, its own, and three standard deviations of half a minute.
     const mean = (2 * 7) / 4
     const perSlot = 1 + mean + (3 * Math.sqrt(mean * QUOTA_WINDOW_SLOTS)) / QUOTA_WINDOW_SLOTS
-    expect(quota).toBeGreaterThan(SLOTS * (PER_SLOT + mean - perSlot) - perSlot * QUOTA_WINDOW_SLOTS)
+    expect(quota).toBeGreaterThan(
+      SLOTS * (PER_SLOT + mean - perSlot) - perSlot * QUOTA_WINDOW_SLOTS,
+    )
     expect(quota).toBeLessThan(SLOTS * (PER_SLOT + mean))
     expect(other.counted.quota ?? 0).toBe(0)
     // A mix cannot see what is sent over it.

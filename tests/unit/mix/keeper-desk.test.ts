@@ -68,7 +68,9 @@ describe('a keeper', () => {
     const [sent] = bench.sent
     expect(toHex(sent?.to as NodeId)).toBe(toHex(courier))
     expect(toHex(sent?.frame.ref as Uint8Array)).toBe(copies[0])
-    expect(toHex(sent?.frame.sealed.subarray(0, SEALED_REQUEST_BYTES) as Uint8Array)).toBe(copies[1])
+    expect(toHex(sent?.frame.sealed.subarray(0, SEALED_REQUEST_BYTES) as Uint8Array)).toBe(
+      copies[1],
+    )
     expect(bench.counts.snapshot()).toEqual({ answered: 1 })
   })
 
@@ -100,9 +102,7 @@ describe('a keeper', () => {
     bench.ask()
     await bench.clock.advance(1_000)
     const answers = bench.sent.map(({ frame }) => toHex(frame.sealed))
-    expect(answers.map(({ length }) => length)).toEqual(
-      [1, 2].map(() => 2 * SEALED_ANSWER_BYTES),
-    )
+    expect(answers.map(({ length }) => length)).toEqual([1, 2].map(() => 2 * SEALED_ANSWER_BYTES))
     expect(new Set(answers).size).toBe(2)
   })
 

@@ -90,7 +90,9 @@ describe('links', () => {
     const stuck = range(LINKS_OPENING_MAX - 1)
     bench.wanted = [...stuck, ...range(5, 100)]
     bench.open = (node) =>
-      stuck.some((each) => toHex(each) === toHex(node)) ? new Promise(() => undefined) : Promise.resolve()
+      stuck.some((each) => toHex(each) === toHex(node))
+        ? new Promise(() => undefined)
+        : Promise.resolve()
     bench.run()
     await bench.advance(30 * LINK_TICK_MS)
     expect([...bench.standing].toSorted()).toEqual(names(range(5, 100)))
@@ -247,7 +249,9 @@ describe('the links that a node wants', () => {
   })
 
   it('of the last layer are everybody: replies end there', () => {
-    expect(of(nodeAt(20))).toEqual(names(everybody.filter((node) => toHex(node) !== toHex(nodeAt(20)))))
+    expect(of(nodeAt(20))).toEqual(
+      names(everybody.filter((node) => toHex(node) !== toHex(nodeAt(20)))),
+    )
   })
 
   it('never hold the node itself, and no node twice', () => {

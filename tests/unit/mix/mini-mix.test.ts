@@ -117,7 +117,7 @@ describe('a network of mixes', () => {
       tagged++
       const touched = bytes.slice()
       const at = bytes.length - 1 - (tagged % 2_000)
-      touched[at] = (touched[at] ?? 0) ^ (1 << tagged % 8)
+      touched[at] = (touched[at] ?? 0) ^ (1 << (tagged % 8))
       return [touched]
     }
     for (const node of mini.nodes) {
@@ -130,9 +130,9 @@ describe('a network of mixes', () => {
     for (const node of mini.nodes) {
       // What was published is what somebody made; `nextAsk` checks the same for answers.
       for (const box of node.published) {
-        expect(isReal(box) ? known.has(serialOf(box)) : box.subarray(42).every((b) => b === 0)).toBe(
-          true,
-        )
+        expect(
+          isReal(box) ? known.has(serialOf(box)) : box.subarray(42).every((b) => b === 0),
+        ).toBe(true)
       }
       expect(node.mix.status().replyRate ?? 1).toBeLessThan(0.6)
     }

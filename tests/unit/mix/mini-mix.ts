@@ -207,7 +207,9 @@ export class MiniNode {
   }
 
   async prepare(): Promise<void> {
-    const counted = await countedStore(this.#mini.clock, { rng: this.#mini.rng(`${this.index} disk`) })
+    const counted = await countedStore(this.#mini.clock, {
+      rng: this.#mini.rng(`${this.index} disk`),
+    })
     this.store = counted.store
     await this.#assemble()
   }
@@ -252,7 +254,8 @@ export class MiniNode {
         source: {
           work: async () => undefined,
           nextBox: async () => this.#nextBox(),
-          published: async (box, hasLeft) => void this.fates.push({ serial: serialOf(box), hasLeft }),
+          published: async (box, hasLeft) =>
+            void this.fates.push({ serial: serialOf(box), hasLeft }),
           coverBox: () => paperBox(clock, 'cover', this.#serial++),
           nextAsk: (mayBeReal) => this.#nextAsk(mayBeReal),
         },

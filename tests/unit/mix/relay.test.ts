@@ -6,7 +6,11 @@ import {
   silentLogger,
   toHex,
 } from '../../../src/base/index.ts'
-import { DELAY_MEANS_MAX, RELAY_PENDING_MAX, REQUEST_BODY_BYTES } from '../../../src/mix/constants.ts'
+import {
+  DELAY_MEANS_MAX,
+  RELAY_PENDING_MAX,
+  REQUEST_BODY_BYTES,
+} from '../../../src/mix/constants.ts'
 import { MixCounts, type MixEvent } from '../../../src/mix/counts.ts'
 import type { MixFrame } from '../../../src/mix/frame.ts'
 import type { RingKey } from '../../../src/mix/key-ring.ts'

@@ -47,12 +47,15 @@ describe('real traffic', () => {
     expect(alarms(0.95 ** 11, layer)).toBeLessThan(0.01)
   })
 
-  it.each([2, 3, 4, 8, 16])('stops when nearly nothing returns over a smallest layer of %i', (layer) => {
-    // A quarter of the threshold: what is left when somebody lets only his own mixes answer.
-    const few = 0.25 * replyThreshold(layer)
-    expect(alarms(few, layer)).toBeGreaterThan(0.85)
-    expect(alarms(0, layer)).toBe(1)
-  })
+  it.each([2, 3, 4, 8, 16])(
+    'stops when nearly nothing returns over a smallest layer of %i',
+    (layer) => {
+      // A quarter of the threshold: what is left when somebody lets only his own mixes answer.
+      const few = 0.25 * replyThreshold(layer)
+      expect(alarms(few, layer)).toBeGreaterThan(0.85)
+      expect(alarms(0, layer)).toBe(1)
+    },
+  )
 
   it('is not judged before enough is known', () => {
     const monitor = new ReplyMonitor()
