@@ -46,6 +46,7 @@ export const EXCHANGE_BOXES = 12
 export const PROBE_AHEAD = 15
 export const CATCH_UP_MS = 86_400_000
 export const GAP_ROUNDS_MAX = 4
+export const GAP_LOOK_UPS_PER_HOUR = 64
 export const GAP_WAIT_ROUND_TRIPS = 72
 export const AUDITS_MAX = 256
 export const AUDIT_TRIES_MAX = 6

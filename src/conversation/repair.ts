@@ -1,6 +1,6 @@
 import { type Address, type BoxBytes, type Clock, type Rng, toHex, uniform } from '../base/index.ts'
 import { Audits } from './audits.ts'
-import { CATCH_UP_MS, GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
+import { CATCH_UP_MS, GAP_LOOK_UPS_PER_HOUR, GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
@@ -61,6 +61,7 @@ interface GapTries {
 }
 
 const BACKOFF = 3
+const HOUR_MS = 3_600_000
 
 /**
  * Decides what to ask the keepers for: holes in streams, what may have been written while this node was away,
@@ -74,7 +75,9 @@ export class Repair {
   /** Day of the last box before the latest absence. */
   readonly #awaySince = new Map<Contact, number>()
   readonly #gaps = new Map<string, GapTries>()
+  readonly #budgets = new WeakMap<Contact, { left: number; until: number }>()
   #nextCatchUp = 0
+  #turn = 0
   /** Look-ups of the running catch-up that are over, of contacts that are done too. */
   #answered = 0
 
@@ -129,7 +132,14 @@ export class Repair {
   next(): RepairJob | undefined {
     // Who missed more boxes in a row than its window is wide would hear none again, and not know it.
     if (this.#ports.clock.now() >= this.#nextCatchUp) this.catchUp()
-    return this.#gapJob() ?? this.#probeJob() ?? this.#auditJob()
+    // By turns: one contact that skips numbers must not keep the node from catching up with all others.
+    const kinds = [() => this.#gapJob(), () => this.#probeJob(), () => this.#auditJob()]
+    this.#turn = (this.#turn + 1) % kinds.length
+    for (let i = 0; i < kinds.length; i++) {
+      const job = kinds[(this.#turn + i) % kinds.length]?.()
+      if (job !== undefined) return job
+    }
+    return undefined
   }
 
   #gapJob(): RepairJob | undefined {
@@ -138,18 +148,36 @@ export class Repair {
     for (const contact of this.#ports.ledger.contacts.values()) {
       // Nothing is asked for because of a box that may have been made for this node alone.
       if (hasEnded(contact) || contact.unconfirmed.size > 0) continue
+      const hasBudget = this.#budgetOf(contact).left > 0
       for (const { address } of this.#gapsOf(contact)) {
         const key = toHex(address)
         seen.add(key)
         const patience = this.#options.ackRoundTripMs / 4
         const tries = this.#gaps.get(key) ?? { count: 0, nextAt: now + patience }
         this.#gaps.set(key, tries)
+        if (!hasBudget) continue
         const day = tries.nextAt <= now ? this.#gapDay(contact, tries, now) : undefined
-        if (day !== undefined) return this.#job(address, day, () => {})
+        if (day === undefined) continue
+        this.#budgetOf(contact).left--
+        return this.#job(address, day, () => {})
       }
     }
     for (const key of this.#gaps.keys()) if (!seen.has(key)) this.#gaps.delete(key)
     return undefined
+  }
+
+  /**
+   * A contact that skips numbers on purpose makes this node ask for boxes that do not exist, and a keeper that works
+   * with it sees each question: so only so many an hour.
+   */
+  #budgetOf(contact: Contact): { left: number; until: number } {
+    const now = this.#ports.clock.now()
+    let budget = this.#budgets.get(contact)
+    if (budget === undefined || budget.until <= now) {
+      budget = { left: GAP_LOOK_UPS_PER_HOUR, until: now + HOUR_MS }
+      this.#budgets.set(contact, budget)
+    }
+    return budget
   }
 
   /** Day after day back to the last absence, at least one; then again after a growing wait. */

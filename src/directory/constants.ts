@@ -22,6 +22,8 @@ export const MAX_ADDRESSES = 8
 export const MAX_ADDRESS_BYTES = 128
 /** This epoch's key, the next ones, and one that is still in its grace period. */
 export const MAX_MIX_KEYS = 4
+/** Key epochs ahead of the running one whose keys are taken: two, and one for clocks. */
+export const MAX_KEYS_AHEAD = 3
 /** Bytes of a mix key by suite: X25519, or X-Wing (ML-KEM-768 1184 | X25519 32). */
 export const MIX_KEY_BYTES = { x25519: 32, 'x-wing': 1_216 } as const
 export const REQUEST_KEY_BYTES = 32
@@ -36,6 +38,8 @@ export const MAX_REVOCATIONS = 512
 export const MAX_EPOCH_PUBLICATIONS = 450_000
 /** Boxes that may be hot at once: every node has them in memory and reconciles them in one session. */
 export const MAX_HOT_BOXES = 250_000
+/** What couriers may bring, of what they are expected to. */
+export const COURIER_ROOM = 2
 /** A lower quota would punish a courier for chance. */
 export const MIN_QUOTA = 8
 /** A node may keep and mix from its second epoch on; the frozen set of epoch e is that of the end of e - 2. */

@@ -1,6 +1,7 @@
 import {
   type Address,
   type Clock,
+  equalBytes,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -25,9 +26,10 @@ import {
 import { type Descriptor, decodeDescriptor, readDescriptor } from './descriptor.ts'
 import { DirectoryStore, type NarrowStore } from './directory-store.ts'
 import { DirectorySync, type SyncTarget } from './directory-sync.ts'
-import { epochAt, epochStart } from './epochs.ts'
+import { epochAt, epochStart, keyEpochAt } from './epochs.ts'
 import { type FrozenSet, FrozenSets } from './frozen-sets.ts'
 import { Intake } from './intake.ts'
+import { KeyLedger } from './key-ledger.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
 import { type Couriers, MixElection, type MixLayers } from './mix-layers.ts'
@@ -79,6 +81,7 @@ export class Directory {
   readonly #announcer: Announcer
   readonly #sync: DirectorySync
   readonly #liveness: Liveness
+  readonly #keys: KeyLedger
   readonly #election: MixElection
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
   readonly #waiting = new Map<string, NodeId>()
@@ -96,6 +99,7 @@ export class Directory {
     this.#sets = new FrozenSets(options.network, this.#table)
     this.#store = new DirectoryStore(ports.store)
     this.#tasks = new TaskGroup(this.#log)
+    this.#keys = new KeyLedger(() => keyEpochAt(options.network, ports.clock.now()))
     this.#liveness = new Liveness(
       {
         ...ports,
@@ -121,6 +125,7 @@ export class Directory {
         pubsub: ports.pubsub,
         peers: ports.peers,
         table: this.#table,
+        keys: this.#keys,
         sets: this.#sets,
         store: this.#store,
         changed: () => this.#tell({ kind: 'nodes' }),
@@ -152,7 +157,7 @@ export class Directory {
         index: () => this.#index(),
         size: () => this.#table.size,
         isKnown: (node) => this.#table.get(node) !== undefined,
-        requestKey: (node) => this.#table.get(node)?.requestKey,
+        requestKey: (node) => this.#requestKey(node),
       },
       { nodeId: options.nodeId, network: options.network },
     )
@@ -250,6 +255,11 @@ export class Directory {
     return this.#election.get(epoch)
   }
 
+  /** The key of a mix for packets of a key epoch: the one that was heard first; undefined for none or two. */
+  mixKey(nodeId: NodeId, keyEpoch: number): Uint8Array | undefined {
+    return this.#keys.keyOf(nodeId, keyEpoch)
+  }
+
   /** Who may bring boxes into gossip in `epoch`. */
   couriers(epoch: number): Couriers {
     return this.#election.couriers(epoch)
@@ -296,6 +306,13 @@ export class Directory {
     return [epoch, epoch + 1].some((each) => this.#sets.find(each, node)?.reachable === true)
   }
 
+  /** By the frozen set where it has the node: a keeper must not give one asker a key of its own. */
+  #requestKey(node: NodeId): Uint8Array | undefined {
+    const { nodes } = this.#sets.get(this.epoch)
+    const at = nodes.findIndex(({ nodeId }) => equalBytes(nodeId, node))
+    return (nodes[at] ?? this.#table.get(node))?.requestKey
+  }
+
   #index(): PlacementIndex {
     const { epoch } = this
     const { version, nodes } = this.#sets.get(epoch)
@@ -314,8 +331,10 @@ export class Directory {
     for (const bytes of await this.#store.conflicts()) {
       this.#table.exclude(decodeConflict(bytes, this.#network))
     }
-    for (const bytes of await this.#store.descriptors())
-      this.#table.consider(readDescriptor(bytes), now)
+    for (const bytes of await this.#store.descriptors()) {
+      const outcome = this.#table.consider(readDescriptor(bytes), now)
+      if (outcome.kind === 'new') this.#keys.note(outcome.descriptor)
+    }
     this.#sets.roll(now)
     for (const { epoch, bytes } of await this.#store.frozen()) {
       this.#sets.offer(epoch, decodeDescriptor(bytes))
@@ -355,7 +374,10 @@ export class Directory {
 
   async #roll(epoch: number): Promise<void> {
     const now = this.#ports.clock.now()
-    for (const gone of this.#table.expire(now)) this.#store.deleteDescriptor(gone)
+    for (const gone of this.#table.expire(now)) {
+      this.#store.deleteDescriptor(gone)
+      this.#keys.forget(gone.nodeId)
+    }
     this.#sets.roll(now)
     for (const descriptor of this.#sets.stored(epoch + 1)) {
       this.#store.putFrozen(epoch + 1, descriptor)

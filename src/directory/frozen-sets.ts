@@ -17,6 +17,13 @@ export interface FrozenSet {
 }
 
 const NONE: readonly Descriptor[] = []
+/** Epochs that anything is computed for: the running one, those beside it, and one more for clocks. */
+const NEAR_EPOCHS = 2
+
+/** Most changes of the table change no set: elections and placements then hold, which take 10 ms at 1,000 nodes. */
+function areSame(before: readonly Descriptor[], nodes: readonly Descriptor[]): boolean {
+  return before.length === nodes.length && nodes.every((node, index) => node === before[index])
+}
 
 /**
  * The sets of the running epoch, the one before and the next. Set e holds, for every node, the last descriptor
@@ -28,6 +35,9 @@ export class FrozenSets {
   readonly #table: NodeTable
   readonly #sets = new Map<number, Map<string, Descriptor>>()
   readonly #cache = new Map<number, FrozenSet>()
+  readonly #last = new Map<number, FrozenSet>()
+  /** What they were before the last change, of the epochs that count. */
+  #before = new Map<number, FrozenSet>()
   readonly #stored = new Map<number, readonly Descriptor[]>()
   #epoch = 0
   #version = 0
@@ -83,7 +93,10 @@ export class FrozenSets {
 
   /** Forget what was derived: the table, an exclusion or a revocation changed. */
   touch(): void {
-    this.#version++
+    const near = [...this.#before, ...this.#cache].filter(
+      ([epoch]) => Math.abs(epoch - this.#epoch) <= NEAR_EPOCHS,
+    )
+    this.#before = new Map(near)
     this.#cache.clear()
     this.#stored.clear()
   }
@@ -100,7 +113,9 @@ export class FrozenSets {
     const nodes = (frozen ? stored : this.#table.all()).toSorted((a, b) =>
       compareBytes(a.nodeId, b.nodeId),
     )
-    const set = { epoch, frozen, nodes, version: this.#version }
+    const before = this.#before.get(epoch)
+    const isSame = before?.frozen === frozen && areSame(before.nodes, nodes)
+    const set = isSame ? before : { epoch, frozen, nodes, version: this.#version }
     this.#cache.set(epoch, set)
     return set
   }
@@ -134,4 +149,8 @@ export class FrozenSets {
     set.set(key, descriptor)
     return true
   }
+}
+
+function sameNodes(a: readonly Descriptor[], b: readonly Descriptor[]): boolean {
+  return a.length === b.length && a.every((node, index) => node === b[index])
 }

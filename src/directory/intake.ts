@@ -25,6 +25,7 @@ import {
 import { decodeDescriptor, type Descriptor, isSignedByNode, readDescriptor } from './descriptor.ts'
 import type { DirectoryStore } from './directory-store.ts'
 import type { FrozenSets } from './frozen-sets.ts'
+import { decodeKeyConflict, type KeyConflict, type KeyLedger } from './key-ledger.ts'
 import type { Liveness } from './liveness.ts'
 import {
   decodeMessage,
@@ -45,6 +46,7 @@ export interface IntakePorts {
   readonly pubsub: Pick<PubSub, 'subscribe' | 'publish'>
   readonly peers: Pick<Peers, 'penalise'>
   readonly table: NodeTable
+  readonly keys: KeyLedger
   readonly sets: FrozenSets
   readonly store: DirectoryStore
   /** Called after every change of the table. */
@@ -177,6 +179,7 @@ export class Intake {
   #verdictOn(type: MessageType, payload: Uint8Array): Verdict {
     if (type === MESSAGE_TYPES.descriptor) return this.#verdictOnDescriptor(payload)
     if (type === MESSAGE_TYPES.heartbeat) return this.#ports.liveness.hear(payload)
+    if (type === MESSAGE_TYPES.keyConflict) return this.#verdictOnKeyConflict(payload)
     const isNews =
       type === MESSAGE_TYPES.conflict
         ? this.acceptConflict(payload)
@@ -189,6 +192,7 @@ export class Intake {
     const { clock, table } = this.#ports
     const descriptor = readDescriptor(payload)
     const quick = table.quickFault(descriptor, clock.now())
+    if (quick === 'older') this.#dispute(descriptor)
     if (quick !== undefined) return isBlameworthy(quick) ? 'reject' : 'ignore'
     if (!isSignedByNode(descriptor)) return 'reject'
     if (table.get(descriptor.nodeId) === undefined && !this.#strangers.take()) return 'ignore'
@@ -210,7 +214,9 @@ export class Intake {
         await this.#ports.pubsub.publish(DIRECTORY_TOPIC, message)
       })
     }
+    if (outcome.kind === 'refused' && outcome.reason === 'older') this.#dispute(descriptor)
     if (outcome.kind !== 'new') return outcome
+    this.#noteKeys(descriptor)
     store.putDescriptor(descriptor)
     // The one it replaces may be the last before a cut-off.
     if (before !== undefined) this.#freeze(before)
@@ -221,6 +227,36 @@ export class Intake {
     const issuedNow = this.#ownHash !== undefined && equalBytes(this.#ownHash, descriptor.hash)
     if (isOwn && !issuedNow) this.#ports.foreignSelf()
     return outcome
+  }
+
+  /** An old descriptor is no news, but it may show that its node has named two keys for one epoch. */
+  #dispute(descriptor: Descriptor): void {
+    if (!this.#ports.keys.isDisputed(descriptor) || !isSignedByNode(descriptor)) return
+    this.#noteKeys(descriptor)
+  }
+
+  #noteKeys(descriptor: Descriptor): void {
+    const conflict = this.#ports.keys.note(descriptor)
+    if (conflict === undefined || !this.#refuseKeys(conflict)) return
+    this.#ports.spawn('gossip a conflict of keys', async () => {
+      const message = encodeMessage(MESSAGE_TYPES.keyConflict, conflict.bytes)
+      await this.#ports.pubsub.publish(DIRECTORY_TOPIC, message)
+    })
+  }
+
+  #refuseKeys(conflict: KeyConflict): boolean {
+    if (!this.#ports.keys.refuse(conflict)) return false
+    this.#ports.log.warn('a node named two mix keys for one epoch and is not used in it')
+    this.#ports.table.touch()
+    this.#ports.changed()
+    return true
+  }
+
+  /** @throws HearsayError of the class `peer` or `crypto` for what proves nothing. */
+  #verdictOnKeyConflict(payload: Uint8Array): Verdict {
+    const conflict = decodeKeyConflict(payload, this.#network)
+    if (this.#ports.table.get(conflict.nodeId) === undefined) return 'ignore'
+    return this.#refuseKeys(conflict) ? 'accept' : 'ignore'
   }
 
   /** Into the sets that are still open: the next ones and, after a start, the running one. */

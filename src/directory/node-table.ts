@@ -110,6 +110,11 @@ export class NodeTable {
     return this.#excluded.has(toHex(nodeId))
   }
 
+  /** What is derived from the nodes has to be derived anew: something that is kept beside them changed. */
+  touch(): void {
+    this.#all = undefined
+  }
+
   /** Excludes for good. False when the node was excluded before. */
   exclude(conflict: DescriptorConflict): boolean {
     const key = toHex(conflict.nodeId)

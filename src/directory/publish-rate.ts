@@ -1,4 +1,4 @@
-import { MIN_MIXES_PER_LAYER, MIN_QUOTA } from './constants.ts'
+import { COURIER_ROOM, MIN_MIXES_PER_LAYER, MIN_QUOTA } from './constants.ts'
 import type { NetworkParameters } from './parameters.ts'
 
 type RateParameters = Pick<NetworkParameters, 'slotMs' | 'boxRate' | 'copies'>
@@ -31,7 +31,10 @@ export function quotaOf(mean: number, slack: NetworkParameters['slack']): number
   return Math.max(MIN_QUOTA, Math.ceil(bound))
 }
 
-/** Publications that one of `couriers` couriers may make in a directory epoch with `nodes` nodes. */
+/**
+ * Publications that one of `couriers` couriers may make in a directory epoch with `nodes` nodes: COURIER_ROOM times its
+ * share, or a few senders who flood up to the allowance of mixes would use up what couriers may bring.
+ */
 export function courierQuota(
   nodes: number,
   couriers: number,
@@ -39,7 +42,7 @@ export function courierQuota(
 ): number {
   const publications = effectiveRate(nodes, parameters) * parameters.copies
   const mean = (publications * parameters.layerEpochMs) / 1_000 / Math.max(1, couriers)
-  return quotaOf(mean, parameters.slack)
+  return quotaOf(COURIER_ROOM * mean, parameters.slack)
 }
 
 /**

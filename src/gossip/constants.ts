@@ -32,6 +32,10 @@ export const MAX_LOGGED_PUBLICATIONS = 524_288
 export const MAX_EXCLUDED_COURIERS = 4_096
 /** Publications per epoch of all nodes together that the directory does not know (yet). */
 export const UNKNOWN_COURIER_QUOTA = 512
+/** Publications judged before the event loop gets its turn: about 1 ms of signatures. */
+export const VALIDATIONS_PER_TURN = 4
+/** Publications that wait to be judged; more do not wait. */
+export const VALIDATIONS_WAITING_MAX = 256
 /** Ignored messages of one peer per minute, above twice the expected rate, before it loses points. */
 export const IGNORED_ALLOWANCE = 120
 /** Points for each ignored message above the allowance. */

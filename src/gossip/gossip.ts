@@ -27,6 +27,7 @@ import { GossipMetrics, REASONS, type Reason } from './reasons.ts'
 import { RecentBoxes } from './recent-boxes.ts'
 import { gossipTopics } from './topics.ts'
 import { type Outcome, PublicationValidator, type ValidPublication } from './validator.ts'
+import { Turns } from './turns.ts'
 import { TimeWindow } from './window.ts'
 
 export interface GossipPorts {
@@ -79,6 +80,7 @@ export class Gossip {
   readonly #exclusion: Exclusion
   readonly #counters: CounterSource
   readonly #ignored: IgnoredBudget
+  readonly #turns: Turns
   readonly #handlers = new Set<PublicationHandler>()
   /** Accepted by the validator and not yet handed over by the pubsub. */
   readonly #accepted = new WeakMap<Uint8Array, ReceivedPublication>()
@@ -105,6 +107,7 @@ export class Gossip {
     )
     this.#counters = new CounterSource(ports)
     this.#ignored = new IgnoredBudget({ clock: ports.clock, blame: ports.peers }, options)
+    this.#turns = new Turns(ports)
   }
 
   /** Subscribes to both topics. Call it once. */
@@ -157,6 +160,7 @@ export class Gossip {
   }
 
   async #validate(bytes: Uint8Array, from: NodeId): Promise<Verdict> {
+    await this.#turns.take()
     const outcome = await this.#judge(bytes)
     if ('publication' in outcome) this.#accepted.set(bytes, received(bytes, outcome))
     if ('proof' in outcome) await this.#exclusion.report(outcome.proof)
@@ -173,11 +177,11 @@ export class Gossip {
     return outcome
   }
 
-  /** This epoch's, or the last one's while honest clocks may still show it: a packet can cross midnight. */
+  /** This epoch's, or that before or behind it while honest clocks may show it: a packet crosses boundaries. */
   #courierEpoch(): number {
     const { nodeId } = this.#ports.key
-    const [first] = this.#window.epochs
-    for (const epoch of new Set([this.#window.epoch, first])) {
+    const [first, last] = this.#window.epochs
+    for (const epoch of new Set([this.#window.epoch, first, last])) {
       if (epoch < (this.#options.firstEpoch ?? 0)) continue
       if (this.#ports.couriers.isCourier(nodeId, epoch) !== 'no') return epoch
     }

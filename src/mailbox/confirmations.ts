@@ -54,21 +54,27 @@ export class Confirmations {
 
   /** `peer` has the item. Returns its entry when that was the last confirmation it needed. */
   listed(item: string, peer: NodeId): BoxEntry | undefined {
-    const waiting = this.#waiting.get(item)
-    if (waiting === undefined || !this.#ports.isKnown(peer)) return undefined
-    waiting.peers.add(toHex(peer))
-    if (waiting.peers.size - 1 < this.#needed()) return undefined
-    this.delete(waiting.entry)
-    return waiting.entry
+    if (!this.#waiting.has(item)) return undefined
+    return this.#allListed([item], peer)[0]
   }
 
   /** `peer` has all items of a range of `source`. Returns the entries that needed no more than that. */
   same(prefix: string, source: ItemSource, peer: NodeId): BoxEntry[] {
     if (this.#waiting.size === 0) return []
-    return [...this.#index.items(prefix)]
-      .filter((item) => source.includes(item))
-      .map((item) => this.listed(item, peer))
-      .filter((entry) => entry !== undefined)
+    const items = [...this.#index.items(prefix)].filter((item) => source.includes(item))
+    return items.length === 0 ? [] : this.#allListed(items, peer)
+  }
+
+  /** After an absence these are thousands: what holds for all of them is looked up once. */
+  #allListed(items: readonly string[], peer: NodeId): BoxEntry[] {
+    if (!this.#ports.isKnown(peer)) return []
+    const [key, needed] = [toHex(peer), this.#needed()]
+    return items.flatMap((item) => {
+      const waiting = this.#waiting.get(item)
+      if (waiting === undefined || waiting.peers.add(key).size - 1 < needed) return []
+      this.delete(waiting.entry)
+      return [waiting.entry]
+    })
   }
 
   /** In a network of three there is only one further peer. */

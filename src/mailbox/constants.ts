@@ -92,6 +92,6 @@ export const HANDOFF_BURST = 1_024
 export const HANDOFF_PER_SECOND = 32
 
 /** Signatures checked before the event loop gets its turn: about 1 ms. */
-export const CHECKS_PER_TURN = 8
+export const CHECKS_PER_TURN = 4
 /** Score points for a peer that passes on what no honest node takes. */
 export const BLAME_POINTS = 10

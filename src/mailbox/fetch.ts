@@ -2,6 +2,7 @@ import {
   type Address,
   asAddress,
   type BoxBytes,
+  type Clock,
   equalBytes,
   HearsayError,
   isHearsayError,
@@ -20,6 +21,7 @@ import type { PlacementPort, PublicationPort } from './ports.ts'
 import { answerSealedFetch, type SealedFetch, sealFetch } from './sealed-fetch.ts'
 
 export interface FetchPorts {
+  readonly clock: Clock
   readonly rng: Rng
   readonly placement: PlacementPort
   readonly publications: PublicationPort
@@ -51,6 +53,8 @@ export type FetchResult =
   /** Too few keepers answered to say. */
   | { readonly status: 'unreachable'; readonly asked: number }
 
+const DAY_MS = 86_400_000
+
 /** Keepers that must say so before a box is believed not to exist: more than half. */
 export function notFoundQuorum(keepers: number): number {
   return Math.floor(keepers / 2) + 1
@@ -64,6 +68,8 @@ export class BoxFetch {
   readonly #ports: FetchPorts
   readonly #options: FetchOptions
   readonly #waiting: KeeperQuestion[] = []
+  /** A look-up that nobody waits for, and the keepers that are still to be asked. */
+  #absent: { readonly address: Address; readonly left: NodeId[] } | undefined
 
   constructor(ports: FetchPorts, options: FetchOptions) {
     this.#ports = ports
@@ -82,17 +88,40 @@ export class BoxFetch {
   }
 
   /**
-   * A question about a box that everybody has heard, which nobody waits for: nothing tells it from the others. When
-   * none was heard yet, about an address that does not exist. Undefined without a keeper to ask.
+   * A question that nobody waits for. Half of them are about boxes that everybody has heard, as audits are; the others
+   * belong to look-ups of addresses that do not exist, of which one keeper after another is asked, as when a reader
+   * looks for what may have been written: neither a keeper nor all of them together can tell which is which.
+   * Undefined without a keeper to ask.
    */
   idleQuestion(): KeeperQuestion | undefined {
-    const { placement, rng, shelf } = this.#ports
-    const heard = shelf.hot.sample(rng)
-    const address = heard?.address ?? absentAddress(rng)
-    const day = heard === undefined ? 0 : heard.expiryDay - this.#options.ttlDays
-    const others = placement.keepers(address, day).filter((node) => !this.#isSelf(node))
-    if (others.length === 0) return undefined
-    const keeper = others[uniformInt(rng, others.length)] as NodeId
+    const { rng, shelf } = this.#ports
+    const heard = uniformInt(rng, 2) === 0 ? shelf.hot.sample(rng) : undefined
+    if (heard === undefined) return this.#nextAbsent()
+    const day = heard.expiryDay - this.#options.ttlDays
+    const others = this.#othersOf(heard.address, day)
+    const keeper = others[uniformInt(rng, Math.max(1, others.length))]
+    return keeper && this.#idle(keeper, heard.address)
+  }
+
+  /** The next keeper of a look-up that finds nothing; a new one when all have been asked. */
+  #nextAbsent(): KeeperQuestion | undefined {
+    const { clock, rng } = this.#ports
+    if (this.#absent === undefined || this.#absent.left.length === 0) {
+      const address = absentAddress(rng)
+      const today = Math.floor(clock.now() / DAY_MS)
+      this.#absent = { address, left: shuffled(rng, this.#othersOf(address, today)) }
+    }
+    const { address, left } = this.#absent
+    const keeper = left.pop()
+    return keeper && this.#idle(keeper, address)
+  }
+
+  #othersOf(address: Address, day: number): NodeId[] {
+    return this.#ports.placement.keepers(address, day).filter((node) => !this.#isSelf(node))
+  }
+
+  #idle(keeper: NodeId, address: Address): KeeperQuestion | undefined {
+    const { placement, rng } = this.#ports
     const requestKey = placement.requestKey(keeper)
     if (requestKey === undefined) return undefined
     const request = encodeFetch({ address, which: 0 })

@@ -18,6 +18,11 @@ export const REQUEST_BODY_BYTES = 1 + 2_048
 export const ASK_REF_BYTES = 16
 /** A packet of a key epoch is taken for so long before it begins and after it ended: clocks and its way. */
 export const KEY_GRACE_MS = 180_000
+/**
+ * Around the beginning of an epoch a packet takes the mixes and keys of one or the other by chance: else the first to
+ * use the new ones would be those whose clock is fast.
+ */
+export const EPOCH_SMEAR_MS = 15_000
 /** Keys of coming epochs that a descriptor carries. */
 export const KEYS_AHEAD = 2
 
@@ -53,6 +58,8 @@ export const ANSWERS_MAX = 64
 export const ANSWER_SPREAD_MS = 50
 /** Slots over which a neighbour's frames are counted. */
 export const QUOTA_WINDOW_SLOTS = 30
+/** Frames of a window above the bound of what is expected. */
+export const QUOTA_SPARE = 4
 /** Neighbours whose frames are counted. */
 export const QUOTA_PEERS_MAX = 4_096
 /** What a frame beyond the quota costs a neighbour. */

@@ -23,6 +23,7 @@ import {
 import {
   DRAIN_MS,
   DRAIN_POLL_MS,
+  EPOCH_SMEAR_MS,
   QUOTA_BLAME_POINTS,
   REPLY_FLOOR_MS,
   REPLY_SLACK_MS,
@@ -61,6 +62,8 @@ export interface MixPorts {
   readonly keeper: KeeperPort
   /** Slots per publication now; frozen for a directory epoch. */
   readonly publishEvery: () => number
+  /** False until a return was noticed, and with it the hold that it asks for: nothing real leaves before. */
+  readonly isLinked: () => boolean
   /** The public keys changed: the descriptor must say so. */
   readonly onKeys: (keys: readonly { epoch: number; key: Uint8Array }[]) => void
   /** Hears of every own packet at its write. Tests only: it marks what cover hides. */
@@ -119,6 +122,7 @@ export class Mix {
   readonly #keeperDesk: KeeperDesk
   readonly #emitter: Emitter
   readonly #allowances = new Map<string, FrameAllowance>()
+  readonly #smearMs: number
   #allowedBy: Layers<MixNode> = []
   #allowedUntil = 0
   #heldUntil = 0
@@ -144,6 +148,7 @@ export class Mix {
     const trips = 2 * layers + 1
     const patienceMs = REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs
     this.#surbs = new SurbBook({ clock }, { patienceMs })
+    this.#smearMs = Math.min(EPOCH_SMEAR_MS, options.keyEpochMs / 20)
     this.#links = new MixLinks(
       {
         clock,
@@ -156,12 +161,12 @@ export class Mix {
       {
         self: this.#self,
         frameBytes: frameBytes(geometry),
-        lingerMs: patienceMs,
+        lingerMs: patienceMs + this.#smearMs,
       },
     )
     this.#quota = new NeighbourQuota(
       { clock, allowance: (peer) => this.#allowance(peer) },
-      { slotMs, lingerMs: patienceMs },
+      { slotMs, lingerMs: patienceMs + this.#smearMs },
     )
     const shared = {
       clock,
@@ -292,16 +297,17 @@ export class Mix {
 
   /** Nothing tells the network that real boxes wait: cover leaves in their place. */
   #realMayLeave(): boolean {
-    return this.#layers() !== undefined && this.holdLeftMs() === 0 && !this.#isAlarmed()
+    if (!this.#ports.isLinked() || this.#layers() === undefined) return false
+    return this.holdLeftMs() === 0 && !this.#isAlarmed()
   }
 
   #isAlarmed(): boolean {
     const sizes = (this.#layers() ?? []).map((layer) => layer.length)
-    return this.#monitor.isAlarmed(Math.min(...sizes, Number.MAX_SAFE_INTEGER))
+    return this.#monitor.isAlarmed(sizes)
   }
 
-  #layers(): Layers<MixNode> | undefined {
-    return this.#usable.of(this.#ports.directory.layers(this.#keys.epoch))
+  #layers(time = this.#ports.clock.now()): Layers<MixNode> | undefined {
+    return this.#usable.of(this.#ports.directory.layers(time))
   }
 
   #isOpenTo(mix: MixPlace): boolean {
@@ -324,8 +330,9 @@ export class Mix {
   ): BuiltPacket | undefined {
     const { directory, rng } = this.#ports
     const here = { self: directory.self, isLinked: (mix: MixPlace) => this.#isOpenTo(mix) }
+    const time = this.#ports.clock.now() + (2 * uniform(rng) - 1) * this.#smearMs
     for (;;) {
-      const layers = this.#layers()
+      const layers = this.#layers(time) ?? this.#layers()
       if (layers === undefined) {
         this.#counts.count('no-route')
         return undefined

@@ -1,5 +1,5 @@
 import { type Clock, type NodeId, toHex } from '../base/index.ts'
-import { QUOTA_PEERS_MAX, QUOTA_WINDOW_SLOTS } from './constants.ts'
+import { QUOTA_PEERS_MAX, QUOTA_SPARE, QUOTA_WINDOW_SLOTS } from './constants.ts'
 import type { MixPlace } from './route.ts'
 
 /** What a neighbour may hand over: a burst, and the rate at which it refills. */
@@ -14,9 +14,10 @@ function bound(mean: number, slack: number | '3sigma'): number {
 }
 
 /**
- * What `peer` may hand to `self` under these layers. A node that does not mix originates one packet a slot, exactly;
- * clocks and links move it by two in a window. A mix hands on its share of all requests and replies, a count that
- * varies, plus its own.
+ * What `peer` may hand to `self` under these layers. Everybody originates one packet a slot and draws its first mix
+ * uniformly, so a mix of the first layer expects its share of it, and no other mix anything; a mix hands on its share
+ * of all requests and replies besides. Counts vary as Poisson does. An allowance of one packet a slot at every mix
+ * would let one node bring as many packets as the network has mixes.
  */
 export function allowanceOf(
   peer: NodeId,
@@ -26,7 +27,8 @@ export function allowanceOf(
 ): FrameAllowance {
   const has = (layer: readonly MixPlace[] | undefined, node: NodeId) =>
     layer?.some((mix) => Buffer.compare(mix.nodeId, node) === 0) === true
-  let shared = 0
+  // Without a view of the layers nothing is known of what is due.
+  let shared = layers.length === 0 ? 2 : 0
   for (const [index, layer] of layers.entries()) {
     if (!has(layer, peer)) continue
     const isLast = index === layers.length - 1
@@ -37,9 +39,12 @@ export function allowanceOf(
     // Replies to this node, and questions to it as a keeper.
     if (isLast) shared += 2
   }
-  const extra = bound(shared * QUOTA_WINDOW_SLOTS, options.slack)
-  const burst = QUOTA_WINDOW_SLOTS + 2 + extra
-  return { burst, perSlot: 1 + extra / QUOTA_WINDOW_SLOTS }
+  // What it originates: one packet a slot, spread over the first layer.
+  if (has(layers[0], self)) shared += 1 / (layers[0]?.length ?? 1)
+  const frames = bound(shared * QUOTA_WINDOW_SLOTS, options.slack)
+  // A few more: routes of the set before, and clocks.
+  const burst = Math.ceil(frames) + QUOTA_SPARE
+  return { burst, perSlot: burst / QUOTA_WINDOW_SLOTS }
 }
 
 interface Bucket {

@@ -11,10 +11,10 @@ export interface MixNode extends MixPlace {
 export interface MixDirectory {
   readonly self: MixPlace
   /**
-   * The mixes of the running layer epoch, one list per layer, without those that are away or have no key for
-   * `keyEpoch`. Undefined while a layer is empty. The same object until something changes.
+   * The mixes of the layer epoch of `time` (wall clock, ms), one list per layer, without those that are away or have
+   * no key for its key epoch. Undefined while a layer is empty. The same object until something changes.
    */
-  layers(keyEpoch: number): Layers<MixNode> | undefined
+  layers(time: number): Layers<MixNode> | undefined
   /** The same of the coming layer epoch, ids only, for links that must stand when it begins. */
   nextMixes(): readonly (readonly NodeId[])[]
   /** Every node that packets may be handed to. */

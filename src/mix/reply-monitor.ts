@@ -1,12 +1,13 @@
 import { REPLY_WINDOW, REPLY_WINDOW_MIN } from './constants.ts'
 
 /**
- * Share of replies below which real traffic stops: half of what is left when one mix of the smallest layer drops
- * everything, so that one dropping mix among many stops nobody, and at least 5 %. A request and its reply each
- * pass every layer once.
+ * Share of replies below which real traffic stops: half of what is left when in every layer one mix drops everything,
+ * and at least 5 %. A few dropping mixes then stop nobody, or dropping would be a cheap way to silence a network; an
+ * attacker who cuts a node off to see what it sends lets hardly anything back. A request and its reply each pass
+ * every layer once. `sizes`: mixes by layer.
  */
-export function replyThreshold(smallestLayer: number): number {
-  const survives = (1 - 1 / Math.max(1, smallestLayer)) ** 2
+export function replyThreshold(sizes: readonly number[]): number {
+  const survives = sizes.reduce((share, size) => share * (1 - 1 / Math.max(1, size)) ** 2, 1)
   return Math.max(0.05, survives / 2)
 }
 
@@ -35,8 +36,8 @@ export class ReplyMonitor {
   }
 
   /** True when so few return that somebody may be cutting this node off to see what it sends. */
-  isAlarmed(smallestLayer: number): boolean {
+  isAlarmed(sizes: readonly number[]): boolean {
     const { rate } = this
-    return rate !== undefined && rate < replyThreshold(smallestLayer)
+    return rate !== undefined && rate < replyThreshold(sizes)
   }
 }

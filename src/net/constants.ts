@@ -16,8 +16,8 @@ export const DIALS_PER_HOST_BURST = 64
 export const DIALS_PER_HOST_PER_SECOND = 2
 /** Hosts whose dials are counted. */
 export const MAX_DIALLED_HOSTS = 1_024
-/** Hard limit of open connections; inbound ones above it are refused. */
-export const MAX_CONNECTIONS = 256
+/** Hard limit of open connections; inbound ones above it are refused. A mix of the last layer is linked to everybody. */
+export const MAX_CONNECTIONS = 768
 /** Half-open inbound connections; with the upgrade timeout this bounds what slow strangers can hold. */
 export const MAX_PENDING_INBOUND = 128
 /** Inbound connections per second and host. A testnet on one machine is one host. */

@@ -3,28 +3,32 @@ import {
   addressGroups,
   type Descriptor,
   type Directory,
+  epochAt,
+  keyEpochAt,
   type MixLayers,
+  type Network,
 } from '../directory/index.ts'
 import type { Layers, MixDirectory, MixNode, MixPlace } from '../mix/index.ts'
 
 export interface MixViewOptions {
+  readonly network: Network
   readonly nodeId: NodeId
   /** Own addresses, for the rule that a first hop stands elsewhere. */
   readonly addresses: () => readonly string[]
 }
 
-/** The directory as the mix sees it: who mixes comes from the frozen set, keys from the latest descriptors. */
+interface Cached {
+  readonly seats: MixLayers
+  readonly nodes: readonly Descriptor[]
+  readonly layers: Layers<MixNode> | undefined
+}
+
+/** The directory as the mix sees it: who mixes comes from the frozen set, keys from the descriptors that named them first. */
 export class MixView implements MixDirectory {
   readonly #directory: Directory
   readonly #options: MixViewOptions
-  #cached:
-    | {
-        readonly seats: MixLayers
-        readonly nodes: readonly Descriptor[]
-        readonly keyEpoch: number
-        readonly layers: Layers<MixNode> | undefined
-      }
-    | undefined
+  /** By key epoch: two of them around the beginning of one. */
+  readonly #cached = new Map<number, Cached>()
 
   constructor(directory: Directory, options: MixViewOptions) {
     this.#directory = directory
@@ -35,17 +39,20 @@ export class MixView implements MixDirectory {
     return placeOf(this.#options.nodeId, this.#options.addresses()[0])
   }
 
-  layers(keyEpoch: number): Layers<MixNode> | undefined {
+  layers(time: number): Layers<MixNode> | undefined {
     const directory = this.#directory
-    const seats = directory.mixes(directory.epoch)
+    const { network } = this.#options
+    const keyEpoch = keyEpochAt(network, time)
+    const seats = directory.mixes(epochAt(network, time))
     const nodes = directory.nodes()
-    const known = this.#cached
-    if (known?.seats === seats && known.nodes === nodes && known.keyEpoch === keyEpoch) {
-      return known.layers
-    }
+    const known = this.#cached.get(keyEpoch)
+    if (known?.seats === seats && known.nodes === nodes) return known.layers
     const found = seats.layers.map((layer) => layer.flatMap((mix) => this.#mix(mix, keyEpoch)))
     const layers = found.every((layer) => layer.length > 0) ? found : undefined
-    this.#cached = { seats, nodes, keyEpoch, layers }
+    this.#cached.set(keyEpoch, { seats, nodes, layers })
+    for (const old of this.#cached.keys()) {
+      if (Math.abs(old - keyEpoch) > 1) this.#cached.delete(old)
+    }
     return layers
   }
 
@@ -65,8 +72,7 @@ export class MixView implements MixDirectory {
 
   /** The mix with its key; nothing when it has said none for that epoch. */
   #mix({ nodeId, addresses }: Descriptor, keyEpoch: number): MixNode[] {
-    const latest = this.#directory.get(nodeId)
-    const publicKey = latest?.mixKeys.find(({ epoch }) => epoch === keyEpoch)?.key
+    const publicKey = this.#directory.mixKey(nodeId, keyEpoch)
     return publicKey === undefined ? [] : [{ ...placeOf(nodeId, addresses[0]), publicKey }]
   }
 }

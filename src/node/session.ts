@@ -232,7 +232,7 @@ export class Session {
         store,
         links: this.net.links,
         peers,
-        directory: new MixView(directory, { nodeId, addresses: () => this.net.addresses() }),
+        directory: new MixView(directory, { network, nodeId, addresses: () => this.net.dialable() }),
         source: {
           work: (signal) => conversations.work(signal),
           nextBox: () => conversations.nextBox(),
@@ -243,6 +243,7 @@ export class Session {
         publish: gossip,
         keeper: { answer: (sealed) => mailbox.answerSealed(sealed) },
         publishEvery: () => this.publishEvery,
+        isLinked: () => this.#mayLeave(),
         onKeys: (mixKeys) => directory.updateSelf({ mixKeys }),
         ...(ports.onEmission === undefined ? {} : { onEmission: ports.onEmission }),
       },

@@ -102,7 +102,7 @@ async function measure(node: NodeChild, others: NodeChild): Promise<Measured> {
     ...before,
     lateMs: [...before.lateMs, ...after.lateMs],
     longestMs: Math.max(before.longestMs, after.longestMs),
-    longestCpuMs: Math.max(before.longestCpuMs, after.longestCpuMs),
+    longestOwnMs: Math.max(before.longestOwnMs, after.longestOwnMs),
     long: before.long + after.long,
   }
   const who = tasks.map((task) => `${rounded(task.ms, 1)} ms ${task.in}`).join('; ')
@@ -114,9 +114,9 @@ function results({ idle, loaded, busy, who }: Measured, slotMs: number): BenchRe
   const isQuiet = quiet <= QUIET_P99_MS
   const doubt = isQuiet ? '' : `inconclusive: idle p99 is ${rounded(quiet, 1)} ms; `
   const difference = Math.abs(mean(busy.lateMs) - mean(idle.lateMs))
-  const detail = ({ lateMs, longestMs, longestCpuMs, long, busy: share }: Phase) =>
+  const detail = ({ lateMs, longestMs, longestOwnMs, long, busy: share }: Phase) =>
     `${doubt}${lateMs.length} packets, p50 ${rounded(percentile(lateMs, 0.5), 1)}, max ${rounded(Math.max(...lateMs), 1)} ms; ` +
-    `loop ${rounded(100 * share, 0)} % busy, longest turn ${rounded(longestCpuMs, 1)} ms of CPU in ${rounded(longestMs, 1)} ms, ${long} above ${LONG_TASK_MS} ms`
+    `loop ${rounded(100 * share, 0)} % busy, longest turn ${rounded(longestOwnMs, 1)} ms (${rounded(longestMs, 1)} when others took the core), ${long} above ${LONG_TASK_MS} ms`
   const late = (name: string, of: Phase, target: number): BenchResult => ({
     name: `slot lateness at the write, p99: ${name}`,
     value: rounded(percentile(of.lateMs, 0.99)),
@@ -137,10 +137,10 @@ function results({ idle, loaded, busy, who }: Measured, slotMs: number): BenchRe
     },
     {
       name: 'main loop, busy: longest turn',
-      value: rounded(busy.longestCpuMs, 1),
+      value: rounded(busy.longestOwnMs, 1),
       unit: 'ms',
       target: LONG_TASK_MS,
-      note: `CPU; may be several tasks and a collection of garbage; longest by samples of the stack: ${who}`,
+      note: `may be several tasks and a collection of garbage; longest by samples of the stack: ${who}`,
     },
   ]
 }

@@ -4,42 +4,48 @@ import { join } from 'node:path'
 /** Longest time that the rule allows one task of the main loop. */
 export const LONG_TASK_MS = 2
 
+const TIMER_MS = 1
+
 export interface ProbeReport {
-  /** The longest that a timer had to wait for its turn, milliseconds of time and of CPU of this thread. */
+  /** The longest that a timer waited for its turn, milliseconds: of all, and of those in which nobody took the core. */
   readonly longestMs: number
-  readonly longestCpuMs: number
-  /** Turns of the loop that took more than `LONG_TASK_MS` of CPU. */
+  readonly longestOwnMs: number
+  /** Of those in which nobody took the core: how many took more than `LONG_TASK_MS`. */
   readonly long: number
   /** Share of the time that the loop was busy. */
   readonly busy: number
 }
 
 /**
- * Watches the event loop with a timer that is always due. CPU time tells a long task from a process that was not
- * given its core; a turn can hold several tasks, so it is an upper bound of the longest.
+ * Watches the event loop with a timer that is always due. Involuntary switches tell a long task from a process that
+ * was not given its core. A turn can hold several tasks and waits up to a millisecond for the timer, so it is an
+ * upper bound of the longest task.
  */
 export class LoopProbe {
   #timer: NodeJS.Timeout | undefined
   #longestMs = 0
-  #longestCpuMs = 0
+  #longestOwnMs = 0
   #long = 0
   #utilization = performance.eventLoopUtilization()
 
   start(): void {
     this.#longestMs = 0
-    this.#longestCpuMs = 0
+    this.#longestOwnMs = 0
     this.#long = 0
     this.#utilization = performance.eventLoopUtilization()
     let at = performance.now()
-    let cpu = threadCpuMs()
+    let switches = involuntarySwitches()
     const look = () => {
-      const [now, used] = [performance.now(), threadCpuMs()]
-      this.#longestMs = Math.max(this.#longestMs, now - at)
-      this.#longestCpuMs = Math.max(this.#longestCpuMs, used - cpu)
-      if (used - cpu > LONG_TASK_MS) this.#long++
+      const [now, taken] = [performance.now(), involuntarySwitches()]
+      const turn = now - at
+      this.#longestMs = Math.max(this.#longestMs, turn)
+      if (taken === switches) {
+        this.#longestOwnMs = Math.max(this.#longestOwnMs, turn)
+        if (turn > LONG_TASK_MS + TIMER_MS) this.#long++
+      }
       at = now
-      cpu = used
-      this.#timer = setTimeout(look, 1)
+      switches = taken
+      this.#timer = setTimeout(look, TIMER_MS)
     }
     look()
   }
@@ -48,16 +54,16 @@ export class LoopProbe {
     clearTimeout(this.#timer)
     return {
       longestMs: this.#longestMs,
-      longestCpuMs: this.#longestCpuMs,
+      longestOwnMs: this.#longestOwnMs,
       long: this.#long,
       busy: performance.eventLoopUtilization(this.#utilization).utilization,
     }
   }
 }
 
-function threadCpuMs(): number {
-  const { user, system } = process.threadCpuUsage()
-  return (user + system) / 1000
+/** How often a thread of this process lost its core to another process, or to another thread. */
+function involuntarySwitches(): number {
+  return process.resourceUsage().involuntaryContextSwitches
 }
 
 export interface LongTask {
@@ -69,7 +75,7 @@ export interface LongTask {
 interface ProfileNode {
   readonly id: number
   readonly callFrame: { readonly functionName: string; readonly url: string }
-  readonly children?: readonly number[]
+  readonly children?: readonly number[] | undefined
 }
 
 const SAMPLE_US = 200

@@ -128,6 +128,7 @@ export const handlers = {
         },
         publish: { publish: async () => undefined },
         keeper: { answer: async () => new Uint8Array(0) },
+        isLinked: () => true,
         publishEvery: () => 10,
         onKeys: () => undefined,
       },

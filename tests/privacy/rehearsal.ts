@@ -1,6 +1,5 @@
 import { type Rng, toHex } from '../../src/base/index.ts'
 import { Publications } from '../support/capture.ts'
-import type { Sent } from '../support/memory-net.ts'
 import { seededRng } from '../support/seeded-rng.ts'
 import { World, type WorldNode, type WorldOptions } from '../support/world.ts'
 import type { Publication } from './analysis/publications.ts'
@@ -78,12 +77,18 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     },
   })
   const { air, network } = world
-  const log: Sent[] = []
-  air.tap((sent) => log.push(sent))
   try {
     for (const name of NAMES) nodes.push(await world.add(name))
     await world.run(2_000)
     await befriendPairs(world)
+    const ids = new Map(nodes.map(({ nodeId }, i) => [toHex(nodeId), i]))
+    const nodeOf = (id: Uint8Array) => ids.get(toHex(id)) ?? -1
+    const trace = new TraceBuilder()
+    let frameBytes = 0
+    air.tap(({ at, from, to, kind, bytes }) => {
+      trace.add(at, nodeOf(from), nodeOf(to), bytes.length)
+      if (kind === 'frame') frameBytes = bytes.length
+    })
     const publications = Publications.of(world)
     for (const node of world.nodes) options.plantInto?.(node)
     const origin = world.clock.monotonic()
@@ -96,9 +101,6 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
     for (const { busy, to } of phases) {
       await use(world, busy ? DEPTH : (options.idleDepth ?? 0), to)
     }
-    const ids = new Map(world.nodes.map(({ nodeId }, i) => [toHex(nodeId), i]))
-    const nodeOf = (id: Uint8Array | string) =>
-      ids.get(typeof id === 'string' ? id : toHex(id)) ?? -1
     const { slotMs, layerEpochMs } = network.parameters
     const seen = publications.seen.map(({ at, address, real }) => ({
       at: at - network.createdAt,
@@ -114,9 +116,9 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       },
       nodes: NAMES.length,
       phases,
-      trace: traceOf(log, nodeOf),
-      frameBytes: log.find(({ kind }) => kind === 'frame')?.bytes.length ?? 0,
-      emissions: emissions.map((each) => ({ ...each, to: nodeOf(each.to) })),
+      trace: trace.build(),
+      frameBytes,
+      emissions: emissions.map(({ to, ...each }) => ({ ...each, to: ids.get(to) ?? -1 })),
       publications: seen,
       real: seen.filter(({ real }) => real),
     }
@@ -153,10 +155,4 @@ async function use(world: World, depth: number, until: number): Promise<void> {
     }
     await world.run(STEP_MS)
   }
-}
-
-function traceOf(log: readonly Sent[], nodeOf: (id: Uint8Array) => number): Trace {
-  const trace = new TraceBuilder()
-  for (const { at, from, to, bytes } of log) trace.add(at, nodeOf(from), nodeOf(to), bytes.length)
-  return trace.build()
 }

@@ -229,9 +229,8 @@ describe('an election of mixes', () => {
           expect(layer).toEqual(layer.toSorted())
           expect(layer.every((id) => known.has(id))).toBe(true)
         }
-        if (here.length >= MIN_MIXES_PER_LAYER * count) {
-          expect(new Set(layers.flat()).size).toBe(layers.flat().length)
-        }
+        const twice = layers.flat().length - new Set(layers.flat()).size
+        expect(twice).toBeLessThanOrEqual(Math.max(0, MIN_MIXES_PER_LAYER * count - here.length))
       }),
       { numRuns: 400 },
     )

@@ -19,6 +19,7 @@ export interface Verdict {
 }
 
 const SIGNIFICANCE = 0.01
+const ANSWERED = 0.99
 const FRAMES_MARGIN = 0.01
 const BYTES_MARGIN = 0.03
 /** Packets of an idle testnet that are later than this share of a slot, at p99, say more of the machine than of us. */
@@ -73,6 +74,12 @@ function ofSetting({ runs, control }: Verdict, timed: boolean): Check[] {
       figure: `${odd} of ${count(sides)} node-slots differ`,
       // A process that stands still for longer than a slot jumps over it.
       passed: odd === 0 ? true : timed ? false : undefined,
+    },
+    {
+      name: 'own packets that are answered',
+      rule: `≥ ${percent(ANSWERED)}, idle and busy`,
+      figure: `${percent(least(idle, 'answered'))}, ${percent(least(busy, 'answered'))}`,
+      passed: least([...idle, ...busy], 'answered') >= ANSWERED ? true : timed ? false : undefined,
     },
     {
       name: 'size of a mix frame',
@@ -177,7 +184,7 @@ export function count(sides: readonly Side[]): number {
   return sum(sides, ({ cadence }) => cadence.nodeSlots)
 }
 
-function least(sides: readonly Side[], of: 'waiting'): number {
+function least(sides: readonly Side[], of: 'waiting' | 'answered'): number {
   return Math.min(...sides.map((side) => side[of]))
 }
 

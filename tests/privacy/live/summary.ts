@@ -17,6 +17,8 @@ export interface Side {
   readonly frameSizes: readonly number[]
   /** Share of the looks at outboxes that found messages waiting. */
   readonly waiting: number
+  /** Share of own packets that were answered. */
+  readonly answered: number
   /** Packets behind the moment that was drawn for them, milliseconds. */
   readonly late: { readonly p50: number; readonly p99: number }
   /** Share of the processors' time in which they had nothing to do. */
@@ -107,6 +109,7 @@ function sideOf(run: Observation, phases: readonly Phase[]): Side {
   const inside = (at: number) => phases.some(({ from, to }) => at >= from && at < to)
   const seconds = run.seconds.filter(({ from, to }) => inside(from) && inside(to))
   const looks = run.looks.filter(({ at }) => inside(at))
+  const rates = looks.flatMap(({ replyRate }) => (replyRate === null ? [] : [replyRate]))
   const late = run.emissions
     .filter(({ at }) => inside(at))
     .map(({ at, dueAt }) => at - dueAt)
@@ -125,6 +128,7 @@ function sideOf(run: Observation, phases: readonly Phase[]): Side {
     frameSizes: [
       ...new Set(seconds.flatMap(({ frames: sizes }) => Object.keys(sizes).map(Number))),
     ],
+    answered: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
     waiting: looks.filter(({ queued }) => queued > 0).length / looks.length,
     late: {
       p50: late[Math.floor(late.length / 2)] ?? 0,

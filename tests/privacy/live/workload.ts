@@ -13,12 +13,14 @@ const POLL_MS = 500
 /** Messages that wait at every node while it is busy: more than leave between two looks. */
 const DEPTH = 6
 
-/** One look at one outbox. */
+/** One look at one node. */
 export interface Look {
   readonly node: number
   /** Machine clock. */
   readonly at: number
   readonly queued: number
+  /** Share of the node's last own packets that were answered; null while too few are known. */
+  readonly replyRate: number | null
 }
 
 /**
@@ -47,9 +49,11 @@ export class Workload {
   async #use(peer: Peer, signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        const { outbox } = await peer.rpc.call('node.status')
-        this.looks.push({ node: peer.index, at: this.#now(), queued: outbox.queued })
-        for (let n = outbox.queued; this.busy && n < DEPTH; n++) await this.#send(peer)
+        const { outbox, mixing } = await peer.rpc.call('node.status')
+        const { queued } = outbox
+        const { replyRate } = mixing
+        this.looks.push({ node: peer.index, at: this.#now(), queued, replyRate })
+        for (let n = queued; this.busy && n < DEPTH; n++) await this.#send(peer)
         await systemClock.sleep(POLL_MS * (0.5 + uniform(this.#rng)), signal)
       }
     } catch (error) {

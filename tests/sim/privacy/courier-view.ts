@@ -32,7 +32,7 @@ export interface CourierViewOptions {
 }
 
 const MEANS_KEPT = 12
-const STEPS_PER_MEAN = 32
+const STEPS_PER_MEAN = 8
 const LEAST = 1e-7
 
 /**
@@ -155,7 +155,7 @@ class Echoes {
   /** Expected number by time of arrival: a ring of steps. */
   readonly #counts: Float64Array
   readonly #parts: Float64Array
-  #newest = Number.NEGATIVE_INFINITY
+  #newest = -(2 ** 30)
 
   constructor({ mixDelayMs: d, floorMs, replyDelayMs: r, visibleShare }: CourierViewOptions) {
     this.#share = 1 - visibleShare
@@ -172,7 +172,8 @@ class Echoes {
       const [fast, slow] = [Math.exp(-y / d), Math.exp(-y / r)]
       return (r * (slow - fast)) / (r * slow - d * fast)
     })
-    this.#counts = new Float64Array(steps)
+    // A power of two: places in the ring are then found without a division.
+    this.#counts = new Float64Array(2 ** Math.ceil(Math.log2(Math.max(1, steps))))
     this.#parts = new Float64Array(steps)
   }
 
@@ -215,7 +216,6 @@ class Echoes {
   }
 
   #place(step: number): number {
-    const { length } = this.#counts
-    return ((step % length) + length) % length
+    return step & (this.#counts.length - 1)
   }
 }

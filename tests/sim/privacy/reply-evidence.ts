@@ -95,6 +95,7 @@ export class ReplyEvidence {
     for (let i = from; i < to; i++) {
       if (this.#mayPublish[node]?.[i] !== true) continue
       const likely = route.at(trace.at - (sent[i] as number))
+      if (likely === 0) continue
       weight += likely
       sum +=
         density > 0

@@ -2,7 +2,6 @@ import type { TimingKernel } from './timing-kernel.ts'
 
 const ROUNDS_MAX = 60
 const CONVERGED = 1e-4
-const DAMPING = 0.5
 /** Weight of explanations outside the model, so that no latency that was never sampled is impossible. */
 const OUTLIER = 1e-7
 
@@ -48,7 +47,7 @@ export class ReplyMatching {
       for (let k = 0; k < values.length; k++) {
         const others = (this.#rowSums[rows[k] as number] as number) - (parts[k] as number)
         const old = this.#messages[k] as number
-        const next = (1 - DAMPING) * ((values[k] as number) / (others + OUTLIER)) + DAMPING * old
+        const next = (values[k] as number) / (others + OUTLIER)
         if (next > OUTLIER) change = Math.max(change, Math.abs(next - old) / next)
         this.#messages[k] = next
       }

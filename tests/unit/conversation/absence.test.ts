@@ -89,7 +89,8 @@ describe('a device that was away', () => {
     await air.slots(200)
     expect(await bob.received()).toEqual([])
     await air.slot(DAY_MS)
-    await air.until(async () => (await bob.received()).length === 41, 200)
+    // One look-up for each box that alice wrote meanwhile, offers included.
+    await air.until(async () => (await bob.received()).length === 41, 800)
     expect(await bob.received()).toEqual([...texts, 'after'])
   })
 

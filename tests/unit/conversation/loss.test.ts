@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type BoxBytes, uniform } from '../../../src/base/index.ts'
+import type { JobRunner } from '../../../src/conversation/index.ts'
 import { Air, Device, pair } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 
@@ -11,11 +12,19 @@ function dropping(air: Air, share: number, seed: string, forGood: boolean): void
   air.keepers = !forGood
 }
 
+/** A share of what is published reaches nobody, and no keeper either: a packet was lost among the mixes. */
+function swallowing(air: Air, share: number, seed: string): void {
+  const rng = seededRng(seed)
+  const spread = air.spread.bind(air)
+  air.spread = (from, box) => {
+    if (uniform(rng) >= share) spread(from, box)
+  }
+}
+
 const TEXTS = Array.from({ length: 30 }, (_, i) => `text ${i} ${'z'.repeat((i * 137) % 900)}`)
 
 describe.each([
   { share: 0.3, forGood: false, what: '30 % of all boxes lost, and safe at the keepers' },
-  // A record has five tries at most: much more, and some would be reported as expired.
   { share: 0.15, forGood: true, what: '15 % of all boxes lost for good' },
 ])('with $what', ({ share, forGood }) => {
   it.each(['a', 'b', 'c'])('the key exchange gets done, seed %s', async (seed) => {
@@ -43,6 +52,43 @@ describe.each([
     expect(await bob.received()).toEqual(TEXTS)
     expect(await alice.received()).toEqual(TEXTS)
   })
+})
+
+describe('with a third of all boxes lost before anybody has heard them', () => {
+  it.each(['a', 'b', 'c'])(
+    'keys and texts arrive, over refreshes of the keys, seed %s',
+    async (seed) => {
+      const air = new Air()
+      let refreshes = 0
+      const tamper = (jobs: JobRunner): JobRunner => ({
+        ...jobs,
+        refresh: (input) => {
+          refreshes++
+          return jobs.refresh(input)
+        },
+      })
+      const options = { options: { windowSize: 32 }, tamper }
+      const alice = await Device.create(air, 'alice', options)
+      const bob = await Device.create(air, 'bob', options)
+      swallowing(air, 0.34, seed)
+      await bob.add(await alice.invite('friend', 86_400_000))
+      await air.until(() => alice.phase() === 'ready' && bob.phase() === 'ready', 2000)
+      const texts = [...TEXTS, ...TEXTS.map((text) => `again ${text}`)]
+      for (const text of texts) {
+        await alice.send(text)
+        await bob.send(text)
+        await air.slots(8)
+      }
+      const done = async () =>
+        alice.conversations.outbox().length + bob.conversations.outbox().length
+      await air.until(async () => (await done()) === 0, 2000)
+      expect(await bob.received()).toEqual(texts)
+      expect(await alice.received()).toEqual(texts)
+      const gaps = [...(await alice.journal('message.gap')), ...(await bob.journal('message.gap'))]
+      expect(gaps).toEqual([])
+      expect(refreshes).toBeGreaterThan(1)
+    },
+  )
 })
 
 describe('with boxes lost on the air and safe at the keepers', () => {

@@ -53,7 +53,7 @@ describe('the writer of a stream', () => {
     expect(seqs).toEqual([[], [], [2, 1]])
   })
 
-  it('offers a record 1 + 3 times and once more for any number of gap reports', () => {
+  it('offers a record 1 + 8 times and once more for any number of gap reports', () => {
     const { writer, text, send } = make()
     text(10)
     expect(send(0)).toEqual([1])
@@ -62,7 +62,7 @@ describe('the writer of a stream', () => {
       writer.acknowledge(9, [[1, 1]], now)
       if (writer.wants(now, true) && send(now)) boxes++
     }
-    expect(boxes).toBe(1 + 3 + 1)
+    expect(boxes).toBe(1 + 8 + 1)
     expect(writer.outstanding.size).toBe(1)
   })
 
@@ -127,7 +127,7 @@ describe('the writer of a stream', () => {
   it('erases chain key and seed of the epoch that it leaves', () => {
     const { writer, text, send } = make()
     const old = writer.state.epoch
-    writer.stage(epoch('0.2'), 99, 0)
+    writer.stage(epoch('0.2'), 0, 0)
     text(1)
     send(0)
     expect(writer.state.epoch.tag).toBe('0.2')
@@ -160,6 +160,23 @@ describe('the move to a staged epoch', () => {
     const [first] = new Reassembler().accept(0, draft?.payload ?? new Uint8Array())
     const body = decodeRecord(first?.bytes ?? new Uint8Array())
     expect(body).toEqual({ kind: 'switch', generation: 0, epoch: 7 })
+  })
+
+  it('waits for all before the commit too, which the reader could not read in the next epoch', () => {
+    const { writer, text, send } = make()
+    text(10)
+    const commit = newOutRecord(writer.state.nextQueued, 'commit', new Uint8Array(10))
+    send(0)
+    writer.take(commit)
+    writer.stage(epoch('0.7'), commit.queued, 0)
+    expect(send(0)).toEqual([2])
+    // The reader has the commit and waits for the text: the offer for its report comes where it reads.
+    expect(writer.acknowledge(2, [[1, 1]], 20)).toHaveLength(1)
+    expect(send(20)).toEqual([1])
+    expect(tagOf(writer)).toBe('0.1')
+    writer.acknowledge(2, [], 30)
+    send(30)
+    expect(tagOf(writer)).toBe('0.7')
   })
 
   it('does not wait for ever for a reader who is away, but gives the commit all its offers', () => {
@@ -200,7 +217,7 @@ describe('the move to a staged epoch', () => {
     const again = make()
     for (let i = 0; i < 20; i++) again.text(6000)
     again.send(0)
-    again.writer.stage(epoch('0.7'), 999, 0)
+    again.writer.stage(epoch('0.7'), 0, 0)
     const seen: string[] = []
     for (let i = 0; i < 5; i++) {
       again.send(0)

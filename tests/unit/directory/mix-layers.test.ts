@@ -67,9 +67,8 @@ describe('the mixes of an epoch', () => {
     state.nodes = nodes.map((node, i) => (i % 3 === 0 ? node : { ...node, reachable: false }))
     const seated = new Set(idsOf(election.get(EPOCH).layers).flat())
     expect(seated.size).toBeGreaterThan(0)
-    for (const [i, { nodeId }] of nodes.entries()) {
-      if (i % 3 !== 0) expect(seated.has(toHex(nodeId))).toBe(false)
-    }
+    const hidden = nodes.filter((_, i) => i % 3 !== 0)
+    expect(hidden.some(({ nodeId }) => seated.has(toHex(nodeId)))).toBe(false)
   })
 
   it('fill a layer up that loses its own, and leave the others as they are', () => {

@@ -261,6 +261,24 @@ describe('frozen sets', () => {
     expect(views[0]).toEqual(views[1])
   })
 
+  it('have a new version when their nodes change, and find each by its id', () => {
+    const table = tableWith(5, T0 + 1)
+    const sets = new FrozenSets(network, table)
+    sets.roll(start(1))
+    const { version } = sets.get(2)
+    take(table, describeNode(8, { issuedAt: T0 + 5 }))
+    sets.offer(2, table.get(testNode(8).nodeId)!)
+    expect(sets.get(2).version).not.toBe(version)
+    const before = sets.get(2).version
+    take(table, describeNode(8, { issuedAt: T0 + 6 }))
+    sets.offer(2, table.get(testNode(8).nodeId)!)
+    expect(sets.get(2).version).not.toBe(before)
+    for (const index of [0, 1, 2, 3, 4, 8]) {
+      expect(sets.find(2, testNode(index).nodeId)?.nodeId).toEqual(testNode(index).nodeId)
+    }
+    for (const index of [5, 6, 7]) expect(sets.find(2, testNode(index).nodeId)).toBeUndefined()
+  })
+
   it('lose a node at once when it is excluded', () => {
     const table = tableWith(6, T0 + 1)
     const sets = new FrozenSets(network, table)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../src/base/index.ts'
-import { FETCH_SHARE, REPLY_WINDOW_MIN } from '../../../src/mix/constants.ts'
+import { EPOCH_SMEAR_MS, FETCH_SHARE, REPLY_WINDOW_MIN } from '../../../src/mix/constants.ts'
 import { frameBytes } from '../../../src/mix/frame.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import { isReal, serialOf } from './fixtures.ts'
-import { MiniMix, type MiniNode, type MiniOptions } from './mini-mix.ts'
+import { KEY_EPOCH_MS, MiniMix, type MiniNode, type MiniOptions } from './mini-mix.ts'
 
 const SMALL: MiniOptions = { seed: 'life', nodes: 7, sizes: [2, 2, 2] }
 
@@ -90,9 +90,8 @@ describe('without a route', () => {
   it('nothing is sent and nothing real is used up', async () => {
     const mini = await start()
     const node = mini.at(6)
-    mini.announce([[0, 1], [], [4, 5]])
-    mini.turn()
-    await mini.run(200)
+    mini.turn([[0, 1], [], [4, 5]])
+    await mini.run(EPOCH_SMEAR_MS + 200)
     node.waiting = 5
     node.emissions.length = 0
     node.asked.length = 0
@@ -102,12 +101,11 @@ describe('without a route', () => {
     expect(node.asked).not.toContain(true)
     expect(node.mix.isReady).toBe(false)
     expect(node.counted['no-route']).toBeGreaterThan(10)
-    mini.announce([
+    mini.turn([
       [0, 1],
       [2, 3],
       [4, 5],
     ])
-    mini.turn()
     await mini.slots(26)
     expect(node.mix.isReady).toBe(true)
     expect(realIn(mini)).toEqual(node.filled)
@@ -121,14 +119,16 @@ describe('an epoch with other layers', () => {
     const mini = await start({ nodes: 10, slack: '3sigma' })
     await mini.slots(8)
     // Every mix gets another task, and four nodes that did not mix before get one.
-    mini.announce([
-      [6, 7],
-      [8, 9],
-      [2, 3],
-    ])
-    await mini.slots(6)
-    mini.turn()
-    await mini.slots(36)
+    mini.turn(
+      [
+        [6, 7],
+        [8, 9],
+        [2, 3],
+      ],
+      EPOCH_SMEAR_MS + 3_000,
+    )
+    await mini.run(2 * EPOCH_SMEAR_MS + 3_000)
+    await mini.slots(REPLY_WINDOW_MIN)
     for (const node of mini.nodes) {
       expect([node.index, node.mix.status().replyRate]).toEqual([node.index, 1])
       expect(node.sendsInEverySlot).toBe(true)
@@ -142,16 +142,17 @@ describe('an epoch with other layers', () => {
     const mini = await start()
     const node = mini.at(6)
     expect(node.mix.status().links).toEqual({ open: 4, wanted: 4 })
-    mini.announce([
+    mini.turn([
       [2, 3],
       [0, 1],
       [4, 5],
     ])
-    mini.turn()
     await mini.slots(8)
     const isOpen = () => node.memory.links.isOpen(mini.at(0).id, MIX_PROTOCOL)
     expect(isOpen()).toBe(true)
     expect(node.mix.status().links).toEqual({ open: 4, wanted: 4 })
+    await mini.run(EPOCH_SMEAR_MS)
+    expect(isOpen()).toBe(true)
     await mini.slots(24)
     expect(isOpen()).toBe(false)
     await mini.stop()
@@ -160,14 +161,15 @@ describe('an epoch with other layers', () => {
 
 describe('the turn of a key epoch', () => {
   it('loses nothing, and leaves a route to senders whose clocks are behind', async () => {
-    const mini = await start({ ageMs: 3_600_000 - 8_000 })
+    const mini = await start({ ageMs: KEY_EPOCH_MS - 8_000 })
     await mini.slots(48)
     for (const node of mini.nodes) {
       expect([node.index, node.mix.status().replyRate]).toEqual([node.index, 1])
     }
     expect(mini.counted.malformed).toBeUndefined()
     for (const epoch of [0, 1]) {
-      expect(mini.layers(epoch)?.map((layer) => layer.length)).toEqual([2, 2, 2])
+      const begin = mini.originMs + epoch * KEY_EPOCH_MS
+      expect(mini.layers(begin)?.map((layer) => layer.length)).toEqual([2, 2, 2])
     }
     await mini.stop()
   })

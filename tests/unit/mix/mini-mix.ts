@@ -43,7 +43,7 @@ export interface MiniOptions {
 
 export const SLOT_MS = 500
 const DELAY_MS = 250
-const KEY_EPOCH_MS = 3_600_000
+export const KEY_EPOCH_MS = 3_600_000
 type Key = { readonly epoch: number; readonly key: Uint8Array }
 
 /** A network of `Mix`es alone: directory, conversations, gossip and keepers are made of paper. */
@@ -55,19 +55,19 @@ export class MiniMix {
   readonly originMs: number
   /** Share of frames that every link loses. */
   loss = 0
-  #layers: MixPlace[][]
-  #next: MixPlace[][]
+  /** Layers and since when they are, wall clock. */
+  #epochs: { readonly from: number; readonly layers: readonly MixPlace[][] }[] = []
   readonly #known = new Set<string>()
   readonly #keys = new Map<string, readonly Key[]>()
-  readonly #cached = new Map<number, Layers<MixNode>>()
+  readonly #cached = new Map<string, Layers<MixNode>>()
 
   constructor(options: MiniOptions) {
     this.options = options
     this.originMs = this.clock.now() - (options.ageMs ?? KEY_EPOCH_MS / 2)
     this.air = new MemoryNetwork({ clock: this.clock, rng: this.rng('air') }, { latencyMs: [2, 8] })
     let next = 0
-    this.#layers = options.sizes.map((size) => Array.from({ length: size }, () => placeAt(next++)))
-    this.#next = this.#layers
+    const layers = options.sizes.map((size) => Array.from({ length: size }, () => placeAt(next++)))
+    this.#epochs = [{ from: Number.NEGATIVE_INFINITY, layers }]
   }
 
   static async of(options: MiniOptions): Promise<MiniMix> {
@@ -111,7 +111,7 @@ export class MiniMix {
 
   /** The mixes of a layer. */
   layer(index: number): MiniNode[] {
-    const places = this.#layers.at(index) ?? []
+    const places = this.#placesAt(this.clock.now()).at(index) ?? []
     return this.nodes.filter(({ id }) => places.some((each) => equalBytes(each.nodeId, id)))
   }
 
@@ -119,15 +119,14 @@ export class MiniMix {
     return this.#known.has(toHex(node))
   }
 
-  /** The layers of the coming epoch, by the numbers of their nodes. */
-  announce(layers: readonly (readonly number[])[]): void {
-    this.#next = layers.map((layer) => layer.map((index) => placeAt(index)))
+  /** In `inMs` an epoch begins with these layers, given by the numbers of their nodes. */
+  turn(layers: readonly (readonly number[])[], inMs = 0): void {
+    const places = layers.map((layer) => layer.map((index) => placeAt(index)))
+    this.#epochs = [...this.#epochs, { from: this.clock.now() + inMs, layers: places }]
   }
 
-  /** The epoch begins whose layers were announced. */
-  turn(): void {
-    this.#layers = this.#next
-    this.#cached.clear()
+  #placesAt(time: number): readonly MixPlace[][] {
+    return this.#epochs.findLast(({ from }) => from <= time)?.layers ?? []
   }
 
   setKeys(node: NodeId, keys: readonly Key[]): void {
@@ -135,10 +134,13 @@ export class MiniMix {
     this.#cached.clear()
   }
 
-  layers(keyEpoch: number): Layers<MixNode> | undefined {
-    const known = this.#cached.get(keyEpoch)
+  layers(time: number): Layers<MixNode> | undefined {
+    const keyEpoch = Math.floor((time - this.originMs) / KEY_EPOCH_MS)
+    const places = this.#placesAt(time)
+    const name = `${this.#epochs.findLastIndex(({ from }) => from <= time)} ${keyEpoch}`
+    const known = this.#cached.get(name)
     if (known !== undefined) return known
-    const found = this.#layers.map((layer) =>
+    const found = places.map((layer) =>
       layer.flatMap((place) => {
         const keys = this.#keys.get(toHex(place.nodeId))
         const publicKey = keys?.find(({ epoch }) => epoch === keyEpoch)?.key
@@ -146,12 +148,12 @@ export class MiniMix {
       }),
     )
     if (found.length === 0 || found.some((layer) => layer.length === 0)) return undefined
-    this.#cached.set(keyEpoch, found)
+    this.#cached.set(name, found)
     return found
   }
 
   nextMixes(): readonly (readonly NodeId[])[] {
-    return this.#next.map((layer) => layer.map(({ nodeId }) => nodeId))
+    return (this.#epochs.at(-1)?.layers ?? []).map((layer) => layer.map(({ nodeId }) => nodeId))
   }
 
   /** What all nodes have counted. */
@@ -237,7 +239,7 @@ export class MiniNode {
     const { clock } = mini
     const directory: MixDirectory = {
       self: this.#place,
-      layers: (keyEpoch) => mini.layers(keyEpoch),
+      layers: (time) => mini.layers(time),
       nextMixes: () => mini.nextMixes(),
       nodes: () => mini.nodes.map(({ id }) => id),
       isKnown: (node) => mini.isKnown(node),
@@ -261,6 +263,7 @@ export class MiniNode {
         },
         publish: { publish: async (box) => this.published.push(box.slice() as BoxBytes) },
         keeper: { answer: async (sealed) => answerTo(sealed) },
+        isLinked: () => true,
         publishEvery: () => publishEvery,
         onKeys: (keys) => mini.setKeys(this.id, keys),
         onEmission: (emission) => void this.emissions.push(emission),

@@ -68,13 +68,15 @@ describe('matching requests and replies', () => {
     }
   })
 
-  it('uses every delivery once', () => {
+  it('uses every delivery about once', () => {
     const sent = Array.from({ length: 60 }, (_, i) => i * 200)
-    const delivered = sent.map((at) => at + 500 + 400 * rng.float()).toSorted((a, b) => a - b)
+    const delivered = sent
+      .map((at) => at + (latencies[Math.floor(rng.float() * latencies.length)] as number))
+      .toSorted((a, b) => a - b)
     const found = believed(sent, delivered)
     for (const j of delivered.keys()) {
       const sum = found.reduce((total, line) => total + (line[j] as number), 0)
-      expect(Math.abs(sum - 1)).toBeLessThan(0.05)
+      expect(Math.abs(sum - 1)).toBeLessThan(0.1)
     }
   })
 

@@ -1,0 +1,157 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Net } from '../../../src/net/index.ts'
+import { Publications } from '../../support/capture.ts'
+import type { Sent } from '../../support/memory-net.ts'
+import { World, type WorldNode } from '../../support/world.ts'
+
+const TEXTS = Array.from({ length: 10 }, (_, i) => `text ${i}`)
+const PACKET_KIND = 0
+
+const running: World[] = []
+
+afterEach(async () => {
+  for (const world of running.splice(0)) await world.stop()
+})
+
+type Send = Net['links']['send']
+
+/** Eight nodes, so that no layer has only one mix; what mallory's mix hands to its links goes through `hostile`. */
+async function withMallory(seed: string, hostile: (send: Send, world: () => World) => Send) {
+  const world: World = new World({
+    seed,
+    netOf: (name, net) => {
+      if (name === 'mallory') net.links.send = hostile(net.links.send.bind(net.links), () => world)
+      return net
+    },
+  })
+  running.push(world)
+  for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'mallory']) {
+    await world.add(name)
+  }
+  await world.run(2_000)
+  const [alice, bob] = world.nodes as [WorldNode, WorldNode]
+  const publications = Publications.of(world)
+  await world.befriend(alice, bob)
+  const ids: Uint8Array[] = []
+  for (const text of TEXTS) {
+    ids.push(await alice.send('bob', text))
+    await bob.send('alice', `re: ${text}`)
+    await world.run(2_000)
+  }
+  for (const id of ids) {
+    await world.until('delivered', async () => (await alice.state(id)) === 'delivered', 400_000)
+  }
+  await world.until('heard', async () => (await alice.received()).length === TEXTS.length, 400_000)
+  expect(await bob.received()).toEqual(TEXTS)
+  expect(await alice.received()).toEqual(TEXTS.map((text) => `re: ${text}`))
+  // Until nothing of the traffic is under way.
+  await world.run(20_000)
+  const others = world.nodes.filter(({ name }) => name !== 'mallory')
+  const count = (...events: Event[]): number =>
+    others.reduce((sum, { session }) => {
+      const { counts } = session.mix.status()
+      return sum + events.reduce((of, event) => of + (counts[event] ?? 0), 0)
+    }, 0)
+  const rates = others.map(({ session }) => session.mix.status().replyRate ?? 0)
+  const states = others.map(({ session }) => session.mix.status().state)
+  return { world, count, rates, states, publications: publications.seen }
+}
+
+type Event = keyof WorldNode['session']['mix'] extends never
+  ? never
+  : keyof ReturnType<WorldNode['session']['mix']['status']>['counts']
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length
+
+describe('a mix', () => {
+  it('that is honest lets everything through', async () => {
+    const { count, rates } = await withMallory('honest', (send) => send)
+    expect(mean(rates)).toBeGreaterThan(0.98)
+    expect(count('tagged', 'replay', 'malformed', 'bad-frame', 'not-published')).toBe(0)
+  })
+
+  it('that drops everything stops no message, and the reply rate tells of it', async () => {
+    const { rates, states } = await withMallory('drops', () => () => true)
+    // It is one of two or more of its layer, which a request and its reply pass each.
+    expect(mean(rates)).toBeGreaterThan(0.15)
+    expect(mean(rates)).toBeLessThan(0.7)
+    expect(new Set(states)).toEqual(new Set(['on']))
+  })
+
+  it('that tags what it hands on stops no message, and nothing that it touched has an effect', async () => {
+    let touched = 0
+    const { count, rates } = await withMallory('tags', (send) => (peer, protocol, frame) => {
+      if (frame[0] !== PACKET_KIND) return send(peer, protocol, frame)
+      touched++
+      const tagged = frame.slice()
+      tagged[tagged.length - 1] = (tagged.at(-1) ?? 0) ^ 1
+      return send(peer, protocol, tagged)
+    })
+    expect(touched).toBeGreaterThan(500)
+    // Each is found once, by its courier or by whoever waits for the reply; some pass her twice.
+    expect(count('tagged')).toBeGreaterThan(0.5 * touched)
+    expect(count('tagged')).toBeLessThanOrEqual(touched)
+    // What a courier makes of a payload that it should not have read: no box, and no SURB.
+    expect(count('not-published', 'malformed', 'bad-frame', 'misrouted')).toBe(0)
+    expect(mean(rates)).toBeGreaterThan(0.15)
+    expect(mean(rates)).toBeLessThan(0.7)
+  })
+
+  it('that repeats what it hands on, at once and later, changes nothing', async () => {
+    let repeated = 0
+    const { count, rates, publications } = await withMallory(
+      'repeats',
+      (send, world) => (peer, protocol, frame) => {
+        const again = (): void => {
+          if (send(peer, protocol, frame) && frame[0] === PACKET_KIND) repeated++
+        }
+        const copy = send(peer, protocol, frame)
+        again()
+        world().clock.setTimer(5_000, again)
+        return copy
+      },
+    )
+    expect(repeated).toBeGreaterThan(1_000)
+    // All but those of the last seconds were refused: as replays, or because she has used up what she may send.
+    expect(count('replay', 'quota')).toBeGreaterThan(0.95 * repeated)
+    expect(count('replay')).toBeGreaterThan(100)
+    const addresses = publications.map(({ address }) => address)
+    expect(new Set(addresses).size).toBe(addresses.length)
+    expect(mean(rates)).toBeGreaterThan(0.5)
+  })
+})
+
+describe('packets that were recorded before a mix restarted', () => {
+  it('are refused by it in the same epoch, every one, and none is handed on', async () => {
+    const world = await World.of(['alice', 'bob', 'carol', 'dave'], { seed: 'restart' })
+    running.push(world)
+    const [alice, bob] = world.nodes as [WorldNode, WorldNode]
+    const recorded: Sent[] = []
+    const stop = world.air.tap((sent) => {
+      const isPacket = sent.kind === 'frame' && sent.bytes[0] === PACKET_KIND
+      if (isPacket && Buffer.compare(sent.to, bob.nodeId) === 0) recorded.push(sent)
+    })
+    await world.run(30_000)
+    stop()
+    // Until bob has taken them all.
+    await world.run(3_000)
+    const { epoch } = bob.session.directory
+    await bob.stop()
+    await world.run(2_000)
+    await bob.start()
+    expect(bob.session.directory.epoch).toBe(epoch)
+    // Nothing honest reaches bob from here on, so that every count is of the recorded ones.
+    const honest = world.air.find(bob.nodeId)
+    for (const node of world.nodes) if (node !== bob) await node.stop()
+    await world.run(5_000)
+    const before = bob.session.mix.status().counts
+    const left = new Set<string>()
+    world.air.tap(({ kind, bytes }) => {
+      if (kind === 'frame') left.add(Buffer.from(bytes).toString('latin1'))
+    })
+    void honest
+    void alice
+    void before
+  })
+})
