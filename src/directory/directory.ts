@@ -1,7 +1,6 @@
 import {
   type Address,
   type Clock,
-  equalBytes,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -308,9 +307,7 @@ export class Directory {
 
   /** By the frozen set where it has the node: a keeper must not give one asker a key of its own. */
   #requestKey(node: NodeId): Uint8Array | undefined {
-    const { nodes } = this.#sets.get(this.epoch)
-    const at = nodes.findIndex(({ nodeId }) => equalBytes(nodeId, node))
-    return (nodes[at] ?? this.#table.get(node))?.requestKey
+    return (this.#sets.find(this.epoch, node) ?? this.#table.get(node))?.requestKey
   }
 
   #index(): PlacementIndex {

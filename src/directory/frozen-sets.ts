@@ -35,7 +35,6 @@ export class FrozenSets {
   readonly #table: NodeTable
   readonly #sets = new Map<number, Map<string, Descriptor>>()
   readonly #cache = new Map<number, FrozenSet>()
-  readonly #last = new Map<number, FrozenSet>()
   /** What they were before the last change, of the epochs that count. */
   #before = new Map<number, FrozenSet>()
   readonly #stored = new Map<number, readonly Descriptor[]>()
@@ -115,7 +114,7 @@ export class FrozenSets {
     )
     const before = this.#before.get(epoch)
     const isSame = before?.frozen === frozen && areSame(before.nodes, nodes)
-    const set = isSame ? before : { epoch, frozen, nodes, version: this.#version }
+    const set = isSame ? before : { epoch, frozen, nodes, version: ++this.#version }
     this.#cache.set(epoch, set)
     return set
   }
@@ -149,8 +148,4 @@ export class FrozenSets {
     set.set(key, descriptor)
     return true
   }
-}
-
-function sameNodes(a: readonly Descriptor[], b: readonly Descriptor[]): boolean {
-  return a.length === b.length && a.every((node, index) => node === b[index])
 }

@@ -55,5 +55,6 @@ export function courierCeiling({
   layerEpochMs,
   slack,
 }: Pick<NetworkParameters, 'boxRate' | 'copies' | 'layerEpochMs' | 'slack'>): number {
-  return quotaOf((boxRate * copies * layerEpochMs) / 1_000 / MIN_MIXES_PER_LAYER, slack)
+  const mean = (boxRate * copies * layerEpochMs) / 1_000 / MIN_MIXES_PER_LAYER
+  return quotaOf(COURIER_ROOM * mean, slack)
 }

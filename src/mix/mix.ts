@@ -123,7 +123,8 @@ export class Mix {
   readonly #emitter: Emitter
   readonly #allowances = new Map<string, FrameAllowance>()
   readonly #smearMs: number
-  #allowedBy: Layers<MixNode> = []
+  /** Layers by which neighbours have their allowances: the running ones, and those that are about to begin. */
+  #allowedBy: readonly Layers<MixNode>[] = []
   #allowedUntil = 0
   #heldUntil = 0
 
@@ -434,7 +435,8 @@ export class Mix {
   }
 
   #isMix(node: NodeId): boolean {
-    return this.#allowedBy.some((layer) => layer.some((mix) => equalBytes(mix.nodeId, node)))
+    const isIn = (layer: readonly MixNode[]) => layer.some((mix) => equalBytes(mix.nodeId, node))
+    return this.#allowedBy.some((layers) => layers.some(isIn))
   }
 
   /** Asked with every frame, those of a flood too: who mixes is looked up a few times a slot only. */
@@ -442,9 +444,12 @@ export class Mix {
     const { clock, directory } = this.#ports
     const now = clock.monotonic()
     if (now >= this.#allowedUntil) {
-      const layers = this.#layers() ?? []
-      if (this.#allowedBy !== layers) this.#allowances.clear()
-      this.#allowedBy = layers
+      const running = this.#layers() ?? []
+      // The first packets of an epoch come before it does: by the smear, and from clocks that are fast.
+      const coming = this.#layers(clock.now() + 2 * this.#smearMs) ?? running
+      const [first, second] = this.#allowedBy
+      if (first !== running || second !== coming) this.#allowances.clear()
+      this.#allowedBy = [running, coming]
       this.#allowedUntil = now + this.#options.slotMs / 4
     }
     const key = toHex(peer)
@@ -452,7 +457,9 @@ export class Mix {
     if (known !== undefined) return known
     const nodes = directory.nodes().length
     const { slack } = this.#options
-    const fresh = allowanceOf(peer, this.#self, this.#allowedBy, { nodes, slack })
+    const fresh = this.#allowedBy
+      .map((layers) => allowanceOf(peer, this.#self, layers, { nodes, slack }))
+      .reduce((a, b) => (a.burst >= b.burst ? a : b))
     this.#allowances.set(key, fresh)
     return fresh
   }

@@ -12,8 +12,7 @@ export class UsableMixes {
   readonly #rng: Rng
   readonly #probe: Geometry
   readonly #refused = new WeakSet<Uint8Array>()
-  #of: Layers<MixNode> | undefined
-  #usable: Layers<MixNode> | undefined
+  #known = new WeakMap<Layers<MixNode>, { readonly usable: Layers<MixNode> | undefined }>()
 
   constructor(ports: { rng: Rng }, options: { suite: MixSuite }) {
     this.#rng = ports.rng
@@ -22,18 +21,20 @@ export class UsableMixes {
 
   /** undefined when a layer has none. The same object until something changes. */
   of(layers: Layers<MixNode> | undefined): Layers<MixNode> | undefined {
-    if (layers === undefined || layers === this.#of) return layers && this.#usable
-    const usable = layers.map((layer) => layer.filter((mix) => !this.#refused.has(mix.publicKey)))
-    this.#of = layers
-    this.#usable = usable.every((layer) => layer.length > 0) ? usable : undefined
-    return this.#usable
+    if (layers === undefined) return undefined
+    const known = this.#known.get(layers)
+    if (known !== undefined) return known.usable
+    const left = layers.map((layer) => layer.filter((mix) => !this.#refused.has(mix.publicKey)))
+    const usable = left.every((layer) => layer.length > 0) ? left : undefined
+    this.#known.set(layers, { usable })
+    return usable
   }
 
   /** Called when a packet could not be made: refuses those of its mixes that are to blame. False when none is. */
   refuse(mixes: readonly MixNode[]): boolean {
     const bad = mixes.filter((mix) => !this.#isUsable(mix))
     for (const { publicKey } of bad) this.#refused.add(publicKey)
-    this.#of = undefined
+    if (bad.length > 0) this.#known = new WeakMap()
     return bad.length > 0
   }
 

@@ -34,16 +34,19 @@ export class LivePeers implements Peers {
   }
 
   connected(): NodeId[] {
-    const peers = this.#ports.libp2p()?.getPeers() ?? []
-    return peers.map(nodeIdOf).filter((nodeId) => nodeId !== undefined)
+    return this.#nodesAt(() => true)
   }
 
   /** Nodes to which we opened a connection ourselves. */
   outbound(): NodeId[] {
-    const open = this.#ports.libp2p()?.getConnections() ?? []
+    return this.#nodesAt(({ direction }) => direction === 'outbound')
+  }
+
+  /** Asked often: libp2p's own list of peers decodes each peer id from its text every time. */
+  #nodesAt(matches: (connection: Connection) => boolean): NodeId[] {
     const nodes = new Map<string, NodeId>()
-    for (const { direction, remotePeer } of open) {
-      const nodeId = direction === 'outbound' ? nodeIdOf(remotePeer) : undefined
+    for (const connection of this.#ports.libp2p()?.getConnections() ?? []) {
+      const nodeId = matches(connection) ? nodeIdOf(connection.remotePeer) : undefined
       if (nodeId !== undefined) nodes.set(toHex(nodeId), nodeId)
     }
     return [...nodes.values()]

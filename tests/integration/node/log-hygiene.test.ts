@@ -168,10 +168,21 @@ describe('the logs of a node, at every level', () => {
       'sending The treaty will be signed at dawn to alias-of-bob',
     ]
     expect(forbidden.foundIn(slips).toSorted()).toEqual(['alias', 'contact id', 'text'])
-    // At info and above there is nothing that the network supplied: node ids neither.
-    const loud = log.text('info', 'warn', 'error')
-    const ids = new Forbidden()
-    for (const node of world.nodes) ids.bytes('node id', node.nodeId)
-    expect(ids.foundIn(loud)).toEqual([])
+    // Nor anything that the network supplied: who is in it, where, and what a packet asks for.
+    const network = new Forbidden()
+    for (const node of world.nodes) {
+      network.bytes('node id', node.nodeId)
+      network.text('peer id', node.session.net.peerId)
+    }
+    network.text('address of a node', '/ip4/')
+    network.text('address of a node', '127.0.')
+    expect(network.foundIn(lines)).toEqual([])
+    const kinds = new Forbidden()
+    for (const kind of ['publish', 'fetch', 'echo', 'cover', 'real']) kinds.text(kind, kind)
+    const ofMix = log.lines.filter(({ node }) => node.includes('/mix'))
+    expect(kinds.foundIn(ofMix.map(({ fields }) => JSON.stringify(fields)))).toEqual([])
+    expect(kinds.foundIn(ofMix.map(({ message }) => message))).toEqual([])
+    const slip = [`no link to ${world.nodes[0]?.session.net.peerId} at /ip4/127.0.0.1/tcp/4001`]
+    expect(network.foundIn(slip).toSorted()).toEqual(['address of a node', 'peer id'])
   })
 })

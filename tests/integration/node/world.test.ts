@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { World, type WorldNode, type WorldOptions } from '../../support/world.ts'
+import { LogBook, World, type WorldNode, type WorldOptions } from '../../support/world.ts'
 
 const running: World[] = []
 
@@ -63,6 +63,33 @@ describe('whole nodes on one virtual clock', () => {
     await world.until('all arrived', async () => (await bob.received()).length >= texts.length)
     expect(await bob.received()).toEqual(texts)
     await world.until('acknowledged', () => alice.session.conversations.depth().queued === 0)
+  })
+
+  it('are alone, two and three: each network that is large enough delivers', async () => {
+    const log = new LogBook()
+    const { world } = await worldOf(1, { seed: 'small', log: (node) => log.logger(node) })
+    const [alice] = world.nodes as [WorldNode]
+    await world.run(20_000)
+    expect(alice.session.link).toBe('joining')
+    const uri = await alice.invite('bob')
+    // Nobody is there to whom anything could be said.
+    await world.run(5_000)
+    expect(alice.phase('bob')).toBe('waiting')
+    const bob = await world.add('bob')
+    await bob.accept(uri, 'alice')
+    await world.until('contacts', () => bob.phase('alice') === 'ready')
+    expect([alice.session.link, bob.session.link]).toEqual(['linked', 'linked'])
+    const texts = ['among two', 'among three']
+    for (const [i, text] of texts.entries()) {
+      const ids = [await alice.send('bob', text), await bob.send('alice', text)]
+      await world.until('delivered', async () => {
+        const states = [await alice.state(ids[0] as Uint8Array), await bob.state(ids[1] as Uint8Array)]
+        return states.every((state) => state === 'delivered')
+      })
+      if (i === 0) await world.add('carol')
+    }
+    expect([await alice.received(), await bob.received()]).toEqual([texts, texts])
+    expect(log.text('error')).toEqual([])
   })
 
   it.each(['one', 'two'])('repeat a run byte for byte from its seed: %s', async (seed) => {

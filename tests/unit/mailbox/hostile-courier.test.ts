@@ -7,6 +7,7 @@ import { BoxFetch, type FetchPorts } from '../../../src/mailbox/fetch.ts'
 import { answerSealedFetch, sealFetch } from '../../../src/mailbox/sealed-fetch.ts'
 import { BOX_BYTES } from '../../../src/stream/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const networkId = asNetworkId(new Uint8Array(32).fill(5))
 const requestSeed = seededRng('keeper').bytes(32)
@@ -78,6 +79,7 @@ describe('a keeper that is asked idly', () => {
   it('sees an address that could be one, also where the asker has heard none yet', async () => {
     const keepers = [asNodeId(new Uint8Array(32).fill(2))]
     const ports = {
+      clock: new VirtualClock(),
       rng: seededRng('newcomer'),
       shelf: { hot: { sample: () => undefined } } as unknown as BoxShelf,
       placement: { keepers: () => keepers, requestKey: () => x25519PublicKey(requestSeed) },

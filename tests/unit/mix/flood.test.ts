@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { toHex } from '../../../src/base/index.ts'
-import { QUOTA_WINDOW_SLOTS } from '../../../src/mix/constants.ts'
+import { type NodeId, toHex } from '../../../src/base/index.ts'
 import { frameBytes } from '../../../src/mix/frame.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
+import { allowanceOf } from '../../../src/mix/neighbour-quota.ts'
 import { nodeAt } from './fixtures.ts'
 import { MiniMix, type MiniNode } from './mini-mix.ts'
 
@@ -38,6 +38,14 @@ function garbage(mini: MiniMix, victim: MiniNode): (index: number) => Uint8Array
   }
 }
 
+/** What `victim` takes of a node in the whole run at most. */
+function share(mini: MiniMix, from: NodeId, victim: MiniNode): number {
+  const layers = mini.layers(mini.clock.now()) ?? []
+  const options = { nodes: mini.nodes.length, slack: '3sigma' } as const
+  const { burst, perSlot } = allowanceOf(from, victim.id, layers, options)
+  return burst + SLOTS * perSlot + 1
+}
+
 describe('a node that floods a mix', () => {
   it('with whatever it likes is cut to what one node may send, and pays for it', async () => {
     const mini = await start()
@@ -50,10 +58,11 @@ describe('a node that floods a mix', () => {
     const through = kinds.map((kind) => counted[kind] ?? 0)
     const sum = through.reduce((total, count) => total + count)
     expect(through.every((count) => count > 0)).toBe(true)
-    // The burst, a packet for each slot, and its own packets, which pay from the same purse.
-    expect(sum).toBeLessThanOrEqual(SLOTS + QUOTA_WINDOW_SLOTS + 2)
-    expect(sum).toBeGreaterThan(QUOTA_WINDOW_SLOTS)
-    expect(counted.quota).toBeGreaterThan(SLOTS * (PER_SLOT - 1) - 2 * QUOTA_WINDOW_SLOTS)
+    // Its own packets pay from the same purse.
+    const due = share(mini, flooder.id, victim)
+    expect(sum).toBeLessThanOrEqual(due)
+    expect(sum).toBeGreaterThan(due / 2)
+    expect(counted.quota).toBeGreaterThan(SLOTS * (PER_SLOT - 1) - due)
     const { penalties } = victim.memory.peers
     expect([...penalties.keys()]).toEqual([toHex(flooder.id)])
     expect(penalties.get(toHex(flooder.id))).toBeCloseTo(0.1 * (counted.quota ?? 0))
@@ -83,7 +92,7 @@ describe('a node that floods a mix', () => {
     }
     const { malformed = 0, quota = 0 } = victim.counted
     expect(malformed + quota).toBe(SLOTS * PER_SLOT)
-    expect(malformed).toBeLessThanOrEqual(SLOTS + QUOTA_WINDOW_SLOTS + 2)
+    expect(malformed).toBeLessThanOrEqual(share(mini, nodeAt('stranger'), victim))
     // Each of them may be somebody who has only just come: nobody is blamed for the others.
     expect(victim.memory.peers.penalties.size).toBe(0)
     for (const node of mini.nodes) expect(node.mix.status().replyRate ?? 1).toBe(1)
@@ -96,13 +105,10 @@ describe('a node that floods a mix', () => {
     const [victim, other] = mini.layer(1) as [MiniNode, MiniNode]
     await flood(mini, flooder, victim, garbage(mini, victim))
     const { quota = 0 } = victim.counted
-    // 2 · 7 packets a slot over 2 · 2 pairs: 3.5, its own, and three standard deviations of half a minute.
-    const mean = (2 * 7) / 4
-    const perSlot = 1 + mean + (3 * Math.sqrt(mean * QUOTA_WINDOW_SLOTS)) / QUOTA_WINDOW_SLOTS
-    expect(quota).toBeGreaterThan(
-      SLOTS * (PER_SLOT + mean - perSlot) - perSlot * QUOTA_WINDOW_SLOTS,
-    )
-    expect(quota).toBeLessThan(SLOTS * (PER_SLOT + mean))
+    const honest = (SLOTS * 2 * 7) / 4
+    const due = share(mini, flooder.id, victim)
+    expect(quota).toBeGreaterThan(SLOTS * (PER_SLOT - 1) + honest / 2 - due)
+    expect(quota).toBeLessThan(SLOTS * PER_SLOT + 2 * honest - due / 2)
     expect(other.counted.quota ?? 0).toBe(0)
     // A mix cannot see what is sent over it.
     expect(victim.memory.peers.penalties.size).toBe(0)

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../src/base/index.ts'
-import { EPOCH_SMEAR_MS, FETCH_SHARE, REPLY_WINDOW_MIN } from '../../../src/mix/constants.ts'
+import { FETCH_SHARE, REPLY_WINDOW, REPLY_WINDOW_MIN } from '../../../src/mix/constants.ts'
 import { frameBytes } from '../../../src/mix/frame.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import { isReal, serialOf } from './fixtures.ts'
-import { KEY_EPOCH_MS, MiniMix, type MiniNode, type MiniOptions } from './mini-mix.ts'
+import { MiniMix, type MiniNode, type MiniOptions } from './mini-mix.ts'
 
 const SMALL: MiniOptions = { seed: 'life', nodes: 7, sizes: [2, 2, 2] }
+
+/** Short key epochs, and with them a short time around the beginning of an epoch; none begins in half a minute. */
+const HASTY = { keyEpochMs: 80_000, ageMs: 1_000 }
 
 const start = (options: Partial<MiniOptions> = {}) => MiniMix.of({ ...SMALL, ...options })
 
@@ -41,6 +44,23 @@ describe('after coming back', () => {
     await mini.stop()
   })
 
+  it('nothing real leaves before the return was noticed, and with it the wait', async () => {
+    const mini = await start()
+    const node = mini.at(6)
+    node.waiting = 1
+    node.isLinked = false
+    node.asked.length = 0
+    await mini.slots(16)
+    expect(node.filled).toEqual([])
+    expect(node.asked).not.toContain(true)
+    expect(node.sendsInEverySlot).toBe(true)
+    node.isLinked = true
+    await mini.slots(16)
+    expect(realIn(mini)).toEqual(node.filled)
+    expect(node.filled).toHaveLength(1)
+    await mini.stop()
+  })
+
   it('the user may end the wait', async () => {
     const mini = await start({ rejoinHoldMs: 7_200_000 })
     const node = mini.at(6)
@@ -62,7 +82,7 @@ describe('a node that is cut off', () => {
     victim.waiting = 1_000
     // Whatever it sends is lost.
     victim.bend = () => []
-    await mini.slots(REPLY_WINDOW_MIN + 22)
+    await mini.slots(REPLY_WINDOW + 22)
     expect(victim.mix.status().state).toBe('few-replies')
     const filled = victim.filled.length
     const asked = victim.asked.length
@@ -75,7 +95,7 @@ describe('a node that is cut off', () => {
     const published = victim.emissions.filter(({ kind }) => kind === 'publish')
     expect(Math.abs(published.length - victim.emissions.length / 4)).toBeLessThanOrEqual(2)
     victim.bend = (_frame, bytes) => [bytes]
-    await mini.slots(32)
+    await mini.slots(20)
     expect(victim.mix.status().state).toBe('on')
     expect(victim.filled.length).toBeGreaterThan(filled)
     // After an absence the past says nothing.
@@ -88,10 +108,10 @@ describe('a node that is cut off', () => {
 
 describe('without a route', () => {
   it('nothing is sent and nothing real is used up', async () => {
-    const mini = await start()
+    const mini = await start(HASTY)
     const node = mini.at(6)
     mini.turn([[0, 1], [], [4, 5]])
-    await mini.run(EPOCH_SMEAR_MS + 200)
+    await mini.run(mini.smearMs + 200)
     node.waiting = 5
     node.emissions.length = 0
     node.asked.length = 0
@@ -116,8 +136,8 @@ describe('without a route', () => {
 
 describe('an epoch with other layers', () => {
   it('loses nothing that is under way, and cuts off nobody', async () => {
-    const mini = await start({ nodes: 10, slack: '3sigma' })
-    await mini.slots(8)
+    const mini = await start({ ...HASTY, nodes: 10, slack: '3sigma' })
+    await mini.slots(4)
     // Every mix gets another task, and four nodes that did not mix before get one.
     mini.turn(
       [
@@ -125,10 +145,10 @@ describe('an epoch with other layers', () => {
         [8, 9],
         [2, 3],
       ],
-      EPOCH_SMEAR_MS + 3_000,
+      mini.smearMs + 2_000,
     )
-    await mini.run(2 * EPOCH_SMEAR_MS + 3_000)
-    await mini.slots(REPLY_WINDOW_MIN)
+    await mini.run(2 * mini.smearMs + 2_000)
+    await mini.slots(REPLY_WINDOW_MIN / 2)
     for (const node of mini.nodes) {
       expect([node.index, node.mix.status().replyRate]).toEqual([node.index, 1])
       expect(node.sendsInEverySlot).toBe(true)
@@ -139,7 +159,7 @@ describe('an epoch with other layers', () => {
   })
 
   it('leaves the links of before standing for as long as packets may need them', async () => {
-    const mini = await start()
+    const mini = await start(HASTY)
     const node = mini.at(6)
     expect(node.mix.status().links).toEqual({ open: 4, wanted: 4 })
     mini.turn([
@@ -151,7 +171,7 @@ describe('an epoch with other layers', () => {
     const isOpen = () => node.memory.links.isOpen(mini.at(0).id, MIX_PROTOCOL)
     expect(isOpen()).toBe(true)
     expect(node.mix.status().links).toEqual({ open: 4, wanted: 4 })
-    await mini.run(EPOCH_SMEAR_MS)
+    await mini.run(mini.smearMs)
     expect(isOpen()).toBe(true)
     await mini.slots(24)
     expect(isOpen()).toBe(false)
@@ -161,14 +181,14 @@ describe('an epoch with other layers', () => {
 
 describe('the turn of a key epoch', () => {
   it('loses nothing, and leaves a route to senders whose clocks are behind', async () => {
-    const mini = await start({ ageMs: KEY_EPOCH_MS - 8_000 })
-    await mini.slots(48)
+    const mini = await start({ ...HASTY, ageMs: 80_000 - 8_000 })
+    await mini.slots(44)
     for (const node of mini.nodes) {
       expect([node.index, node.mix.status().replyRate]).toEqual([node.index, 1])
     }
     expect(mini.counted.malformed).toBeUndefined()
     for (const epoch of [0, 1]) {
-      const begin = mini.originMs + epoch * KEY_EPOCH_MS
+      const begin = mini.originMs + epoch * mini.keyEpochMs
       expect(mini.layers(begin)?.map((layer) => layer.length)).toEqual([2, 2, 2])
     }
     await mini.stop()

@@ -8,7 +8,11 @@ import {
   toHex,
   uniform,
 } from '../../../src/base/index.ts'
-import { SEALED_ANSWER_BYTES, SEALED_REQUEST_BYTES } from '../../../src/mix/constants.ts'
+import {
+  EPOCH_SMEAR_MS,
+  SEALED_ANSWER_BYTES,
+  SEALED_REQUEST_BYTES,
+} from '../../../src/mix/constants.ts'
 import type { MixEvent } from '../../../src/mix/counts.ts'
 import { decodeMixFrame, type MixFrame } from '../../../src/mix/frame.ts'
 import {
@@ -37,13 +41,14 @@ export interface MiniOptions {
   readonly publishEvery?: number
   readonly slack?: number | '3sigma'
   readonly rejoinHoldMs?: number
-  /** How old the network is at the start; the first key epoch ends after an hour. */
+  /** An hour if left out. */
+  readonly keyEpochMs?: number
+  /** How old the network is at the start; half a key epoch if left out. */
   readonly ageMs?: number
 }
 
 export const SLOT_MS = 500
 const DELAY_MS = 250
-export const KEY_EPOCH_MS = 3_600_000
 type Key = { readonly epoch: number; readonly key: Uint8Array }
 
 /** A network of `Mix`es alone: directory, conversations, gossip and keepers are made of paper. */
@@ -53,6 +58,7 @@ export class MiniMix {
   readonly nodes: MiniNode[] = []
   readonly options: MiniOptions
   readonly originMs: number
+  readonly keyEpochMs: number
   /** Share of frames that every link loses. */
   loss = 0
   /** Layers and since when they are, wall clock. */
@@ -63,7 +69,8 @@ export class MiniMix {
 
   constructor(options: MiniOptions) {
     this.options = options
-    this.originMs = this.clock.now() - (options.ageMs ?? KEY_EPOCH_MS / 2)
+    this.keyEpochMs = options.keyEpochMs ?? 3_600_000
+    this.originMs = this.clock.now() - (options.ageMs ?? this.keyEpochMs / 2)
     this.air = new MemoryNetwork({ clock: this.clock, rng: this.rng('air') }, { latencyMs: [2, 8] })
     let next = 0
     const layers = options.sizes.map((size) => Array.from({ length: size }, () => placeAt(next++)))
@@ -119,6 +126,11 @@ export class MiniMix {
     return this.#known.has(toHex(node))
   }
 
+  /** How long around the beginning of an epoch both sets of mixes are used. */
+  get smearMs(): number {
+    return Math.min(EPOCH_SMEAR_MS, this.keyEpochMs / 20)
+  }
+
   /** In `inMs` an epoch begins with these layers, given by the numbers of their nodes. */
   turn(layers: readonly (readonly number[])[], inMs = 0): void {
     const places = layers.map((layer) => layer.map((index) => placeAt(index)))
@@ -135,7 +147,7 @@ export class MiniMix {
   }
 
   layers(time: number): Layers<MixNode> | undefined {
-    const keyEpoch = Math.floor((time - this.originMs) / KEY_EPOCH_MS)
+    const keyEpoch = Math.floor((time - this.originMs) / this.keyEpochMs)
     const places = this.#placesAt(time)
     const name = `${this.#epochs.findLastIndex(({ from }) => from <= time)} ${keyEpoch}`
     const known = this.#cached.get(name)
@@ -185,6 +197,8 @@ export class MiniNode {
   /** Frames from neighbours, as they came. */
   readonly heard: { readonly from: NodeId; readonly frame: Uint8Array }[] = []
   waiting = 0
+  /** False while its return has not been noticed. */
+  isLinked = true
   /** Keeper of the next question. */
   keeper: NodeId | undefined
   /** What goes over the link for a frame; its own frames and those of others alike. */
@@ -263,7 +277,7 @@ export class MiniNode {
         },
         publish: { publish: async (box) => this.published.push(box.slice() as BoxBytes) },
         keeper: { answer: async (sealed) => answerTo(sealed) },
-        isLinked: () => true,
+        isLinked: () => this.isLinked,
         publishEvery: () => publishEvery,
         onKeys: (keys) => mini.setKeys(this.id, keys),
         onEmission: (emission) => void this.emissions.push(emission),
@@ -275,7 +289,7 @@ export class MiniNode {
         copies,
         slotMs: SLOT_MS,
         epochMs: 240 * SLOT_MS,
-        keyEpochMs: KEY_EPOCH_MS,
+        keyEpochMs: mini.keyEpochMs,
         originMs: mini.originMs,
         slack,
         rejoinHoldMs,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type NodeId, type Rng, uniform } from '../../../src/base/index.ts'
-import { QUOTA_PEERS_MAX, QUOTA_WINDOW_SLOTS } from '../../../src/mix/constants.ts'
+import { QUOTA_PEERS_MAX, QUOTA_SPARE, QUOTA_WINDOW_SLOTS } from '../../../src/mix/constants.ts'
 import type { Layers } from '../../../src/mix/index.ts'
 import {
   allowanceOf,
@@ -48,44 +48,58 @@ async function cut(allowance: FrameAllowance, perSlot: number, slots: number): P
 
 describe('the allowance of a neighbour', () => {
   const layers = layersOf([2, 3, 4, 2])
-  const self = mixAt(layers, 2)
-  const of = (node: NodeId, slack: number | '3sigma' = 4, nodes = 48) =>
-    allowanceOf(node, self, layers, { nodes, slack })
+  const at = (to: NodeId, from: NodeId, slack: number | '3sigma' = 4, nodes = 48) =>
+    allowanceOf(from, to, layers, { nodes, slack })
+  /** For a mean per slot, with `slack` 4. */
+  const due = (mean: number): FrameAllowance => {
+    const burst = Math.ceil(4 * mean * QUOTA_WINDOW_SLOTS) + QUOTA_SPARE
+    return { burst, perSlot: burst / QUOTA_WINDOW_SLOTS }
+  }
 
-  it('is a packet a slot for a node that does not mix', () => {
-    expect(of(nodeAt('somebody'))).toEqual({ burst: QUOTA_WINDOW_SLOTS + 2, perSlot: 1 })
+  it('is its share of a packet a slot at the first layer, and next to nothing elsewhere', () => {
+    const somebody = nodeAt('somebody')
+    expect(at(mixAt(layers, 0), somebody)).toEqual(due(1 / 2))
+    for (const layer of [1, 2, 3]) expect(at(mixAt(layers, layer), somebody)).toEqual(due(0))
+    // At all mixes together hardly more than it may send: spreading a flood gains nothing.
+    const everywhere = layers.flat().map((mix) => at(mix.nodeId, somebody, 1).perSlot)
+    expect(everywhere.reduce((sum, perSlot) => sum + perSlot)).toBeLessThan(3)
   })
 
   it('is its share of requests and replies for a mix of the layer before', () => {
     // 48 requests and 48 replies a slot, over 3 · 4 pairs of mixes.
     const mean = (2 * 48) / 12
-    expect(of(mixAt(layers, 1)).perSlot).toBeCloseTo(1 + 4 * mean)
-    const sigma = Math.sqrt(mean * QUOTA_WINDOW_SLOTS)
-    expect(of(mixAt(layers, 1), '3sigma').perSlot).toBeCloseTo(
-      1 + mean + (3 * sigma) / QUOTA_WINDOW_SLOTS,
+    expect(at(mixAt(layers, 2), mixAt(layers, 1))).toEqual(due(mean))
+    const frames = mean * QUOTA_WINDOW_SLOTS
+    expect(at(mixAt(layers, 2), mixAt(layers, 1), '3sigma').burst).toBe(
+      Math.ceil(frames + 3 * Math.sqrt(frames)) + QUOTA_SPARE,
     )
   })
 
   it('is nothing more for a mix of another layer: it hands on to somebody else', () => {
-    expect(of(mixAt(layers, 0)).perSlot).toBe(1)
-    expect(of(mixAt(layers, 2, 1)).perSlot).toBe(1)
+    const self = mixAt(layers, 2)
+    expect(at(self, mixAt(layers, 0))).toEqual(due(0))
+    expect(at(self, mixAt(layers, 2, 1))).toEqual(due(0))
   })
 
   it('adds the ends of routes for the last layer: replies, and questions to a keeper', () => {
-    expect(of(mixAt(layers, 3)).perSlot).toBeCloseTo(1 + 4 * 2)
-    const first = allowanceOf(mixAt(layers, 3), mixAt(layers, 0), layers, { nodes: 48, slack: 4 })
-    // Replies begin at the last layer: 48 a slot over 2 · 2 pairs.
-    expect(first.perSlot).toBeCloseTo(1 + 4 * (48 / 4 + 2))
+    expect(at(mixAt(layers, 2), mixAt(layers, 3))).toEqual(due(2))
+    expect(at(nodeAt('somebody'), mixAt(layers, 3))).toEqual(due(2))
+    // Replies begin at the last layer: 48 a slot over 2 · 2 pairs; and its own packets.
+    expect(at(mixAt(layers, 0), mixAt(layers, 3))).toEqual(due(48 / 4 + 2 + 1 / 2))
   })
 
   it('of a mix of several layers is the sum', () => {
     const small: Layers = [layers[0] ?? [], layers[0] ?? [], layers[0] ?? []]
-    const both = allowanceOf(mixAt(small, 0), mixAt(small, 0, 1), small, { nodes: 4, slack: 1 })
-    expect(both.perSlot).toBeCloseTo(1 + 8 / 4 + 8 / 4 + 4 / 4 + 2)
+    const both = allowanceOf(mixAt(small, 0), mixAt(small, 0, 1), small, { nodes: 4, slack: 4 })
+    expect(both).toEqual(due(8 / 4 + 8 / 4 + 4 / 4 + 2 + 1 / 2))
+  })
+
+  it('without any layers is what a keeper or a first mix could expect', () => {
+    expect(allowanceOf(peer, nodeAt('self'), [], { nodes: 48, slack: 4 })).toEqual(due(2))
   })
 })
 
-describe('an honest mix', () => {
+describe('an honest neighbour', () => {
   it.each([
     [12, [2, 2, 3, 2], 4],
     [50, [2, 2, 2, 2, 2], '3sigma'],
@@ -96,14 +110,15 @@ describe('an honest mix', () => {
     'of a network of %i nodes loses less than one frame in 200',
     async (nodes, sizes, slack) => {
       const layers = layersOf(sizes)
-      for (const to of [1, 0] as const) {
-        const from = to === 0 ? sizes.length - 1 : to - 1
-        const pairs = (sizes[from] ?? 1) * (sizes[to] ?? 1)
-        const load = (nodes * (to === 0 ? 1 : 2)) / pairs + 1
-        const allowance = allowanceOf(mixAt(layers, from), mixAt(layers, to), layers, {
-          nodes,
-          slack,
-        })
+      const first = mixAt(layers, 0)
+      const own = 1 / sizes[0]
+      const loads: [NodeId, NodeId, number][] = [
+        [mixAt(layers, 0), mixAt(layers, 1), (2 * nodes) / (sizes[0] * sizes[1])],
+        [mixAt(layers, sizes.length - 1), first, nodes / ((sizes.at(-1) ?? 1) * sizes[0]) + own],
+        [nodeAt('no mix'), first, own],
+      ]
+      for (const [from, to, load] of loads) {
+        const allowance = allowanceOf(from, to, layers, { nodes, slack })
         expect(await cut(allowance, load, 3_000)).toBeLessThan(0.005)
       }
     },
