@@ -16,6 +16,9 @@ const BENCHES: Record<string, () => Promise<BenchResult[]>> = {
   sphinx: async () => (await import('../tests/bench/sphinx.ts')).benchSphinx(),
   gossip: async () => (await import('../tests/bench/gossip.ts')).benchGossip(),
   rpc: async () => (await import('../tests/bench/rpc.ts')).benchRpc(),
+  relay: async () => (await import('../tests/bench/mix-relay.ts')).benchRelay(),
+  lateness: async () => (await import('../tests/bench/mix-lateness.ts')).benchLateness(),
+  mixing: async () => (await import('../tests/bench/mix-mixing.ts')).benchMixing(),
   daemon: async () => (await import('../tests/bench/daemon.ts')).benchDaemon(),
 }
 

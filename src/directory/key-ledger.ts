@@ -1,4 +1,11 @@
-import { compareBytes, concat, equalBytes, HearsayError, type NodeId, toHex } from '../base/index.ts'
+import {
+  compareBytes,
+  concat,
+  equalBytes,
+  HearsayError,
+  type NodeId,
+  toHex,
+} from '../base/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import { admissionFault } from './admission.ts'
 import { MAX_DESCRIPTOR_BYTES, MAX_KEYS_AHEAD } from './constants.ts'

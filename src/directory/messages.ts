@@ -3,7 +3,13 @@ import { hash, LABELS } from '../crypto/index.ts'
 import { MAX_DIRECTORY_MESSAGE_BYTES } from './constants.ts'
 
 /** First byte of a gossip message of the directory. */
-export const MESSAGE_TYPES = { descriptor: 1, conflict: 2, revocation: 3, heartbeat: 4, keyConflict: 5 } as const
+export const MESSAGE_TYPES = {
+  descriptor: 1,
+  conflict: 2,
+  revocation: 3,
+  heartbeat: 4,
+  keyConflict: 5,
+} as const
 
 const EARLY = Uint8Array.of(1)
 

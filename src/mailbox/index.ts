@@ -1,5 +1,4 @@
 /** mailbox: boxes on disk, the hot window, keepers, fetching, reconciliation and handing over. */
-export { FETCH_ANSWER_BYTES } from './constants.ts'
 export { notFoundQuorum } from './fetch.ts'
 export type { FetchResult, KeeperQuestion } from './fetch.ts'
 export { Mailbox } from './mailbox.ts'

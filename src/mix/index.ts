@@ -3,7 +3,6 @@
  * courier and a keeper do with them. Called by node; knows directory, gossip and mailbox by its ports only.
  * See SPEC.md.
  */
-export { SEALED_ANSWER_BYTES, SEALED_REQUEST_BYTES } from './constants.ts'
 export { Mix } from './mix.ts'
 export type { MixOptions, MixPorts, MixStatus } from './mix.ts'
 export type {

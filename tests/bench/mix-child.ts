@@ -47,7 +47,11 @@ export class Child<Known extends Handlers> {
 
   /** Runs `file`, which calls `serve` with handlers of the type `Known`. */
   static start<Known extends Handlers>(file: string, options: ChildOptions = {}): Child<Known> {
-    const node = [process.execPath, ...(options.args ?? []), fileURLToPath(new URL(file, import.meta.url))]
+    const node = [
+      process.execPath,
+      ...(options.args ?? []),
+      fileURLToPath(new URL(file, import.meta.url)),
+    ]
     const pinned = options.core !== undefined && canPin()
     const [command = '', ...args] = pinned ? ['taskset', '-c', `${options.core}`, ...node] : node
     const child = spawn(command, args, {
@@ -84,13 +88,18 @@ export function canPin(): boolean {
 
 /** In a child: answers calls until the parent is gone. */
 export function serve(handlers: Handlers): void {
-  const reply = (answer: Answer) => process.send?.(answer)
-  process.on('message', async ({ id, name, input }: Call) => {
+  const answer = async ({ id, name, input }: Call): Promise<Answer> => {
     try {
-      reply({ id, output: await handlers[name]?.(input) })
+      return { id, output: await handlers[name]?.(input) }
     } catch (error) {
-      reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
     }
+  }
+  process.on('message', (call: Call) => {
+    answer(call).then(
+      (said) => process.send?.(said),
+      () => process.exit(1),
+    )
   })
   process.on('disconnect', () => process.exit(0))
 }

@@ -56,7 +56,10 @@ function results(network: Network, before: Reading, after: Reading): BenchResult
   const share = (from: number, to: number) => (100 * (to - from)) / ms
   const cpu = after.nodes.map(({ cpuMs }, i) => share(before.nodes[i]?.cpuMs ?? 0, cpuMs))
   const idle = share(before.idleCpuMs, after.idleCpuMs)
-  const bytes = after.nodes.reduce((sum, { bytes: b }, i) => sum + b - (before.nodes[i]?.bytes ?? 0), 0)
+  const bytes = after.nodes.reduce(
+    (sum, { bytes: b }, i) => sum + b - (before.nodes[i]?.bytes ?? 0),
+    0,
+  )
   const perNode = (1000 * bytes) / ms / NODES
   const every = after.nodes[0]?.publishEvery ?? Number.NaN
   const predicted = predictedBytes(network, every)

@@ -3,11 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger, systemClock, systemRng } from '../../src/base/index.ts'
 import { sign, signKeyPairFromSeed } from '../../src/crypto/index.ts'
 import { epochAt, inspectNetwork, type Network } from '../../src/directory/index.ts'
-import {
-  encodeHeader,
-  encodePublication,
-  publicationDigest,
-} from '../../src/gossip/publication.ts'
+import { encodeHeader, encodePublication, publicationDigest } from '../../src/gossip/publication.ts'
+import type { JobRunner } from '../../src/conversation/index.ts'
 import type { Emission } from '../../src/mix/index.ts'
 import { MIX_PROTOCOL } from '../../src/mix/mix-links.ts'
 import { createNet } from '../../src/net/index.ts'
@@ -16,11 +13,13 @@ import { WorkerJobs } from '../../src/node/worker-jobs.ts'
 import { openMemoryStore, openStore, type Store } from '../../src/store/index.ts'
 import { boxHash, coverBox } from '../../src/stream/index.ts'
 import { cpuMsSince, rssMb, serve } from './mix-child.ts'
+import { Commits } from './mix-commits.ts'
 import type { NodePlan } from './mix-fleet.ts'
 import { LoopProbe, LoopProfile, type LongTask, type ProbeReport } from './mix-probe.ts'
 
 interface Running {
   readonly session: Session
+  readonly jobs: JobRunner
   readonly store: Store
   readonly seed: Uint8Array
   readonly network: Network
@@ -40,7 +39,8 @@ export interface Usage {
 export interface Phase extends ProbeReport {
   /** How much later than drawn each packet was written, milliseconds. */
   readonly lateMs: readonly number[]
-  readonly received: number
+  /** Jobs of public-key cryptography that were begun. */
+  readonly jobs: number
 }
 
 const DAY_MS = 86_400_000
@@ -50,6 +50,7 @@ const PORTS = { clock: systemClock, rng: systemRng, log: silentLogger }
 const BACKLOG = 8
 const CHATTER_MS = 250
 const RECONCILE_MS = 500
+const COMMIT_MS = 500
 /** Beyond all counters that a courier of a bench really uses. */
 const COUNTERS_FROM = 1_000_000
 /** Texts are short: many fit a box. */
@@ -62,16 +63,20 @@ let profile: LoopProfile | undefined
 let lateMs: number[] = []
 let [frames, bytes] = [0, 0]
 let stuffed = 0
+let jobsBegun = 0
 let stop = new AbortController()
 
 async function startOne(plan: NodePlan, network: Network): Promise<Running> {
   const store =
-    plan.dir === undefined ? await openMemoryStore(PORTS) : await openStore(PORTS, { dir: plan.dir })
+    plan.dir === undefined
+      ? await openMemoryStore(PORTS)
+      : await openStore(PORTS, { dir: plan.dir })
+  const jobs = counted(new WorkerJobs(PORTS))
   const session = new Session(
     {
       ...PORTS,
       store,
-      jobs: new WorkerJobs(PORTS),
+      jobs,
       net: (ports, options) => {
         const net = createNet(ports, options)
         const send = net.links.send.bind(net.links)
@@ -98,7 +103,17 @@ async function startOne(plan: NodePlan, network: Network): Promise<Running> {
     },
   )
   await session.start()
-  return { session, store, seed: plan.seed, network }
+  return { session, jobs, store, seed: plan.seed, network }
+}
+
+/** Counts the jobs of all nodes of this process. */
+function counted(jobs: JobRunner): JobRunner {
+  return new Proxy(jobs, {
+    get: (target, name) => {
+      jobsBegun++
+      return Reflect.get(target, name, target) as unknown
+    },
+  })
 }
 
 function nodeAt(index: number): Running {
@@ -129,6 +144,15 @@ async function chatter({ session, store }: Running, signal: AbortSignal): Promis
       await batch.commit()
     }
     await sleep(CHATTER_MS)
+  }
+}
+
+/** Commits of conversations that are used more than the slots of this network allow. */
+async function commit({ jobs, network }: Running, signal: AbortSignal): Promise<void> {
+  const commits = await Commits.between(jobs, network.id)
+  while (!signal.aborted) {
+    await commits.next()
+    await sleep(COMMIT_MS)
   }
 }
 
@@ -196,8 +220,11 @@ export const handlers = {
       session.conversations.contacts().filter(({ phase }) => phase === 'ready'),
     ).length,
 
-  /** Texts to all contacts, reconciliation with all neighbours, and every so often boxes that others lack. */
-  work: (o: { boxes: number; everyMs: number }): void => {
+  /**
+   * Texts to all contacts, reconciliation with all neighbours, every so often boxes that others lack, and commits
+   * when asked for.
+   */
+  work: (o: { boxes: number; everyMs: number; commits: boolean }): void => {
     stop = new AbortController()
     const { signal } = stop
     const failed = (error: unknown) => {
@@ -206,6 +233,7 @@ export const handlers = {
     for (const node of nodes) {
       chatter(node, signal).catch(failed)
       reconcile(node, signal).catch(failed)
+      if (o.commits) commit(node, signal).catch(failed)
       const more = async () => {
         while (!signal.aborted && o.boxes > 0) {
           await stuff(node, o.boxes)
@@ -240,12 +268,13 @@ export const handlers = {
 
   beginPhase: (): void => {
     lateMs = []
+    jobsBegun = 0
     probe.start()
   },
 
   endPhase: (): Phase => {
     const report = probe.stop()
-    return { ...report, lateMs, received: nodeAt(0).session.conversations.depth().messages }
+    return { ...report, lateMs, jobs: jobsBegun }
   },
 
   beginProfile: async (): Promise<void> => {
@@ -253,7 +282,8 @@ export const handlers = {
     await profile.start()
   },
 
-  endProfile: async (o: { count: number }): Promise<LongTask[]> => (await profile?.stop(o.count)) ?? [],
+  endProfile: async (o: { count: number }): Promise<LongTask[]> =>
+    (await profile?.stop(o.count)) ?? [],
 }
 
 if (import.meta.main) serve(handlers)

@@ -168,11 +168,7 @@ export const handlers = {
   }),
 
   /** Source: makes packets whose first hop is the relay, with delays as senders draw them. */
-  wrap: async (o: {
-    relay: Peer & { key: Uint8Array }
-    sinks: readonly Peer[]
-    count: number
-  }) => {
+  wrap: async (o: { relay: Peer & { key: Uint8Array }; sinks: readonly Peer[]; count: number }) => {
     const first = { nodeId: o.relay.nodeId as NodeId, publicKey: o.relay.key }
     const others = o.sinks.map(({ nodeId }) => ({ nodeId: nodeId as NodeId, publicKey: someKey }))
     const plaintext = systemRng.bytes(geometry.plaintextBytes)

@@ -13,7 +13,7 @@ const FILE = './mix-relay-node.ts'
 const [RELAY_CORE, OTHER_CORE] = [0, 1]
 /** Mixes that it relays to, in one process. */
 const NEXT_LAYER = 4
-const WARM_UP = 4_000
+const WARM_UP = 10_000
 const SATURATED = 20_000
 const PACED = 5_000
 const PACE_PER_SECOND = 500
@@ -51,7 +51,7 @@ async function sampled(relay: Node, sink: Node, busy: Promise<void>): Promise<Sa
   }
   await over
   await look()
-  if (process.env["MIXB"]) console.error(samples.map((s) => [Math.round(s.at), s.taken, JSON.stringify(s.state)].join(" ")).join("\n")); return samples
+  return samples
 }
 
 const relayedBy = ({ state }: Sample): number => state.counts.relayed ?? 0
@@ -153,7 +153,7 @@ async function run(source: Node, relay: Node, sink: Node, dir: string): Promise<
 /** What one mix relays over real links. About a minute. */
 export async function benchRelay(): Promise<BenchResult[]> {
   const dir = mkdtempSync(join(tmpdir(), 'hb-relay-'))
-  const relay: Node = Child.start(FILE, { core: RELAY_CORE, ...(process.env['MIXB'] ? {args:['--cpu-prof','--cpu-prof-interval','200','--cpu-prof-dir=/tmp/mixb/prof']} : {}) })
+  const relay: Node = Child.start(FILE, { core: RELAY_CORE })
   const source: Node = Child.start(FILE, { core: OTHER_CORE })
   const sink: Node = Child.start(FILE, { core: OTHER_CORE })
   try {

@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { silentLogger } from '../../../src/base/index.ts'
+import { type NodeId, silentLogger } from '../../../src/base/index.ts'
 import { Directory, type DescriptorContent } from '../../../src/directory/index.ts'
 import { decodeKeyConflict, KeyLedger, keyConflictOf } from '../../../src/directory/key-ledger.ts'
 import { encodeMessage, MESSAGE_TYPES } from '../../../src/directory/messages.ts'
 import { openMemoryStore } from '../../../src/store/index.ts'
 import { MemoryNetwork } from '../../support/memory-net.ts'
+import { errorCode } from '../../support/outcome.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { T0, testDescriptor, testNetwork, testNode } from './fixtures.ts'
@@ -14,7 +15,11 @@ const mallory = testNode(66)
 const keyOf = (fill: number) => new Uint8Array(32).fill(fill)
 
 /** A descriptor of Mallory with these keys, by key epoch. */
-function named(keys: Record<number, number>, sequence: number, more: Partial<DescriptorContent> = {}) {
+function named(
+  keys: Record<number, number>,
+  sequence: number,
+  more: Partial<DescriptorContent> = {},
+) {
   const mixKeys = Object.entries(keys).map(([epoch, fill]) => ({
     epoch: Number(epoch),
     key: keyOf(fill),
@@ -67,13 +72,23 @@ describe('a proof of two keys', () => {
   it('is one for both orders, and strict', () => {
     expect(keyConflictOf(named({ 0: 2 }, 2), named({ 0: 1 }, 1))?.bytes).toEqual(proof.bytes)
     expect(decodeKeyConflict(proof.bytes, network)).toEqual(proof)
+    const spoilt = [proof.bytes.subarray(1), Uint8Array.of(...proof.bytes, 0)]
     for (let at = 0; at < proof.bytes.length; at += 7) {
-      const touched = proof.bytes.slice()
-      touched[at]! ^= 1
-      expect(() => decodeKeyConflict(touched, network)).toThrow()
+      spoilt.push(proof.bytes.with(at, proof.bytes[at]! ^ 1))
     }
-    expect(() => decodeKeyConflict(proof.bytes.subarray(1), network)).toThrow()
-    expect(() => decodeKeyConflict(new Uint8Array([...proof.bytes, 0]), network)).toThrow()
+    for (const bytes of spoilt) {
+      expect(errorCode(() => decodeKeyConflict(bytes, network))).not.toBe('none')
+    }
+  })
+
+  it('convicts nobody in another network, and nobody who was never admitted', () => {
+    expect(errorCode(() => decodeKeyConflict(proof.bytes, testNetwork('lab')))).toBe('bad-value')
+    const closed = testNetwork('balanced')
+    const [one, two] = [1, 2].map((fill) =>
+      testDescriptor(closed, mallory, { mixKeys: [{ epoch: 0, key: keyOf(fill) }] }),
+    )
+    const { bytes } = keyConflictOf(one!, two!)!
+    expect(() => decodeKeyConflict(bytes, closed)).toThrow('never admitted')
   })
 
   it('needs two different keys for one epoch', () => {
@@ -92,7 +107,7 @@ describe('a mix that gives one node keys of its own', () => {
     const clock = new VirtualClock(T0 + 1_000)
     const net = new MemoryNetwork({ clock, rng: seededRng(9) })
     const directories: Directory[] = []
-    const ids = []
+    const ids: NodeId[] = []
     for (let index = 0; index < count; index++) {
       const node = testNode(index)
       const rng = seededRng(`node ${index}`)

@@ -49,10 +49,17 @@ describe('turns of validation', () => {
 
   it('are not waited for by more than a bounded number', async () => {
     const { clock, turns } = rig()
-    for (let i = 0; i < VALIDATIONS_PER_TURN; i++) turns.take()
-    const waiting = range(VALIDATIONS_WAITING_MAX).map(() => turns.take())
-    expect(waiting.every((turn) => turn instanceof Promise)).toBe(true)
-    expect(turns.take()).toBeUndefined()
+    const turn = () => turns.take()
+    expect(
+      range(VALIDATIONS_PER_TURN)
+        .map(turn)
+        .every((each) => each === undefined),
+    ).toBe(true)
+    const waiting = range(VALIDATIONS_WAITING_MAX)
+      .map(turn)
+      .filter((each) => each !== undefined)
+    expect(waiting).toHaveLength(VALIDATIONS_WAITING_MAX)
+    expect(turn()).toBeUndefined()
     await clock.advance(1)
     await Promise.all(waiting)
     expect(clock.pendingTimers).toBe(0)

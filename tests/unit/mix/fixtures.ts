@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import {
   asNodeId,
   type BoxBytes,
@@ -105,6 +105,13 @@ export function tally<Value>(sample: readonly Value[], values: readonly Value[])
   const counts = new Map<Value, number>(values.map((value) => [value, 0]))
   for (const value of sample) counts.set(value, (counts.get(value) ?? 0) + 1)
   return values.map((value) => counts.get(value) as number)
+}
+
+/** As `seededRng`, many times faster: for tests that take millions of bytes. */
+export function streamRng(seed: string): Rng {
+  const key = createHash('sha256').update(seed).digest()
+  const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
+  return { bytes: (length) => new Uint8Array(cipher.update(Buffer.alloc(length))) }
 }
 
 /** A store over memory whose writes are counted and can fail. */

@@ -48,7 +48,8 @@ describe('a hostile sender', () => {
     bytes[0] = 0
     const before = lookUps
     for (let i = 0; i < 1_000; i++) victim.inject(flooder.id, bytes)
-    expect(lookUps - before).toBeLessThanOrEqual(1)
+    // The running layers and those that are about to begin, once.
+    expect(lookUps - before).toBeLessThanOrEqual(2)
     expect(victim.counted.quota).toBeGreaterThan(900)
     expect(victim.memory.peers.penalties.get(toHex(flooder.id))).toBeGreaterThan(90)
     await mini.stop()

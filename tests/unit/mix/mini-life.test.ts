@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../src/base/index.ts'
-import { FETCH_SHARE, REPLY_WINDOW, REPLY_WINDOW_MIN } from '../../../src/mix/constants.ts'
+import { FETCH_SHARE, REPLY_WINDOW } from '../../../src/mix/constants.ts'
 import { frameBytes } from '../../../src/mix/frame.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import { isReal, serialOf } from './fixtures.ts'
@@ -77,25 +77,25 @@ describe('after coming back', () => {
 
 describe('a node that is cut off', () => {
   it('sends only cover while too few replies return, and real boxes again when they do', async () => {
-    const mini = await start()
-    const victim = mini.at(6)
+    const mini = await start({ nodes: 4, sizes: [1, 1, 1] })
+    const victim = mini.at(3)
     victim.waiting = 1_000
     // Whatever it sends is lost.
     victim.bend = () => []
-    await mini.slots(REPLY_WINDOW + 22)
+    await mini.slots(REPLY_WINDOW + 12)
     expect(victim.mix.status().state).toBe('few-replies')
     const filled = victim.filled.length
     const asked = victim.asked.length
-    await mini.slots(16)
+    await mini.slots(12)
     expect(victim.filled).toHaveLength(filled)
-    expect(victim.asked.slice(asked).length).toBeGreaterThan(16 * FETCH_SHARE * 0.3)
+    expect(victim.asked.slice(asked).length).toBeGreaterThan(12 * FETCH_SHARE * 0.3)
     expect(victim.asked.slice(asked)).not.toContain(true)
     // Nothing of it shows: a packet in every slot, one in four a publication.
     expect(victim.sendsInEverySlot).toBe(true)
     const published = victim.emissions.filter(({ kind }) => kind === 'publish')
     expect(Math.abs(published.length - victim.emissions.length / 4)).toBeLessThanOrEqual(2)
     victim.bend = (_frame, bytes) => [bytes]
-    await mini.slots(20)
+    await mini.slots(14)
     expect(victim.mix.status().state).toBe('on')
     expect(victim.filled.length).toBeGreaterThan(filled)
     // After an absence the past says nothing.
@@ -148,7 +148,7 @@ describe('an epoch with other layers', () => {
       mini.smearMs + 2_000,
     )
     await mini.run(2 * mini.smearMs + 2_000)
-    await mini.slots(REPLY_WINDOW_MIN / 2)
+    await mini.slots(24)
     for (const node of mini.nodes) {
       expect([node.index, node.mix.status().replyRate]).toEqual([node.index, 1])
       expect(node.sendsInEverySlot).toBe(true)

@@ -27,7 +27,7 @@ describe('a network of mixes', () => {
     mini.at(5).keeper = mini.at(5).id
     const sizes = new Set<number>()
     mini.air.tap(({ bytes }) => sizes.add(bytes.length))
-    await mini.slots(48)
+    await mini.slots(40)
     const couriers = mini.layer(2).map(({ index }) => index)
     const boxes = reached(mini)
     for (const node of mini.nodes) {
@@ -71,7 +71,7 @@ describe('a network of mixes', () => {
     const mini = await start({ copies: 2 })
     mini.loss = 0.1
     for (const node of mini.nodes) node.waiting = 4
-    await mini.slots(64)
+    await mini.slots(46)
     const boxes = reached(mini)
     const filled = mini.nodes.flatMap((node) => node.filled)
     const arrived = filled.filter((serial) => boxes.has(serial))
@@ -93,7 +93,7 @@ describe('a network of mixes', () => {
     const [dropper] = mini.layer(1) as [MiniNode]
     dropper.bend = () => []
     for (const node of mini.nodes) node.waiting = 4
-    await mini.slots(64)
+    await mini.slots(46)
     const others = mini.nodes.filter((node) => node !== dropper)
     for (const node of others) {
       const { state, replyRate = 1 } = node.mix.status()
@@ -124,7 +124,7 @@ describe('a network of mixes', () => {
       node.waiting = 1_000
       node.keeper = mini.at(6).id
     }
-    await mini.slots(64)
+    await mini.slots(46)
     expect(tagged).toBeGreaterThan(100)
     const known = new Set(mini.nodes.flatMap((node) => node.filled))
     for (const node of mini.nodes) {
@@ -154,7 +154,7 @@ describe('a network of mixes', () => {
       return [bytes, bytes, bytes]
     }
     for (const node of mini.nodes) node.waiting = 1_000
-    await mini.slots(48)
+    await mini.slots(38)
     const { replay = 0, quota = 0 } = mini.counted
     expect(repeated).toBeGreaterThan(100)
     // What is beyond its quota is not even looked at.
@@ -175,7 +175,7 @@ describe('a network of mixes', () => {
       stray.set(mini.rng(`stray ${replies}`).bytes(16), 1)
       return [bytes, bytes, stray]
     }
-    await mini.slots(40)
+    await mini.slots(38)
     expect(replies).toBeGreaterThan(20)
     const { 'unknown-reply': unknown = 0, quota = 0 } = mini.counted
     expect(unknown + quota).toBeGreaterThan(2 * replies - 10)
@@ -196,7 +196,7 @@ describe('a network of mixes', () => {
       stray[1] = (stray[1] ?? 0) ^ 1
       return [bytes, bytes, stray]
     }
-    await mini.slots(40)
+    await mini.slots(38)
     expect(answers).toBeGreaterThan(40)
     const { 'unknown-answer': unknown = 0, quota = 0 } = mini.counted
     expect(unknown + quota).toBeGreaterThan(2 * answers - 10)
@@ -211,7 +211,7 @@ describe('a network of mixes', () => {
     const [stalled] = mini.layer(0) as [MiniNode]
     const [behind] = mini.layer(1) as [MiniNode]
     stalled.takes = (to) => toHex(to) !== toHex(behind.id)
-    await mini.slots(48)
+    await mini.slots(44)
     expect(stalled.counted['no-link']).toBeGreaterThan(10)
     for (const node of mini.nodes) {
       expect(node.sendsInEverySlot).toBe(true)

@@ -1,4 +1,3 @@
-import { createCipheriv, createHash } from 'node:crypto'
 import {
   type BoxBytes,
   equalBytes,
@@ -29,7 +28,7 @@ import type { Links } from '../../../src/net/index.ts'
 import type { Store } from '../../../src/store/index.ts'
 import { MemoryNetwork, type MemoryNode } from '../../support/memory-net.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
-import { countedStore, nodeAt, paperBox, placeAt, serialOf } from './fixtures.ts'
+import { countedStore, nodeAt, paperBox, placeAt, serialOf, streamRng } from './fixtures.ts'
 
 export interface MiniOptions {
   readonly seed: string
@@ -47,7 +46,7 @@ export interface MiniOptions {
   readonly ageMs?: number
 }
 
-export const SLOT_MS = 500
+const SLOT_MS = 1_000
 const DELAY_MS = 250
 type Key = { readonly epoch: number; readonly key: Uint8Array }
 
@@ -362,13 +361,6 @@ export class MiniNode {
     const [first] = this.emissions
     return this.emissions.every(({ slot }, i) => slot === (first?.slot ?? 0) + i)
   }
-}
-
-/** As `seededRng`, many times faster: a packet takes thousands of bytes. */
-function streamRng(seed: string): Rng {
-  const key = createHash('sha256').update(seed).digest()
-  const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
-  return { bytes: (length) => new Uint8Array(cipher.update(Buffer.alloc(length))) }
 }
 
 /** What a keeper says to a question. */

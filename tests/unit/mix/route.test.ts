@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../src/base/index.ts'
 import { drawRoute, type Layers, type MixPlace } from '../../../src/mix/index.ts'
-import { seededRng } from '../../support/seeded-rng.ts'
-import { chiSquared, chiSquaredLimit, layersOf, nodeAt, placeAt, tally } from './fixtures.ts'
+import {
+  chiSquared,
+  chiSquaredLimit,
+  layersOf,
+  nodeAt,
+  placeAt,
+  streamRng,
+  tally,
+} from './fixtures.ts'
 
 const outside = placeAt('outside')
 
@@ -14,7 +21,7 @@ function draw(
     direction?: 'request' | 'reply'
   },
 ): MixPlace[][] {
-  const rng = seededRng(seed)
+  const rng = streamRng(seed)
   return Array.from({ length: count }, () =>
     drawRoute(rng, layers, { direction: 'request', ...options }),
   )
@@ -179,7 +186,7 @@ describe('the courier of a sender', () => {
   )
   const couriers = (self: MixPlace, seed: string, isLinked?: (mix: MixPlace) => boolean) =>
     uses(
-      draw(seed, 20_000, layers, { self, ...(isLinked === undefined ? {} : { isLinked }) }),
+      draw(seed, 8_000, layers, { self, ...(isLinked === undefined ? {} : { isLinked }) }),
       layers,
       2,
     )
@@ -202,7 +209,7 @@ describe('the courier of a sender', () => {
     // What the rule above is for: the same layers, with the sender's network taken out of the first.
     const self = placeAt('x', 'n0')
     const without = [layers[0]?.filter((mix) => mix.net !== self.net) ?? [], ...layers.slice(1)]
-    const counts = uses(draw('naive', 20_000, without, { self: outside }), layers, 2)
+    const counts = uses(draw('naive', 8_000, without, { self: outside }), layers, 2)
     expect(difference(counts, couriers(outside, 'stranger'))).toBeGreaterThan(chiSquaredLimit(3))
   })
 })
