@@ -237,8 +237,9 @@ export class StreamReader {
   /** Indices below the highest box read that are still missing: to be fetched from keepers. */
   gaps(): readonly WatchedAddress[] {
     return this.#epochs.flatMap((e) => {
-      const missing = new Set(e.window.gaps())
-      if (missing.size === 0) return []
+      const gaps = e.window.gaps()
+      if (gaps.length === 0) return []
+      const missing = new Set(gaps)
       return namely(e.tag, e.window.addresses()).filter((a) => missing.has(a.index))
     })
   }

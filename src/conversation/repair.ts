@@ -203,7 +203,9 @@ export class Repair {
     const now = this.#ports.clock.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
-      if (!hasEnded(contact) && probing.notBefore > now) continue
+      // Where to look next must not follow from a box that may have been made for this node alone.
+      const waits = probing.notBefore > now || contact.unconfirmed.size > 0
+      if (!hasEnded(contact) && waits) continue
       const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)
       if (target !== undefined) {
         this.#probing.delete(contact)

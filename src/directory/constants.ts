@@ -105,6 +105,8 @@ export const SYNC_PROTOCOL = 'directory/sync'
 export const MAX_GET_DESCRIPTORS = 64
 /** Conflicts in one answer, and ids of known ones in the question. */
 export const MAX_NOTICE_CONFLICTS = 32
+/** Proofs of conflicting keys in one answer: they are current for a few key epochs only. */
+export const MAX_NOTICE_KEY_CONFLICTS = 8
 /** Largest answer: a revocation list and conflicts, each with its length. 64 descriptors are less. */
 export const MAX_SYNC_ANSWER_BYTES =
   2 + MAX_DIRECTORY_MESSAGE_BYTES + MAX_NOTICE_CONFLICTS * (2 + 4 + 2 * MAX_DESCRIPTOR_BYTES)
@@ -118,6 +120,8 @@ export const SYNC_MAX_REQUESTS = 256
 export const SYNC_MAX_DESCRIPTORS = 16_384
 /** After its start a node still takes descriptors into the current epoch's set that it missed. */
 export const CATCH_UP_MS = 120_000
+/** Peers that must list a descriptor in their running set before a node that was away takes it into its own. */
+export const RUNNING_SET_VOUCHERS = 3
 /** Changes are written to disk at most this late; own descriptors before they are sent. */
 export const FLUSH_MS = 1_000
 /** Wait after a change of the own description, to put several into one descriptor. */

@@ -42,7 +42,7 @@ export interface SyncTarget {
   known(): { revokedAt: number; excluded: readonly NodeId[] }
   /** Sets worth reconciling now. */
   scopes(): readonly SyncScope[]
-  acceptDescriptor(bytes: Uint8Array, scope: SyncScope): void
+  acceptDescriptor(bytes: Uint8Array, scope: SyncScope, from: NodeId): void
   acceptNotices(notices: SyncNotices): void
 }
 
@@ -119,7 +119,7 @@ export class DirectorySync {
         MAX_GET_DESCRIPTORS,
         MAX_DESCRIPTOR_BYTES,
       ).entries()) {
-        target.acceptDescriptor(bytes, scope)
+        target.acceptDescriptor(bytes, scope, peer)
         // A signature check costs about 60 µs: never more than a few in one go.
         if (index % 8 === 7) await clock.sleep(0, signal)
       }

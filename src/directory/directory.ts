@@ -19,6 +19,8 @@ import {
   EPOCH_POLL_MS,
   FLUSH_MS,
   MAX_NOTICE_CONFLICTS,
+  MAX_NOTICE_KEY_CONFLICTS,
+  RUNNING_SET_VOUCHERS,
   SYNC_FIRST_INTERVAL_MS,
   SYNC_INTERVAL_MS,
 } from './constants.ts'
@@ -125,6 +127,7 @@ export class Directory {
         peers: ports.peers,
         table: this.#table,
         keys: this.#keys,
+        vouchersNeeded: () => this.#vouchersNeeded(),
         sets: this.#sets,
         store: this.#store,
         changed: () => this.#tell({ kind: 'nodes' }),
@@ -435,12 +438,12 @@ export class Directory {
       }),
       notices: (revokedAt, excluded) => this.#notices(revokedAt, excluded),
       scopes: () => this.#openScopes(),
-      acceptDescriptor: (bytes, scope) => this.#intake.acceptSynced(bytes, scope),
+      acceptDescriptor: (bytes, scope, from) => this.#intake.acceptSynced(bytes, scope, from),
       acceptNotices: ({ revocation, conflicts }) => {
         if (revocation.length > 0) {
           this.#intake.acceptRevocation(decodeRevocation(revocation, this.#network))
         }
-        for (const bytes of conflicts) this.#intake.acceptConflict(bytes)
+        for (const bytes of conflicts) this.#intake.acceptProof(bytes)
       },
     }
   }
@@ -449,10 +452,19 @@ export class Directory {
     const { revocation } = this.#table
     const isNewer = revocation !== undefined && revocation.issuedAt > revokedAt
     const news = this.#table.conflicts.filter(({ nodeId }) => !excluded.has(toHex(nodeId)))
+    // Who starts later must not be the only one to use a mix that is in dispute.
+    const keys = shuffled(this.#ports.rng, this.#keys.proofs()).slice(0, MAX_NOTICE_KEY_CONFLICTS)
+    const room = MAX_NOTICE_CONFLICTS - keys.length
     return {
       revocation: isNewer ? revocation.bytes : new Uint8Array(0),
-      conflicts: news.slice(0, MAX_NOTICE_CONFLICTS).map(({ bytes }) => bytes),
+      conflicts: [...keys, ...news.slice(0, room).map(({ bytes }) => bytes)],
     }
+  }
+
+  /** As many as there are to ask, up to RUNNING_SET_VOUCHERS. */
+  #vouchersNeeded(): number {
+    const known = this.#ports.peers.connected().filter((peer) => this.#table.get(peer) !== undefined)
+    return Math.min(RUNNING_SET_VOUCHERS, Math.max(1, known.length))
   }
 
   #openScopes(): SyncScope[] {

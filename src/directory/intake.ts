@@ -47,6 +47,8 @@ export interface IntakePorts {
   readonly peers: Pick<Peers, 'penalise'>
   readonly table: NodeTable
   readonly keys: KeyLedger
+  /** Peers that must list a descriptor before it enters the running set, 1 or more. */
+  readonly vouchersNeeded: () => number
   readonly sets: FrozenSets
   readonly store: DirectoryStore
   /** Called after every change of the table. */
@@ -72,6 +74,8 @@ export class Intake {
   readonly #conflicts: NodeBudget
   /** By the neighbour that sent what was no news. */
   readonly #stale: NodeBudget
+  /** Peers that list a descriptor in their running set, by its hash. */
+  readonly #vouchers = new Map<string, Set<string>>()
   #catchUpUntil = 0
   #ownHash: Uint8Array | undefined
 
@@ -116,16 +120,36 @@ export class Intake {
    * since the cut-off.
    * @throws HearsayError of the class `peer` for what no honest node has in its set.
    */
-  acceptSynced(bytes: Uint8Array, scope: SyncScope): void {
+  acceptSynced(bytes: Uint8Array, scope: SyncScope, from: NodeId): void {
     const descriptor = readDescriptor(bytes)
     const outcome = this.#consider(descriptor)
-    if (outcome.kind !== 'refused') return
-    if (isBlameworthy(outcome.reason)) throw unacceptable()
-    if (scope.set === 'live' || !['known', 'older', 'expired'].includes(outcome.reason)) return
-    if (!this.#ports.table.isAllowed(descriptor)) return
-    const { admission, nodeId } = decodeDescriptor(bytes)
-    if (admissionFault(admission, nodeId, this.#network) !== undefined) throw unacceptable()
-    this.#freeze(descriptor)
+    if (outcome.kind === 'refused' && isBlameworthy(outcome.reason)) throw unacceptable()
+    if (scope.set === 'live') return
+    if (outcome.kind === 'refused') {
+      if (!['known', 'older', 'expired'].includes(outcome.reason)) return
+      if (!this.#ports.table.isAllowed(descriptor)) return
+      const { admission, nodeId } = decodeDescriptor(bytes)
+      if (admissionFault(admission, nodeId, this.#network) !== undefined) throw unacceptable()
+      this.#freeze(descriptor)
+    }
+    if (scope.epoch === this.#ports.sets.epoch) this.#vouch(descriptor, from)
+  }
+
+  /**
+   * Into the running set goes only what several peers have in theirs: a descriptor that was dated back and handed to
+   * a node that has just come would make it the only one to use that mix.
+   */
+  #vouch(descriptor: Descriptor, from: NodeId): void {
+    const { sets, store } = this.#ports
+    if (!this.isCatchingUp) {
+      this.#vouchers.clear()
+      return
+    }
+    const key = toHex(descriptor.hash)
+    const peers = this.#vouchers.get(key) ?? new Set<string>()
+    this.#vouchers.set(key, peers.add(toHex(from)))
+    if (peers.size < this.#ports.vouchersNeeded()) return
+    if (sets.offer(sets.epoch, descriptor)) store.putFrozen(sets.epoch, descriptor)
   }
 
   /**
@@ -142,6 +166,18 @@ export class Intake {
     if (!table.exclude(conflict)) return false
     this.#noteConflict(conflict)
     return true
+  }
+
+  /** A proof out of a peer's notices: of two descriptors under one number, or of two keys for one epoch. */
+  acceptProof(bytes: Uint8Array): void {
+    try {
+      this.acceptConflict(bytes)
+      return
+    } catch (error) {
+      if (!isHearsayError(error, 'bad-value')) throw error
+    }
+    const conflict = decodeKeyConflict(bytes, this.#network)
+    if (this.#ports.table.get(conflict.nodeId) !== undefined) this.#refuseKeys(conflict)
   }
 
   /** True when it was news: what the list names is gone. */
@@ -259,11 +295,10 @@ export class Intake {
     return this.#refuseKeys(conflict) ? 'accept' : 'ignore'
   }
 
-  /** Into the sets that are still open: the next ones and, after a start, the running one. */
+  /** Into the sets that are still open. */
   #freeze(descriptor: Descriptor): void {
     const { sets, store } = this.#ports
-    const open = this.isCatchingUp ? [sets.epoch] : []
-    for (const epoch of [...open, sets.epoch + 1, sets.epoch + 2]) {
+    for (const epoch of [sets.epoch + 1, sets.epoch + 2]) {
       if (sets.offer(epoch, descriptor)) store.putFrozen(epoch, descriptor)
     }
   }

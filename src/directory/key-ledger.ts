@@ -74,7 +74,8 @@ interface Pin {
 export class KeyLedger {
   readonly #epochNow: () => number
   readonly #pins = new Map<string, Map<number, Pin>>()
-  readonly #refused = new Map<string, Set<number>>()
+  /** Epochs in dispute by node, each with its proof. */
+  readonly #refused = new Map<string, Map<number, Uint8Array>>()
 
   /** `epochNow`: the running key epoch. */
   constructor(epochNow: () => number) {
@@ -114,19 +115,24 @@ export class KeyLedger {
   }
 
   /** Leaves the node out for the epochs of the proof. True when that was news. */
-  refuse({ nodeId, epochs }: KeyConflict): boolean {
+  refuse({ nodeId, epochs, bytes }: KeyConflict): boolean {
     const now = this.#epochNow()
     const id = toHex(nodeId)
-    const refused = this.#refused.get(id) ?? new Set<number>()
+    const refused = this.#refused.get(id) ?? new Map<number, Uint8Array>()
     const fresh = epochs.filter((epoch) => isCurrent(epoch, now) && !refused.has(epoch))
     if (fresh.length === 0) return false
-    for (const epoch of fresh) refused.add(epoch)
+    for (const epoch of fresh) refused.set(epoch, bytes)
     this.#refused.set(id, refused)
-    for (const [other, set] of this.#refused) {
-      for (const epoch of set) if (epoch < now - 1) set.delete(epoch)
-      if (set.size === 0) this.#refused.delete(other)
+    for (const [other, epochsOf] of this.#refused) {
+      for (const epoch of epochsOf.keys()) if (epoch < now - 1) epochsOf.delete(epoch)
+      if (epochsOf.size === 0) this.#refused.delete(other)
     }
     return true
+  }
+
+  /** Proofs that are in force, each once. */
+  proofs(): Uint8Array[] {
+    return [...new Set([...this.#refused.values()].flatMap((epochs) => [...epochs.values()]))]
   }
 
   /** Forgets a node that has gone. */

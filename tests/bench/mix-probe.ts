@@ -7,43 +7,43 @@ export const LONG_TASK_MS = 2
 const TIMER_MS = 1
 
 export interface ProbeReport {
-  /** The longest that a timer waited for its turn, milliseconds: of all, and of those in which nobody took the core. */
+  /** The longest that the loop ran between two looks, milliseconds: of all, and when nobody took the core. */
   readonly longestMs: number
   readonly longestOwnMs: number
-  /** Of those in which nobody took the core: how many took more than `LONG_TASK_MS`. */
+  /** When nobody took the core: how often it ran for more than `LONG_TASK_MS`. */
   readonly long: number
   /** Share of the time that the loop was busy. */
   readonly busy: number
 }
 
 /**
- * Watches the event loop with a timer that is always due. Involuntary switches tell a long task from a process that
- * was not given its core. A turn can hold several tasks and waits up to a millisecond for the timer, so it is an
- * upper bound of the longest task.
+ * Watches the event loop with a timer that is always due. Waiting for events does not count; involuntary switches
+ * tell a long task from a process that lost its core meanwhile. Between two looks there may be several tasks: it is
+ * an upper bound of the longest.
  */
 export class LoopProbe {
   #timer: NodeJS.Timeout | undefined
   #longestMs = 0
   #longestOwnMs = 0
   #long = 0
-  #utilization = performance.eventLoopUtilization()
+  #begun = performance.eventLoopUtilization()
 
   start(): void {
     this.#longestMs = 0
     this.#longestOwnMs = 0
     this.#long = 0
-    this.#utilization = performance.eventLoopUtilization()
-    let at = performance.now()
+    this.#begun = performance.eventLoopUtilization()
+    let { active } = this.#begun
     let switches = involuntarySwitches()
     const look = () => {
-      const [now, taken] = [performance.now(), involuntarySwitches()]
-      const turn = now - at
-      this.#longestMs = Math.max(this.#longestMs, turn)
+      const [now, taken] = [performance.eventLoopUtilization().active, involuntarySwitches()]
+      const ran = now - active
+      this.#longestMs = Math.max(this.#longestMs, ran)
       if (taken === switches) {
-        this.#longestOwnMs = Math.max(this.#longestOwnMs, turn)
-        if (turn > LONG_TASK_MS + TIMER_MS) this.#long++
+        this.#longestOwnMs = Math.max(this.#longestOwnMs, ran)
+        if (ran > LONG_TASK_MS) this.#long++
       }
-      at = now
+      active = now
       switches = taken
       this.#timer = setTimeout(look, TIMER_MS)
     }
@@ -56,7 +56,7 @@ export class LoopProbe {
       longestMs: this.#longestMs,
       longestOwnMs: this.#longestOwnMs,
       long: this.#long,
-      busy: performance.eventLoopUtilization(this.#utilization).utilization,
+      busy: performance.eventLoopUtilization(this.#begun).utilization,
     }
   }
 }
@@ -79,6 +79,8 @@ interface ProfileNode {
 }
 
 const SAMPLE_US = 200
+/** What starts and stops the sampling. */
+const PROFILER = 'post'
 const OURS = join(import.meta.dirname, '../../src/')
 
 /** Samples the stack, to say which task is the longest. Costs the loop some per cent while it runs. */
@@ -106,7 +108,9 @@ export class LoopProfile {
     const tasks: LongTask[] = []
     let running = new Map<string, number>()
     const close = () => {
-      const spent = [...running.entries()].toSorted((a, b) => b[1] - a[1])
+      const spent = [...running.entries()]
+        .filter(([place]) => place !== PROFILER)
+        .toSorted((a, b) => b[1] - a[1])
       const us = spent.reduce((sum, [, each]) => sum + each, 0)
       if (spent[0] !== undefined) tasks.push({ ms: us / 1000, in: spent[0][0] })
       running = new Map()

@@ -156,10 +156,13 @@ describe('a box that one peer has given to one node alone', () => {
     await alice.start()
     servesOnly(world, alice, [])
     const capture = Capture.of(world, alice)
+    const asked = askedBy(alice)
     await world.run(90_000)
     expect(capture.packets.length).toBeGreaterThan(80)
     // What the start itself sends (nothing is owed) aside: no ack.
     expect(capture.packets.filter(({ real }) => real).length).toBe(0)
+    // Nor is anything looked for that would show how far she has read.
+    expect(asked).toEqual([])
     expect(mallory.session.conversations.depth().queued).toBe(1)
   })
 })

@@ -60,7 +60,7 @@ describe('a mix that was away', () => {
   it('forgets the tags of keys that ended meanwhile', async () => {
     const mini = await start('tags')
     const [node] = mini.layer(0) as [MiniNode]
-    await mini.slots(20)
+    await mini.slots(6)
     await mini.stop()
     expect(await tagRows(node)).toBeGreaterThan(0)
     await mini.run(HOUR_MS + KEY_GRACE_MS)

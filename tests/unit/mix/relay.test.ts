@@ -273,8 +273,12 @@ describe('a mix', () => {
   })
 
   it('holds so many packets and no more, and goes on when some are through', async () => {
-    const bench = new Bench({ hop: 2 })
+    const pair = keys[2] as RingKey['pair']
     const packet = packetAt(2)
+    // The same packet again and again: its secret is worked out once.
+    const secret = pair.decapsulate(packet.subarray(2, 2 + geometry.shareBytes))
+    const quick = { ...pair, decapsulate: () => secret?.slice() }
+    const bench = new Bench({ ring: [{ epoch: EPOCH, pair: quick }] })
     const writes: (() => void)[] = []
     bench.take = () => {
       const durable = new Promise<void>((_done, fail) => {
