@@ -40,6 +40,7 @@ export const UNCONFIRMED_MAX = 64
 export const DEFERRED_MAX = 1024
 export const HEARD_MAX = 4096
 export const BOXES_PER_TURN = 8
+export const RECORDS_PER_TURN = 16
 export const ADDRESSES_PER_TURN = 8
 export const TAKEN_MAX = 4096
 export const EXCHANGE_BOXES = 12

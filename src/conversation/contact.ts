@@ -88,6 +88,12 @@ export interface Unconfirmed {
   readonly day: number
 }
 
+/** What the other side has: everything up to a number, but for some. */
+export interface Ack {
+  readonly upTo: number
+  readonly missing: readonly SeqRange[]
+}
+
 /** A contact in memory. */
 export interface Contact {
   readonly id: Uint8Array
@@ -104,7 +110,9 @@ export interface Contact {
   /** Boxes by hexadecimal hash whose effects are shown and not answered. */
   readonly unconfirmed: Map<string, Unconfirmed>
   /** The newest ack that came in such a box. */
-  parkedAck: { readonly upTo: number; readonly missing: readonly SeqRange[] } | undefined
+  parkedAck: Ack | undefined
+  /** The newest ack whose records have not all ended yet. */
+  ackLeft: Ack | undefined
   /** A job runs: later records wait. */
   busy: boolean
   /** Times in a row that the same job was lost, and the wall clock before which none is begun. */

@@ -2,8 +2,13 @@ import { type BoxBytes, isHearsayError, toBase64Url, toHex, u64be, uniform } fro
 import { hash, LABELS, wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import { boxHash, openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
-import { EXCHANGE_BOXES, GAP_WAIT_ROUND_TRIPS, MESSAGE_ID_BYTES } from './constants.ts'
-import { type Contact, hasEnded } from './contact.ts'
+import {
+  EXCHANGE_BOXES,
+  GAP_WAIT_ROUND_TRIPS,
+  MESSAGE_ID_BYTES,
+  RECORDS_PER_TURN,
+} from './constants.ts'
+import { type Ack, type Contact, hasEnded } from './contact.ts'
 import { epochTag } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
@@ -37,8 +42,8 @@ export interface Heard {
 }
 
 /**
- * What arrives: recognised boxes become records, records take effect in order, and everything of one slot that
- * needs no public-key work lands in one batch.
+ * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two
+ * batches the disk is waited for, and everything that has its moment has it.
  */
 export class Incoming {
   readonly #ports: IncomingPorts
@@ -49,31 +54,42 @@ export class Incoming {
     this.#options = options
   }
 
-  /** Takes the boxes of one slot. Resolves when their effects are on disk. */
+  /** Takes a few boxes. Resolves when their effects are on disk. */
   async take(heard: readonly Heard[]): Promise<void> {
     const batch = this.#ports.store.batch()
     const touched = new Set<Contact>()
     for (const item of heard) {
       if (this.#accept(batch, item)) touched.add(item.ref.contact)
     }
-    for (const contact of touched) this.#settle(batch, contact)
+    let left = RECORDS_PER_TURN
+    for (const contact of touched) left -= this.#settle(batch, contact, left)
     if (touched.size > 0) await batch.commit()
+    for (const contact of touched) await this.pump(contact)
   }
 
-  /** Applies what waits in order, for example behind a job. */
+  /** Applies what waits in order until a record needs a job: for example behind a job. */
   async pump(contact: Contact): Promise<void> {
-    if (contact.reader?.next() === undefined) return
-    const batch = this.#ports.store.batch()
-    this.#settle(batch, contact)
-    await batch.commit()
+    while (this.#isBehind(contact)) {
+      const batch = this.#ports.store.batch()
+      this.#endAcknowledged(batch, contact)
+      this.#settle(batch, contact, RECORDS_PER_TURN)
+      await batch.commit()
+    }
   }
 
-  #settle(batch: Batch, contact: Contact): void {
+  #isBehind(contact: Contact): boolean {
+    if (hasEnded(contact)) return false
+    return contact.ackLeft !== undefined || this.#nextOf(contact) !== undefined
+  }
+
+  /** Returns how many records took effect, at most `limit`. */
+  #settle(batch: Batch, contact: Contact, limit: number): number {
     const { ledger } = this.#ports
-    this.#apply(batch, contact)
-    if (hasEnded(contact)) return
+    const applied = this.#apply(batch, contact, limit)
+    if (hasEnded(contact)) return applied
     ledger.saveReader(batch, contact)
     ledger.saveCard(batch, contact)
+    return applied
   }
 
   /** Opens one box. A box that does not open is a hole like any other; nobody learns that it did not. */
@@ -160,23 +176,49 @@ export class Incoming {
     const body = tryDecodeRecord(bytes)
     if (body?.kind !== 'ack') return
     const { upTo, missing } = body
-    if (confirmed) this.#ports.outbox.acknowledge(batch, contact, upTo, missing)
+    if (confirmed) this.#acknowledge(batch, contact, { upTo, missing })
     // To stop offering, to move to the next epoch: both are answers.
     else if (upTo >= (contact.parkedAck?.upTo ?? 0)) contact.parkedAck = { upTo, missing }
   }
 
-  /** Applies records in order until one needs a job. */
-  #apply(batch: Batch, contact: Contact): void {
-    while (contact.reader !== undefined && !contact.busy) {
-      const { reader } = contact
-      const record = reader.next()
-      if (record === undefined) return
-      const body = tryDecodeRecord(record.bytes)
-      if (body !== undefined && needsJob(body)) return
-      if (body !== undefined) this.#takeEffect(batch, contact, record.seq, body)
-      reader.applied(record.seq)
-      wipe(record.bytes)
+  /** What an ack says that comes while the one before still takes effect stands for both. */
+  #acknowledge(batch: Batch, contact: Contact, ack: Ack): void {
+    const { ackLeft } = contact
+    if (ackLeft !== undefined && ack.upTo < ackLeft.upTo) return
+    contact.ackLeft = ack
+    if (ackLeft === undefined) this.#endAcknowledged(batch, contact)
+  }
+
+  /** An ack can end hundreds of records: a few in each batch. */
+  #endAcknowledged(batch: Batch, contact: Contact): void {
+    const { ackLeft } = contact
+    if (ackLeft === undefined) return
+    const { upTo, missing } = ackLeft
+    const { outbox } = this.#ports
+    const ended = outbox.acknowledge(batch, contact, upTo, missing, RECORDS_PER_TURN)
+    if (ended < RECORDS_PER_TURN) contact.ackLeft = undefined
+  }
+
+  /** Applies records in order until one needs a job, at most `limit`. Returns their number. */
+  #apply(batch: Batch, contact: Contact, limit: number): number {
+    for (let applied = 0; ; applied++) {
+      const next = applied < limit ? this.#nextOf(contact) : undefined
+      if (next === undefined) return applied
+      const { reader, seq, bytes, body } = next
+      if (body !== undefined) this.#takeEffect(batch, contact, seq, body)
+      reader.applied(seq)
+      wipe(bytes)
     }
+  }
+
+  /** The record that may take effect now; undefined also while a job runs or is due. */
+  #nextOf(contact: Contact) {
+    const { reader, busy } = contact
+    const record = busy ? undefined : reader?.next()
+    if (reader === undefined || record === undefined) return undefined
+    const body = tryDecodeRecord(record.bytes)
+    if (body !== undefined && needsJob(body)) return undefined
+    return { ...record, reader, body }
   }
 
   #oweAck(contact: Contact): void {
@@ -254,6 +296,8 @@ export class Incoming {
       if (!hasEnded(contact)) any = this.#tickOne(batch, contact) || any
     }
     if (any) await batch.commit()
+    // A crash may have come between two batches.
+    for (const contact of ledger.contacts.values()) await this.pump(contact)
   }
 
   #tickOne(batch: Batch, contact: Contact): boolean {
@@ -268,7 +312,7 @@ export class Incoming {
 
   /** Boxes that expired can be confirmed no more, and betray nothing any more. */
   #unpark(batch: Batch, contact: Contact): boolean {
-    const { clock, outbox, ledger } = this.#ports
+    const { clock, ledger } = this.#ports
     const oldest = dayOf(clock.now()) - this.#options.ttlDays
     let changed = false
     for (const [hash, { day }] of contact.unconfirmed) {
@@ -278,7 +322,7 @@ export class Incoming {
     const { parkedAck } = contact
     if (parkedAck === undefined || contact.unconfirmed.size > 0) return changed
     contact.parkedAck = undefined
-    outbox.acknowledge(batch, contact, parkedAck.upTo, parkedAck.missing)
+    this.#acknowledge(batch, contact, parkedAck)
     return true
   }
 
@@ -290,7 +334,7 @@ export class Incoming {
     const width = contact.reader.giveUpGap(clock.now(), wait)
     if (width === 0) return false
     contactEvent(batch, contact, 'message.gap', { missing: String(width) })
-    this.#settle(batch, contact)
+    this.#settle(batch, contact, RECORDS_PER_TURN)
     return true
   }
 }

@@ -136,6 +136,7 @@ export class Ledger {
       ackDueAt: undefined,
       unconfirmed: new Map(),
       parkedAck: undefined,
+      ackLeft: undefined,
       busy: false,
       jobsLost: 0,
       jobsAfter: 0,
@@ -198,6 +199,7 @@ export class Ledger {
     contact.claims.clear()
     contact.unconfirmed.clear()
     contact.parkedAck = undefined
+    contact.ackLeft = undefined
     contact.ackDueAt = undefined
     contact.outboxBytes = 0
   }

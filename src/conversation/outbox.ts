@@ -149,15 +149,23 @@ export class Outbox {
     if (any) await batch.commit()
   }
 
-  /** Ends acknowledged records, in the batch of the ack. */
-  acknowledge(batch: Batch, contact: Contact, upTo: number, missing: readonly SeqRange[]): void {
+  /** Ends acknowledged records, at most `limit`. Returns how many. */
+  acknowledge(
+    batch: Batch,
+    contact: Contact,
+    upTo: number,
+    missing: readonly SeqRange[],
+    limit = Number.POSITIVE_INFINITY,
+  ): number {
     const { clock, ledger } = this.#ports
-    for (const record of contact.writer?.acknowledge(upTo, missing, clock.now()) ?? []) {
+    const ended = contact.writer?.acknowledge(upTo, missing, clock.now(), limit) ?? []
+    for (const record of ended) {
       ledger.dropRecord(batch, contact, record)
       if (record.message === undefined) continue
       contact.outboxBytes -= record.bytes.length
       this.#move(batch, contact, record.message, 'delivered')
     }
+    return ended.length
   }
 
   /** Everything written so far has been answered by the next flight of the key exchange. */

@@ -190,12 +190,18 @@ export class StreamWriter {
   }
 
   /**
-   * Everything up to `upTo` but `missing` is durable at the reader. Returns the records that this ends.
-   * A record reported missing is due once more at once: an authenticated gap report.
+   * Everything up to `upTo` but `missing` is durable at the reader. Returns records that this ends, at most `limit`;
+   * fewer are all. A record reported missing is due once more at once: an authenticated gap report.
    */
-  acknowledge(upTo: number, missing: readonly SeqRange[], now: number): OutRecord[] {
+  acknowledge(
+    upTo: number,
+    missing: readonly SeqRange[],
+    now: number,
+    limit = Number.POSITIVE_INFINITY,
+  ): OutRecord[] {
     const ended: OutRecord[] = []
     for (const [seq, record] of this.outstanding) {
+      if (ended.length >= limit) break
       if (seq > upTo) continue
       const offered = record.due !== undefined
       // Nobody can have a record whose last byte is still here.

@@ -16,7 +16,7 @@ import { ksTwoSample } from '../../support/statistics.ts'
 import { World, type WorldNode, type WorldOptions } from '../../support/world.ts'
 
 const SIGNIFICANCE = 0.01
-const LONG_MS = 200_000
+const LONG_MS = 150_000
 const STRETCH_MS = 80_000
 const SHORT_MS = 30_000
 const DAY_MS = 86_400_000
@@ -70,7 +70,14 @@ async function record(
   await work(here)
   const to = capture.now
   capture.stop()
-  return { here, capture, from, to, slots: slotsIn(gridOf(here), from, to), publications: publications.seen }
+  return {
+    here,
+    capture,
+    from,
+    to,
+    slots: slotsIn(gridOf(here), from, to),
+    publications: publications.seen,
+  }
 }
 
 function gridOf({ world }: Here) {
@@ -134,10 +141,10 @@ describe('what a node sends', () => {
   it('is the same with 0 and with 20 messages queued, refreshes of the keys included', async () => {
     const idle = await record({ seed: 'queue' }, idleFor(LONG_MS))
     const busy = await record({ seed: 'queue' }, queueFor(LONG_MS))
-    expect(idle.slots.length).toBeGreaterThan(790)
-    expect(countReal(busy)).toBeGreaterThan(250)
+    expect(idle.slots.length).toBeGreaterThan(590)
+    expect(countReal(busy)).toBeGreaterThan(180)
     expect(countReal(idle)).toBe(0)
-    expect(busy.here.alice.jobs.refresh).toBeGreaterThan(1)
+    expect(busy.here.alice.jobs.refresh ?? 0).toBeGreaterThan(0)
     expect(busy.here.bob.jobs.followCommit ?? 0).toBeGreaterThan(0)
     expect(findLeaks(idle, busy)).toEqual([])
   })
@@ -226,15 +233,15 @@ describe('what a node sends', () => {
   })
 
   it('is dated today on both sides of midnight, real and cover', async () => {
-    const startMs = Date.UTC(2026, 0, 15, 23, 57)
+    const startMs = Date.UTC(2026, 0, 15, 23, 58)
     const midnight = Date.UTC(2026, 0, 16)
     const options = { seed: 'midnight', startMs }
-    const idle = await record(options, idleFor(260_000))
+    const idle = await record(options, idleFor(160_000))
     const busy = await record(options, async (here) => {
-      await withQueue(here, 3, 110_000)
+      await withQueue(here, 3, 60_000)
       await here.world.run(40_000)
       // Minutes of nothing but real boxes must not leave old cover behind.
-      await withQueue(here, 20, 110_000)
+      await withQueue(here, 20, 60_000)
     })
     expect(findLeaks(idle, busy)).toEqual([])
     const { ttlDays } = busy.here.world.network.parameters
@@ -307,7 +314,8 @@ describe('a leak is found by the same checks', () => {
     })
   const planted: Readonly<Record<string, (here: Here) => void>> = {
     'an extra frame when messages wait': onLinks((send, bytes, { world, alice }) => {
-      if (queued(alice)) send(concat(bytes.subarray(0, 1), world.rng('extra').bytes(bytes.length - 1)))
+      if (queued(alice))
+        send(concat(bytes.subarray(0, 1), world.rng('extra').bytes(bytes.length - 1)))
       return send(bytes)
     }),
     'an extra box when messages wait': ({ world, alice }) => {

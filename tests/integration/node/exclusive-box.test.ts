@@ -57,6 +57,13 @@ async function trap(seed: string, lost: number) {
     WorldNode,
   ]
   await world.befriend(mallory, alice)
+  // What alice still looks for since she came would find the bait at its keepers: they do not know who asks.
+  const { session } = alice
+  await world.until(
+    'alice looks for nothing',
+    () => session.catchUp.view.phase === 'done' && session.conversations.depth().toFetch === 0,
+    900_000,
+  )
   await world.run(30_000)
   const { conversations } = mallory.session
   const kept: { box: BoxBytes; publication: Uint8Array }[] = []

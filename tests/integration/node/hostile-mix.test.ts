@@ -34,7 +34,9 @@ async function withMallory(seed: string, hostile: (send: Send, world: () => Worl
   await world.run(2_000)
   const [alice, bob] = world.nodes as [WorldNode, WorldNode]
   const publications = Publications.of(world)
-  await world.befriend(alice, bob)
+  await bob.accept(await alice.invite('bob'), 'alice')
+  const isReady = () => alice.phase('bob') === 'ready' && bob.phase('alice') === 'ready'
+  await world.until('contacts', isReady, 600_000)
   const ids: Uint8Array[] = []
   for (const text of TEXTS) {
     ids.push(await alice.send('bob', text))
@@ -151,6 +153,6 @@ describe('packets that were recorded before a mix restarted', () => {
     const { counts } = bob.session.mix.status()
     // One outcome each: what is a replay was not handed on.
     expect([counts.replay, counts.quota ?? 0]).toEqual([again.length, 0])
-    expect(counts.relayed).toBeGreaterThan(100)
+    expect(counts.relayed).toBeGreaterThan(50)
   })
 })

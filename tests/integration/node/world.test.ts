@@ -83,7 +83,10 @@ describe('whole nodes on one virtual clock', () => {
     for (const [i, text] of texts.entries()) {
       const ids = [await alice.send('bob', text), await bob.send('alice', text)]
       await world.until('delivered', async () => {
-        const states = [await alice.state(ids[0] as Uint8Array), await bob.state(ids[1] as Uint8Array)]
+        const states = [
+          await alice.state(ids[0] as Uint8Array),
+          await bob.state(ids[1] as Uint8Array),
+        ]
         return states.every((state) => state === 'delivered')
       })
       if (i === 0) await world.add('carol')

@@ -24,7 +24,7 @@ const FRAMES_MARGIN = 0.01
 const BYTES_MARGIN = 0.03
 /** Packets of an idle testnet that are later than this share of a slot, at p99, say more of the machine than of us. */
 const LATE_SHARE = 0.1
-const PROCESSOR_IDLE = 0.05
+const PROCESSOR_FREE = 0.05
 
 /** Why nothing can be said about times on this machine; undefined when it can. */
 export function tooBusy({ runs, control, slotMs }: Verdict): string | undefined {
@@ -34,9 +34,9 @@ export function tooBusy({ runs, control, slotMs }: Verdict): string | undefined 
     return `packets of idle nodes left up to ${late.toFixed(1)} ms late (p99; at most ${limit} ms)`
   }
   const sides = [...runs, control].flatMap(({ idle, busy }) => [idle, busy])
-  const free = Math.min(...sides.map(({ processorIdle }) => processorIdle))
-  if (free < PROCESSOR_IDLE) {
-    return `the processors were free for ${percent(free)} of the time (at least ${percent(PROCESSOR_IDLE)})`
+  const free = Math.min(...sides.map(({ processorFree }) => processorFree))
+  if (free < PROCESSOR_FREE) {
+    return `the processors were free for ${percent(free)} of the time (at least ${percent(PROCESSOR_FREE)})`
   }
   return undefined
 }

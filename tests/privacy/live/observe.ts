@@ -104,7 +104,7 @@ export function observe(options: ObserveOptions): Promise<Observation> {
           ticks.push({
             from: begun,
             to: machineMs(),
-            idle: after.idle - before.idle,
+            free: after.free - before.free,
             all: after.all - before.all,
           })
         }

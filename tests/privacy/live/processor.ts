@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 
-/** Ticks of all processors since the machine started. Linux only. */
+/**
+ * Ticks of all processors since the machine started; free ones are those in which they had nothing to do or only work
+ * of low priority, which makes way at once. Linux only.
+ */
 export interface Ticks {
-  readonly idle: number
+  readonly free: number
   readonly all: number
 }
 
@@ -14,7 +17,7 @@ export function processorTicks(): Ticks {
 export function parseTicks(text: string): Ticks {
   const [, ...ticks] = (text.split('\n')[0] ?? '').trim().split(/\s+/).slice(0, 9).map(Number)
   return {
-    idle: (ticks[3] ?? 0) + (ticks[4] ?? 0),
+    free: (ticks[1] ?? 0) + (ticks[3] ?? 0) + (ticks[4] ?? 0),
     all: ticks.reduce((sum, each) => sum + each, 0),
   }
 }

@@ -105,7 +105,7 @@ function sideRow({
   cadence,
   bytesPerSecond,
   framesPerSecond,
-  processorIdle,
+  processorFree,
 }: Side): string[] {
   return [
     `${late.p50.toFixed(2)} ms`,
@@ -113,7 +113,7 @@ function sideRow({
     percent(cadence.strayed / cadence.nodeSlots),
     (bytesPerSecond / 1_000).toFixed(0),
     framesPerSecond.toFixed(1),
-    percent(processorIdle),
+    percent(processorFree),
   ]
 }
 

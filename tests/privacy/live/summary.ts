@@ -21,8 +21,8 @@ export interface Side {
   readonly answered: number
   /** Packets behind the moment that was drawn for them, milliseconds. */
   readonly late: { readonly p50: number; readonly p99: number }
-  /** Share of the processors' time in which they had nothing to do. */
-  readonly processorIdle: number
+  /** Share of the processors' time that nobody else needed. */
+  readonly processorFree: number
 }
 
 /** A run without its trace, which is too large to keep. */
@@ -134,6 +134,6 @@ function sideOf(run: Observation, phases: readonly Phase[]): Side {
       p50: late[Math.floor(late.length / 2)] ?? 0,
       p99: late[Math.floor(late.length * 0.99)] ?? 0,
     },
-    processorIdle: ticks.reduce((sum, each) => sum + each.idle, 0) / all,
+    processorFree: ticks.reduce((sum, each) => sum + each.free, 0) / all,
   }
 }

@@ -1,15 +1,24 @@
 import { describe, expect, it } from 'vitest'
 import { type Address, type BoxBytes, silentLogger } from '../../../src/base/index.ts'
-import { ADDRESSES_PER_TURN, BOXES_PER_TURN } from '../../../src/conversation/constants.ts'
+import {
+  ADDRESSES_PER_TURN,
+  BOXES_PER_TURN,
+  RECORDS_PER_TURN,
+} from '../../../src/conversation/constants.ts'
 import type { Contact } from '../../../src/conversation/contact.ts'
 import { Ledger } from '../../../src/conversation/ledger.ts'
 import { Listener } from '../../../src/conversation/listener.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { Watch } from '../../../src/conversation/watch.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
-import { openMemoryStore } from '../../../src/store/index.ts'
+import {
+  type Batch,
+  openMemoryStore,
+  type Store,
+  type StorePorts,
+} from '../../../src/store/index.ts'
 import { coverBox, firstChain, parseBox } from '../../../src/stream/index.ts'
-import { NETWORK_ID, OPTIONS } from '../../support/devices.ts'
+import { type DeviceOptions, NETWORK_ID, OPTIONS, pair } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -120,5 +129,89 @@ describe('boxes that were heard', () => {
     expect(read.map((turn) => turn.length)).toEqual([BOXES_PER_TURN, BOXES_PER_TURN, 1])
     expect(read.flat().map(({ box }) => box)).toEqual(boxes)
     expect(listener.takeHeard()).toEqual([])
+  })
+})
+
+/** A device whose store notes how many events each batch brings. */
+function watched(): { options: DeviceOptions; events: number[] } {
+  const events: number[] = []
+  const open = async (ports: StorePorts): Promise<Store> => {
+    const store = await openMemoryStore(ports)
+    const fresh = store.batch.bind(store)
+    const batch = (): Batch => {
+      const made = fresh()
+      const [append, commit] = [made.append.bind(made), made.commit.bind(made)]
+      let count = 0
+      return Object.assign(made, {
+        append: (...event: Parameters<Batch['append']>) => {
+          count++
+          return append(...event)
+        },
+        commit: () => {
+          events.push(count)
+          return commit()
+        },
+      })
+    }
+    return Object.assign(store, { batch })
+  }
+  return { options: { open }, events }
+}
+
+describe('a box full of short texts', () => {
+  const TEXTS = 3 * RECORDS_PER_TURN
+  const texts = Array.from({ length: TEXTS }, (_, number) => `text ${number}`)
+
+  async function sent(options?: Parameters<typeof pair>[0]) {
+    const made = await pair(options)
+    await made.air.slots(10)
+    for (const text of texts) await made.alice.send(text)
+    return made
+  }
+
+  it('takes effect a few texts at a time, in order, and its ack ends a few at a time', async () => {
+    const [writer, reader] = [watched(), watched()]
+    const { air, alice, bob } = await sent({ alice: writer.options, bob: reader.options })
+    await air.until(async () => (await bob.received()).length === TEXTS)
+    expect(await bob.received()).toEqual(texts)
+    expect(Math.max(...reader.events)).toBe(RECORDS_PER_TURN)
+    // What left in one box says so in one batch; what is acknowledged does not.
+    const before = writer.events.length
+    await air.until(async () => (await alice.sentMessages()).every((m) => m.state === 'delivered'))
+    const acked = writer.events.slice(before)
+    expect(acked.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(RECORDS_PER_TURN)
+    expect(Math.max(...acked)).toBe(RECORDS_PER_TURN)
+  })
+
+  it('is shown whole, each text once, when its reader crashes between two batches', async () => {
+    for (const after of [1, 2, 3, 4]) {
+      const { air, alice, bob } = await sent()
+      bob.crashAt = bob.steps + after
+      await air.until(() => !bob.up)
+      await bob.restart()
+      await air.until(async () => (await bob.received()).length === TEXTS)
+      expect(await bob.received()).toEqual(texts)
+      await air.until(async () =>
+        (await alice.sentMessages()).every((m) => m.state === 'delivered'),
+      )
+    }
+  })
+
+  it('is acknowledged whole when its writer crashes between two batches', async () => {
+    const { air, alice, bob } = await sent()
+    await air.until(async () => (await bob.received()).length === TEXTS)
+    const delivered = async () =>
+      (await alice.sentMessages()).filter((message) => message.state === 'delivered').length
+    // From the first texts that are acknowledged, the next commit is the crash.
+    await air.until(async () => {
+      if (alice.crashAt === undefined && (await delivered()) > 0) alice.crashAt = alice.steps + 1
+      return (await delivered()) > 0
+    })
+    if (!alice.up || alice.crashAt !== undefined) {
+      await air.until(() => !alice.up)
+      await alice.restart()
+    }
+    await air.until(async () => (await delivered()) === TEXTS, 1_000)
+    expect(await bob.received()).toEqual(texts)
   })
 })

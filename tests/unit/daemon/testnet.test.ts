@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EXIT, ExitError } from '../../../daemon/exit-codes.ts'
 import {
+  bringUp,
   defaultPreset,
   isAlive,
+  parseParameters,
   percentiles,
   readState,
   refOf,
@@ -105,6 +107,55 @@ describe('the tally of a smoke test', () => {
     tally.failed('m2')
     expect(tally.complete).toBe(true)
     expect(tally.result().lost).toBe(2)
+  })
+})
+
+describe('parameters of a testnet', () => {
+  it('are numbers where they look like it, and words where not', () => {
+    expect(parseParameters(['boxRate=10', 'mixDelayMs=250', 'slack=3sigma', 'x=-0.5'])).toEqual({
+      boxRate: 10,
+      mixDelayMs: 250,
+      slack: '3sigma',
+      x: -0.5,
+    })
+    expect(parseParameters([])).toEqual({})
+  })
+
+  it.each([['boxRate'], ['=1'], ['boxRate='], ['box rate=1'], ['boxRate=1 2'], ['a=1', 'a=1']])(
+    'are refused when they are not clear: %s %s',
+    (...words) => {
+      expect(() => parseParameters(words)).toThrow(
+        expect.objectContaining({ exitCode: EXIT.usage }),
+      )
+    },
+  )
+
+  it('cannot change once the network is made, and nothing is started then', async () => {
+    const kept = { version: 1, preset: 'swift', seed: '1', parameters: { boxRate: 10 } } as const
+    writeState(dir, { ...kept, nodes: [] })
+    const ports = {
+      clock: systemClock,
+      env: {},
+      connect: () => Promise.reject(new Error('nobody is there')),
+      progress: () => {},
+      spawn: () => {
+        throw new Error('started')
+      },
+    }
+    const options = {
+      dir,
+      nodes: 0,
+      preset: 'swift',
+      seed: '1',
+      tethered: true,
+      timeoutMs: 1,
+    } as const
+    const up = (parameters: Record<string, number>) =>
+      bringUp(ports, { ...options, parameters }, new AbortController().signal)
+    const conflict = expect.objectContaining({ exitCode: EXIT.conflict })
+    await expect(up({ boxRate: 11 })).rejects.toEqual(conflict)
+    await expect(up({})).rejects.toEqual(conflict)
+    await expect(up({ boxRate: 10 })).resolves.toMatchObject(kept)
   })
 })
 

@@ -37,9 +37,9 @@ describe('the tables of the system', () => {
     ])
   })
 
-  it('say how long the processors had nothing to do', () => {
+  it('say how long the processors were free', () => {
     const text = 'cpu  100 5 50 800 40 1 2 2 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n'
-    expect(parseTicks(text)).toEqual({ idle: 840, all: 1_000 })
+    expect(parseTicks(text)).toEqual({ free: 845, all: 1_000 })
   })
 })
 
