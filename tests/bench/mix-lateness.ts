@@ -11,7 +11,7 @@ import { LONG_TASK_MS } from './mix-probe.ts'
 const FILE = './mix-node.ts'
 const NODES = 7
 const LINK_MS = 90_000
-const CONTACTS_MS = 60_000
+const CONTACTS_MS = 180_000
 /** Compiler and caches have settled, and the first Kademlia look-ups are over. */
 const SETTLE_MS = 10_000
 const IDLE_MS = 30_000
@@ -132,7 +132,7 @@ function results({ idle, loaded, busy, who }: Measured, slotMs: number): BenchRe
     late(`${LOAD * 100} % load in tasks of ${TASK_MS} ms`, loaded, LOADED_P99_MS),
     late('commits, key exchanges, reconciliation, texts at full rate', busy, BUSY_P99_MS),
     {
-      name: 'slot lateness, |mean busy - mean idle|',
+      name: 'slot lateness, means of busy and idle apart',
       value: rounded((100 * difference) / slotMs),
       unit: '% of the slot',
       ...goal(MEAN_SHARE),
@@ -143,7 +143,7 @@ function results({ idle, loaded, busy, who }: Measured, slotMs: number): BenchRe
       value: rounded(busy.longestOwnMs, 1),
       unit: 'ms',
       ...goal(LONG_TASK_MS),
-      note: `may be several tasks and a collection of garbage; longest by samples of the stack: ${who}`,
+      note: `${doubt}may be several tasks and a collection of garbage; longest by samples of the stack: ${who}`,
     },
   ]
 }
