@@ -1,12 +1,15 @@
 import { chmodSync, existsSync } from 'node:fs'
 import { RpcServer, type TcpOptions } from '../rpc/index.ts'
 import { systemClock, systemRng } from '../src/base/index.ts'
-import { createNode } from '../src/node/index.ts'
+import { createNode, type NodePorts } from '../src/node/index.ts'
 import { type Config, LiveConfig, type LogLevel } from './config/index.ts'
 import { refuseTaken } from './free-port.ts'
 import type { Home } from './home.ts'
 import type { DaemonLog } from './logging.ts'
 import { packageVersion } from './version.ts'
+
+/** Ports that only a test gives. */
+export type Taps = Pick<NodePorts, 'net' | 'onEmission'>
 
 export interface ComposeOptions {
   readonly home: Home
@@ -30,12 +33,16 @@ export interface Daemon {
  * Plugs node, RPC and settings together and starts them: the node first, which takes the lock of the
  * database, so that the socket of another living daemon is never touched. A failed start leaves nothing open.
  */
-export async function compose(log: DaemonLog, options: ComposeOptions): Promise<Daemon> {
+export async function compose(
+  log: DaemonLog,
+  options: ComposeOptions,
+  taps: Taps = {},
+): Promise<Daemon> {
   const { home, config } = options
   const version = packageVersion()
   const announce = config.get('announce')
   const node = await createNode(
-    { clock: systemClock, rng: systemRng, log },
+    { clock: systemClock, rng: systemRng, log, ...taps },
     {
       home: home.root,
       listen: [...config.get('listen')],

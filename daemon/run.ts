@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import type { Io } from './cli/io.ts'
-import { compose, type Daemon } from './compose.ts'
+import { compose, type Daemon, type Taps } from './compose.ts'
 import { type ConfigKeyName, loadConfig } from './config/index.ts'
 import { DAEMON_EXIT, ExitError, reasonOf } from './exit-codes.ts'
 import type { Home } from './home.ts'
@@ -29,7 +29,7 @@ const STOP_DEADLINE_MS = 15_000
  * @throws ExitError with a code of sysexits.h when it cannot start.
  */
 export async function runDaemon(
-  ports: { io: Io; signal: AbortSignal },
+  ports: { io: Io; signal: AbortSignal; taps?: Taps },
   options: RunOptions,
 ): Promise<number> {
   const { io } = ports
@@ -46,7 +46,7 @@ export async function runDaemon(
   const bug = catchBugs(log)
   let daemon: Daemon
   try {
-    daemon = await compose(log, { home, config })
+    daemon = await compose(log, { home, config }, ports.taps)
   } catch (error) {
     throw explainStart(error, home, config.get('listen'))
   }

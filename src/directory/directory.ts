@@ -463,7 +463,9 @@ export class Directory {
 
   /** As many as there are to ask, up to RUNNING_SET_VOUCHERS. */
   #vouchersNeeded(): number {
-    const known = this.#ports.peers.connected().filter((peer) => this.#table.get(peer) !== undefined)
+    const known = this.#ports.peers
+      .connected()
+      .filter((peer) => this.#table.get(peer) !== undefined)
     return Math.min(RUNNING_SET_VOUCHERS, Math.max(1, known.length))
   }
 

@@ -22,7 +22,7 @@ import { Networks } from './networks.ts'
 import { NodeKeys } from './node-keys.ts'
 import { PeerBans } from './peer-bans.ts'
 import { peersApi } from './peers-api.ts'
-import { Session } from './session.ts'
+import { Session, type SessionPorts } from './session.ts'
 import { settingsOf } from './settings.ts'
 import { readStatus, type StatusPorts } from './status.ts'
 import { Upkeep } from './upkeep.ts'
@@ -30,7 +30,9 @@ import { timeText } from './views.ts'
 import { eraseAll, eraseCaches, hasContacts } from './wipe.ts'
 import { WorkerJobs } from './worker-jobs.ts'
 
-export interface NodePorts extends Pick<StorePorts, 'files'> {
+export interface NodePorts
+  extends Pick<StorePorts, 'files'>,
+    Pick<SessionPorts, 'net' | 'onEmission'> {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -80,7 +82,7 @@ export async function createNode(ports: NodePorts, options: NodeOptions): Promis
     const node = await keys.node(clock.now())
     const requestSeed = await keys.request()
     return new LocalNode(
-      { clock, rng, log, store, networks, bans },
+      { ...ports, log, store, networks, bans },
       { ...options, node, requestSeed },
     )
   } catch (error) {
@@ -200,10 +202,19 @@ class LocalNode implements HearsayNode {
   async #enter(): Promise<void> {
     if (this.#session !== undefined || this.#ports.networks.joined === undefined) return
     if (this.#state === 'stopping') throw new HearsayError('not-running', 'the node is stopping')
-    const { clock, rng, log, store, networks, bans } = this.#ports
+    const { clock, rng, log, store, networks, bans, net, onEmission } = this.#ports
     const { node, requestSeed, listen, announce, reachable } = this.#options
     const session = new Session(
-      { clock, rng, log, store, jobs: this.#jobs, isBanned: (nodeId) => bans.has(nodeId) },
+      {
+        clock,
+        rng,
+        log,
+        store,
+        jobs: this.#jobs,
+        isBanned: (nodeId) => bans.has(nodeId),
+        ...(net === undefined ? {} : { net }),
+        ...(onEmission === undefined ? {} : { onEmission }),
+      },
       {
         network: networks.current,
         nodeSeed: node.seed,

@@ -232,7 +232,11 @@ export class Session {
         store,
         links: this.net.links,
         peers,
-        directory: new MixView(directory, { network, nodeId, addresses: () => this.net.dialable() }),
+        directory: new MixView(directory, {
+          network,
+          nodeId,
+          addresses: () => this.net.dialable(),
+        }),
         source: {
           work: (signal) => conversations.work(signal),
           nextBox: () => conversations.nextBox(),

@@ -3,10 +3,12 @@ import { equalBytes } from '../../../src/base/index.ts'
 import type { MixEvent } from '../../../src/mix/counts.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import type { Net } from '../../../src/net/index.ts'
-import { Publications } from '../../support/capture.ts'
+import { Capture, Publications } from '../../support/capture.ts'
 import type { Sent } from '../../support/memory-net.ts'
 import { World, type WorldNode } from '../../support/world.ts'
 
+const HOUR_MS = 3_600_000
+const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi']
 const TEXTS = Array.from({ length: 10 }, (_, i) => `text ${i}`)
 const PACKET_KIND = 0
 
@@ -17,22 +19,43 @@ afterEach(async () => {
 })
 
 type Send = Net['links']['send']
+/** What a hostile mix does in place of handing a frame to its link. */
+type Hostility = (send: Send, world: World) => Send
 
-/** Eight nodes, so that no layer has only one mix; what mallory's mix hands to its links goes through `hostile`. */
-async function withMallory(seed: string, hostile: (send: Send, world: () => World) => Send) {
+/** Eight nodes that mix, two a layer, in the same places all the time; alice and bob are among them. */
+async function network(seed: string) {
+  let hostile: { readonly name: string; readonly send: Hostility } | undefined
   const world: World = new World({
     seed,
+    overrides: { keyEpochMs: HOUR_MS, layerEpochMs: HOUR_MS },
     netOf: (name, net) => {
-      if (name === 'mallory') net.links.send = hostile(net.links.send.bind(net.links), () => world)
+      const send = net.links.send.bind(net.links)
+      net.links.send = (...frame) =>
+        (hostile?.name === name ? hostile.send(send, world) : send)(...frame)
       return net
     },
   })
   running.push(world)
-  for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'mallory']) {
-    await world.add(name)
-  }
-  await world.run(2_000)
+  for (const name of NAMES) await world.add(name)
+  await world.run(20_000)
   const [alice, bob] = world.nodes as [WorldNode, WorldNode]
+  const { directory } = alice.session
+  const layers = directory
+    .mixes(directory.epoch)
+    .layers.map((layer) =>
+      layer.map(({ nodeId }) => world.nodes.find((node) => equalBytes(node.nodeId, nodeId))),
+    )
+  const turn = (name: string, send: Hostility): void => {
+    hostile = { name, send }
+  }
+  return { world, alice, bob, layers, turn, relent: () => (hostile = undefined) }
+}
+
+/** Alice and bob become contacts and talk while a mix of the second layer is hostile. */
+async function among(seed: string, hostility: Hostility) {
+  const { world, alice, bob, layers, turn } = await network(seed)
+  const mallory = layers[1]?.find((node) => node !== alice && node !== bob) as WorldNode
+  turn(mallory.name, hostility)
   const publications = Publications.of(world)
   await bob.accept(await alice.invite('bob'), 'alice')
   const isReady = () => alice.phase('bob') === 'ready' && bob.phase('alice') === 'ready'
@@ -51,7 +74,7 @@ async function withMallory(seed: string, hostile: (send: Send, world: () => Worl
   expect(await alice.received()).toEqual(TEXTS.map((text) => `re: ${text}`))
   // Until nothing of the traffic is under way.
   await world.run(20_000)
-  const others = world.nodes.filter(({ name }) => name !== 'mallory')
+  const others = world.nodes.filter((node) => node !== mallory)
   const count = (...events: MixEvent[]): number =>
     others.reduce((sum, { session }) => {
       const { counts } = session.mix.status()
@@ -67,14 +90,14 @@ const mean = (values: readonly number[]): number =>
 
 describe('a mix', () => {
   it('that is honest lets everything through', async () => {
-    const { count, rates } = await withMallory('honest', (send) => send)
+    const { count, rates } = await among('honest', (send) => send)
     expect(mean(rates)).toBeGreaterThan(0.98)
     expect(count('tagged', 'replay', 'malformed', 'bad-frame', 'not-published')).toBe(0)
   })
 
   it('that drops everything stops no message, and the reply rate tells of it', async () => {
-    const { rates, states } = await withMallory('drops', () => () => true)
-    // It is one of two or more of its layer, which a request and its reply pass each.
+    const { rates, states } = await among('drops', () => () => true)
+    // It is one of two of its layer, which a request and its reply pass each.
     expect(mean(rates)).toBeGreaterThan(0.15)
     expect(mean(rates)).toBeLessThan(0.7)
     expect(new Set(states)).toEqual(new Set(['on']))
@@ -82,7 +105,7 @@ describe('a mix', () => {
 
   it('that tags what it hands on stops no message, and nothing that it touched has an effect', async () => {
     let touched = 0
-    const { count, rates } = await withMallory('tags', (send) => (peer, protocol, frame) => {
+    const { count, rates } = await among('tags', (send) => (peer, protocol, frame) => {
       if (frame[0] !== PACKET_KIND) return send(peer, protocol, frame)
       touched++
       const tagged = frame.slice()
@@ -101,7 +124,7 @@ describe('a mix', () => {
 
   it('that repeats what it hands on, at once and later, changes nothing', async () => {
     let repeated = 0
-    const { count, rates, publications } = await withMallory(
+    const { count, rates, publications } = await among(
       'repeats',
       (send, world) => (peer, protocol, frame) => {
         const again = (): void => {
@@ -109,7 +132,7 @@ describe('a mix', () => {
         }
         const copy = send(peer, protocol, frame)
         again()
-        world().clock.setTimer(5_000, again)
+        world.clock.setTimer(5_000, again)
         return copy
       },
     )
@@ -120,6 +143,29 @@ describe('a mix', () => {
     const addresses = publications.map(({ address }) => address)
     expect(new Set(addresses).size).toBe(addresses.length)
     expect(mean(rates)).toBeGreaterThan(0.5)
+  })
+})
+
+describe('a node whose only way out drops everything', () => {
+  it('goes on as before with nothing real in it, says so, and begins again when replies come', async () => {
+    const { world, alice, bob, layers, turn, relent } = await network('cut off')
+    // Whoever mixes in the first layer leaves it through the other mix there.
+    const [first, second] = layers[0] as [WorldNode, WorldNode]
+    const [cut, peer] = first === alice ? [first, bob] : [first, first === bob ? alice : bob]
+    await world.befriend(cut, peer)
+    await world.run(20_000)
+    turn(second.name, () => () => true)
+    await world.until('noticed', () => cut.session.mix.status().state === 'few-replies', 60_000)
+    const capture = Capture.of(world, cut)
+    const id = await cut.send(peer.name, 'is anybody there?')
+    await world.run(30_000)
+    const { slotMs } = world.network.parameters
+    expect(Math.abs(capture.sightings.length - 30_000 / slotMs)).toBeLessThanOrEqual(1)
+    expect(capture.packets.filter(({ real }) => real)).toEqual([])
+    expect(await cut.state(id)).toBe('queued')
+    relent()
+    await world.until('delivered', async () => (await cut.state(id)) === 'delivered')
+    expect(cut.session.mix.status().state).toBe('on')
   })
 })
 
