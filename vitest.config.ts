@@ -6,7 +6,14 @@ const TIERS: { name: string; include: string[]; exclude?: string[]; seconds: num
   { name: 'unit', include: ['tests/unit/**/*.test.ts'], seconds: 10 },
   { name: 'property', include: ['tests/property/**/*.test.ts'], seconds: 30 },
   { name: 'vectors', include: ['tests/vectors/**/*.test.ts'], seconds: 30 },
-  { name: 'integration', include: ['tests/integration/**/*.test.ts'], seconds: 90 },
+  {
+    name: 'integration',
+    include: ['tests/integration/**/*.test.ts'],
+    exclude: ['tests/integration/worlds/**'],
+    seconds: 90,
+  },
+  // Whole networks on virtual time, every packet wrapped and relayed: a quarter of an hour of processor time.
+  { name: 'worlds', include: ['tests/integration/worlds/**/*.test.ts'], seconds: 240 },
   // Dozens of real nodes in one process: their verdicts need a machine that is otherwise idle.
   { name: 'realtime', include: ['tests/realtime/**/*.test.ts'], seconds: 240 },
   { name: 'sim', include: ['tests/sim/**/*.test.ts'], seconds: 300 },

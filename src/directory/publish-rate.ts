@@ -32,8 +32,8 @@ export function quotaOf(mean: number, slack: NetworkParameters['slack']): number
 }
 
 /**
- * Publications that one of `couriers` couriers may make in a directory epoch with `nodes` nodes: COURIER_ROOM times its
- * share, or a few senders who flood up to the allowance of mixes would use up what couriers may bring.
+ * Publications that one of `couriers` couriers may make in a directory epoch with `nodes` nodes: more than
+ * its share, or a few senders who flood up to the allowance of mixes would use up what couriers may bring.
  */
 export function courierQuota(
   nodes: number,
@@ -42,7 +42,7 @@ export function courierQuota(
 ): number {
   const publications = effectiveRate(nodes, parameters) * parameters.copies
   const mean = (publications * parameters.layerEpochMs) / 1_000 / Math.max(1, couriers)
-  return quotaOf(COURIER_ROOM * mean, parameters.slack)
+  return quotaOf(roomFor(mean, parameters.slack), parameters.slack)
 }
 
 /**
@@ -56,5 +56,10 @@ export function courierCeiling({
   slack,
 }: Pick<NetworkParameters, 'boxRate' | 'copies' | 'layerEpochMs' | 'slack'>): number {
   const mean = (boxRate * copies * layerEpochMs) / 1_000 / MIN_MIXES_PER_LAYER
-  return quotaOf(COURIER_ROOM * mean, slack)
+  return quotaOf(roomFor(mean, slack), slack)
+}
+
+/** Three standard deviations of a whole epoch are next to nothing; a factor has room already. */
+function roomFor(mean: number, slack: NetworkParameters['slack']): number {
+  return slack === '3sigma' ? COURIER_ROOM * mean : mean
 }

@@ -15,7 +15,7 @@ const STRETCH_MS = 15_000
 const LETTER = 'x'.repeat(3_000)
 /**
  * A real clock and a busy machine: a fair comparison is wrong once in a thousand runs. The exact figures are those
- * of tests/integration/node/cadence.test.ts, on virtual time; those of what leaves a node's links, `npm run privacy`.
+ * of tests/integration/worlds/cadence.test.ts, on virtual time; those of what leaves a node's links, `npm run privacy`.
  */
 const SIGNIFICANCE = 0.001
 

@@ -9,7 +9,7 @@ import { World, type WorldNode } from '../../support/world.ts'
 
 const HOUR_MS = 3_600_000
 const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi']
-const TEXTS = Array.from({ length: 10 }, (_, i) => `text ${i}`)
+const TEXTS = Array.from({ length: 5 }, (_, i) => `text ${i}`)
 const PACKET_KIND = 0
 
 const running: World[] = []
