@@ -49,6 +49,9 @@ export function mixingStatus(
   }
 }
 
+/** With fewer, an eighth of hostile mixes is too often a whole route. */
+const LAYERS_FOR_A_CLAIM = 4
+
 /** Before a network is entered. */
 export const NO_MIXING: NodeStatus['mixing'] = {
   form: 'routed',
@@ -70,7 +73,10 @@ export const NO_MIXING: NodeStatus['mixing'] = {
   statement: '',
 }
 
-function statement({ nodes, mix }: MixingInput, protection: Protection | undefined): string {
+function statement(
+  { nodes, mix, parameters }: MixingInput,
+  protection: Protection | undefined,
+): string {
   if (mix.state === 'no-route') return 'No route through the mixes yet: nothing leaves this node.'
   const stopped =
     mix.state === 'few-replies'
@@ -80,6 +86,12 @@ function statement({ nodes, mix }: MixingInput, protection: Protection | undefin
     return (
       `${stopped}This network is too small: with ${nodes} nodes, whoever watches its links can tell ` +
       `who sends. Nothing is promised below ${NODES_FOR_A_CLAIM} nodes.`
+    )
+  }
+  if (parameters.layers < LAYERS_FOR_A_CLAIM) {
+    return (
+      `${stopped}${parameters.layers} layers are too few for a claim: the preset is for trying out how ` +
+      'many nodes behave on one machine.'
     )
   }
   if (protection === undefined) {

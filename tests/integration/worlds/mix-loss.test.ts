@@ -6,6 +6,7 @@ describe('a network that loses a tenth of all frames between mixes', () => {
   it('exchanges keys, and delivers every text once', async () => {
     const report = await runLossyTraffic({
       seed: 'loss',
+      overrides: { slotMs: 500, mixDelayMs: 250 },
       nodes: 6,
       dropShare: 0.1,
       trafficMs: 180_000,

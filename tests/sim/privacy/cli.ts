@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { PRESETS } from '../../../src/directory/index.ts'
 import { type CopyGapOptions, tryCopyGaps } from './copy-gap.ts'
 import { type CourierNamesOptions, tryCourierNames } from './courier-names.ts'
+import { FinishedRows } from './finished-rows.ts'
 import { toSvg } from './plot.ts'
 import { type Findings, type Provenance, toMarkdown, toText } from './report.ts'
 import { toCsv, toPrivacyRow, toPrivacyTable } from './rows.ts'
@@ -34,6 +35,7 @@ const USAGE = `npm run sim -- privacy [options]
   --seed text      default 1
   --quick          two small rows of 12 victims and 30 boxes
   --out DIR        writes privacy-<day>.csv, .svg and .md
+  --resume FILE    keeps finished rows in FILE and does not run them again; delete it when the code has changed
   --write          writes src/mix/privacy-table.ts
 With --preset, --nodes or --corrupt only the presets run, else everything (about half an hour on one core).`
 
@@ -43,6 +45,7 @@ interface Plan {
   readonly hasExtras: boolean
   readonly options: RunOptions
   readonly out: string | undefined
+  readonly finished: FinishedRows
   readonly write: boolean
 }
 
@@ -58,8 +61,8 @@ export function simulatePrivacy(args: readonly string[]): number {
   const started = performance.now()
   const load = loadavg()[0] ?? 0
   const findings: Findings = {
-    adopted: runAll(plan.scenarios, plan.options),
-    rules: runAll(plan.rules, plan.options),
+    adopted: runAll(plan.scenarios, plan),
+    rules: runAll(plan.rules, plan),
     couriers: plan.hasExtras ? courierOptions(plan.options.seed).map(tryCourierNames) : [],
     gaps: plan.hasExtras ? gapOptions(plan.options.seed).map(tryCopyGaps) : [],
   }
@@ -93,6 +96,7 @@ function planOf(args: readonly string[]): Plan {
       seed: { type: 'string', default: '1' },
       quick: { type: 'boolean', default: false },
       out: { type: 'string' },
+      resume: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   })
@@ -119,6 +123,7 @@ function planOf(args: readonly string[]): Plan {
       linkMs: LINK_MS,
     },
     out: values.out,
+    finished: new FinishedRows(values.resume),
     write: values.write,
   }
 }
@@ -151,14 +156,16 @@ function whole(name: string, text: string | undefined, otherwise: number): numbe
   return value
 }
 
-function runAll(scenarios: readonly Scenario[], options: RunOptions): ScenarioResult[] {
+function runAll(scenarios: readonly Scenario[], { options, finished }: Plan): ScenarioResult[] {
   return scenarios.map((scenario, index) => {
     const head = `${index + 1}/${scenarios.length} ${scenario.id}`
     const started = performance.now()
     const onProgress = (done: number) => {
       if (process.stderr.isTTY) process.stderr.write(`\r${head}: ${Math.round(done * 100)} %  `)
     }
-    const result = runScenario(scenario, { ...options, onProgress })
+    const result = finished.of(scenario, options, () =>
+      runScenario(scenario, { ...options, onProgress }),
+    )
     const seconds = ((performance.now() - started) / 1_000).toFixed(0)
     const { value, censored } = result.linkedMedian
     const lead = process.stderr.isTTY ? '\r' : ''
