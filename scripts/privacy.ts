@@ -10,21 +10,9 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PRESETS } from '../daemon/testnet/index.ts'
 import { compareLatency } from '../tests/privacy/live/compare-latency.ts'
-import { judge } from '../tests/privacy/live/judge.ts'
+import { judge, type Result } from '../tests/privacy/live/judge.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    preset: { type: 'string', default: 'swift' },
-    /** Minutes of judged phases and pauses per run. */
-    minutes: { type: 'string', default: '10' },
-    nodes: { type: 'string', default: '12' },
-    runs: { type: 'string', default: '3' },
-    messages: { type: 'string', default: '300' },
-    seed: { type: 'string', default: '1' },
-    out: { type: 'string' },
-  },
-})
+const { values, positionals } = options()
 
 const preset = PRESETS.find((each) => each === values.preset)
 if (preset === undefined) fail(`--preset must be one of ${PRESETS.join(', ')}`)
@@ -46,14 +34,11 @@ const shared = {
   progress,
   signal: stop.signal,
 }
-const result =
-  what === 'latency'
-    ? await compareLatency({ ...shared, messages: whole('messages', values.messages, 20, 10_000) })
-    : await judge({
-        ...shared,
-        minutes: whole('minutes', values.minutes, 1, 600),
-        runs: whole('runs', values.runs, 1, 20),
-      })
+const result = await run().catch((error: unknown) => {
+  if (!stop.signal.aborted) throw error
+  console.error('privacy: interrupted')
+  process.exit(130)
+})
 progress('')
 console.log(result.text)
 if (values.out !== undefined) {
@@ -67,6 +52,36 @@ const open = result.checks.length - passed - failed
 if (open > 0) console.log(`${open} inconclusive: the machine was too busy`)
 console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed + open > 0 ? 1 : 0)
+
+function options() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        preset: { type: 'string', default: 'swift' },
+        /** Minutes of judged phases and pauses per run. */
+        minutes: { type: 'string', default: '10' },
+        nodes: { type: 'string', default: '12' },
+        runs: { type: 'string', default: '3' },
+        messages: { type: 'string', default: '300' },
+        seed: { type: 'string', default: '1' },
+        out: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function run(): Promise<Result> {
+  if (what === 'latency') {
+    const messages = whole('messages', values.messages, 20, 10_000)
+    return compareLatency({ ...shared, messages })
+  }
+  const minutes = whole('minutes', values.minutes, 1, 600)
+  const runs = whole('runs', values.runs, 1, 20)
+  return judge({ ...shared, minutes, runs })
+}
 
 function whole(name: string, text: string, low: number, high: number): number {
   const value = Number(text)

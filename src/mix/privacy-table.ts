@@ -1,6 +1,6 @@
 import type { PrivacyRow } from './protection.ts'
 
-/** Written by `npm run sim -- privacy --write`; these rows by 30 victims and 200 boxes (docs/results/privacy.md). */
+/** Written by `npm run sim -- privacy --write`. */
 export const PRIVACY_TABLE: readonly PrivacyRow[] = [
   {
     preset: 'swift',

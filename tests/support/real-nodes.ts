@@ -61,7 +61,7 @@ export class RealNodes {
     return node
   }
 
-  /** Resolves when every node has every other in its directory and some in its gossip mesh. */
+  /** Resolves when every node has every other in its directory, some in its gossip mesh, and a link to a mix. */
   async linked(): Promise<void> {
     const others = this.nodes.length - 1
     await eventually(
@@ -77,7 +77,7 @@ export class RealNodes {
 
   async befriend(a: RealNode, b: RealNode): Promise<void> {
     await b.accept(await a.invite(b.name), a.name)
-    await eventually(() => a.phase(b.name) === 'ready' && b.phase(a.name) === 'ready', 30_000)
+    await eventually(() => a.phase(b.name) === 'ready' && b.phase(a.name) === 'ready', 60_000)
   }
 
   async stop(): Promise<void> {

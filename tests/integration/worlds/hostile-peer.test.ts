@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
 import { asAddress, concat, equalBytes, type Rng, uniformInt } from '../../../src/base/index.ts'
+import { SEALED_ANSWER_BYTES } from '../../../src/mix/constants.ts'
 import { MIX_PROTOCOL } from '../../../src/mix/mix-links.ts'
 import { MAX_FRAME_BYTES } from '../../../src/net/constants.ts'
 import type { Sent } from '../../support/memory-net.ts'
@@ -218,15 +219,27 @@ describe('an admitted node that talks nonsense', () => {
       if (uniformInt(rng, 20) === 0) return new Promise<never>(() => undefined)
       return Promise.resolve(mangled(rng, sample('response', name), 300_000))
     }
+    // As a keeper, too: what a courier hands on is of the right size, and nothing else is right about it.
+    let answered = 0
+    mallory.session.mailbox.answerSealed = async () => {
+      answered++
+      return rng.bytes(SEALED_ANSWER_BYTES)
+    }
     const { signal } = new AbortController()
     const day = Math.floor(world.clock.now() / 86_400_000)
     for (let i = 0; i < 25; i++) {
       for (const { session } of [alice, bob]) {
         await world.drive(session.mailbox.reconcileHot(mallory.nodeId, signal, 'now'))
         await world.drive(session.mailbox.reconcileShared(mallory.nodeId, day + 2, signal))
-        await world.drive(session.mailbox.fetch(asAddress(rng.bytes(32)), day, signal))
       }
     }
+    const found = [alice, bob].map(({ session }) =>
+      session.mailbox.fetch(asAddress(rng.bytes(32)), day, signal),
+    )
+    for (const { status } of await world.drive(Promise.all(found))) {
+      expect(status).not.toBe('found')
+    }
+    expect(answered).toBeGreaterThan(10)
     // Directory reconciliation: a link that comes back is asked at once.
     for (let i = 0; i < 10; i++) {
       world.air.setOnline(mallory.nodeId, false)
