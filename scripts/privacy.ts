@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { PRESETS } from '../daemon/testnet/index.ts'
+import { parseParameters, PRESETS } from '../daemon/testnet/index.ts'
 import { compareLatency } from '../tests/privacy/live/compare-latency.ts'
 import { judge, type Result } from '../tests/privacy/live/judge.ts'
 
@@ -61,6 +61,8 @@ function options() {
         preset: { type: 'string', default: 'swift' },
         /** Minutes of judged phases and pauses per run. */
         minutes: { type: 'string', default: '10' },
+        /** Replaces one parameter of the preset: slotMs=500; may be repeated. */
+        param: { type: 'string', multiple: true, default: [] },
         nodes: { type: 'string', default: '12' },
         runs: { type: 'string', default: '3' },
         messages: { type: 'string', default: '300' },
@@ -80,7 +82,7 @@ function run(): Promise<Result> {
   }
   const minutes = whole('minutes', values.minutes, 1, 600)
   const runs = whole('runs', values.runs, 1, 20)
-  return judge({ ...shared, minutes, runs })
+  return judge({ ...shared, parameters: parseParameters(values.param), minutes, runs })
 }
 
 function whole(name: string, text: string, low: number, high: number): number {

@@ -1,4 +1,5 @@
 import type { Preset } from '../../../daemon/testnet/index.ts'
+import type { Parameters } from '../../../daemon/testnet/parameters.ts'
 import { PRESETS } from '../../../src/directory/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { DEFAULT_CLASSIFIER, type Sample, separate } from '../analysis/classifier.ts'
@@ -11,6 +12,8 @@ import { EFFECTS, type RunSummary, summarise } from './summary.ts'
 export interface JudgeOptions {
   readonly nodes: number
   readonly preset: Preset
+  /** What replaces the preset's values. */
+  readonly parameters: Parameters
   readonly minutes: number
   /** Runs with busy phases. */
   readonly runs: number
@@ -33,13 +36,22 @@ const MIN_PAIRS = 3
 
 /** Runs the testnets one after the other and judges them. */
 export async function judge(options: JudgeOptions): Promise<Result> {
-  const { runs, nodes, preset, minutes, seed, command, signal } = options
-  const { slotMs } = PRESETS[preset]
+  const { runs, nodes, preset, parameters, minutes, seed, command, signal } = options
+  const slotMs = Number(parameters.slotMs ?? PRESETS[preset].slotMs)
   const pairMs = 2 * (PHASE_SLOTS + PAUSE_SLOTS) * slotMs
   const pairs = Math.max(MIN_PAIRS, Math.round((minutes * 60_000) / pairMs))
   const run = async (label: string, load: boolean): Promise<RunSummary> => {
     const progress = (text: string) => options.progress(`${label}: ${text}`)
-    const own = { nodes, preset, pairs, load, progress, signal, seed: `${seed}/${label}` }
+    const own = {
+      nodes,
+      preset,
+      parameters,
+      pairs,
+      load,
+      progress,
+      signal,
+      seed: `${seed}/${label}`,
+    }
     const observation = await observe(own)
     progress('looking at the trace …')
     const effects = load ? EFFECTS : []
@@ -66,7 +78,7 @@ export async function judge(options: JudgeOptions): Promise<Result> {
     return { effect, ...power(windows, planted, { rng }, powerOptions) }
   })
   const checks = checksOf(verdict)
-  const report: Report = { ...verdict, checks, found, command, preset, nodes }
+  const report: Report = { ...verdict, checks, found, command, preset, parameters, nodes }
   return { checks, text: reportText(report), json: reportJson(report) }
 }
 

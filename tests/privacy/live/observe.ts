@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pair } from '../../../daemon/testnet/contacts.ts'
+import type { Pair, Peer } from '../../../daemon/testnet/contacts.ts'
 import type { Preset } from '../../../daemon/testnet/index.ts'
 import { nodeHome } from '../../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../../daemon/testnet/parameters.ts'
@@ -55,21 +55,33 @@ const MARGIN_SLOTS = 40
 const SETTLE_SLOTS = 60
 const LOOK_MS = 2_000
 
+/** Nodes of these distances around the ring are contacts: six for each, and no long key exchange of all with all. */
+const DISTANCES = [1, 2, 5]
+
+function contactsOf(peers: readonly Peer[]): Pair[] {
+  return peers.flatMap((a) =>
+    peers.flatMap((b): Pair[] => {
+      const ahead = (b.index - a.index + peers.length) % peers.length
+      const isNearest =
+        ahead * 2 < peers.length || (ahead * 2 === peers.length && a.index < b.index)
+      return DISTANCES.includes(ahead) && isNearest ? [[a, b]] : []
+    }),
+  )
+}
+
 /** Runs a fresh testnet through phases of idleness and of load. */
 export function observe(options: ObserveOptions): Promise<Observation> {
   return withLiveNetwork(
     { ...options, observed: true },
     async (net) => {
       const { peers, network } = net
-      await net.befriend(
-        peers.flatMap((a) => peers.flatMap((b): Pair[] => (a.index < b.index ? [[a, b]] : []))),
-      )
+      const pairs = contactsOf(peers)
+      await net.befriend(pairs)
       const { mixing } = await peers[0]!.rpc.call('node.status')
-      const workload = new Workload({
-        peers,
-        rng: seededRng(`${options.seed}/load`),
-        now: machineMs,
-      })
+      const workload = new Workload(
+        { peers, rng: seededRng(`${options.seed}/load`), now: machineMs },
+        { pairs },
+      )
       const originMs = network.createdAt - net.wallOffset()
       const { slotMs, layerEpochMs } = network.parameters
       const pauseMs = PAUSE_SLOTS * slotMs

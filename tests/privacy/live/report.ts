@@ -15,6 +15,7 @@ export interface Report extends Verdict {
   readonly checks: readonly Check[]
   readonly found: readonly Found[]
   readonly preset: string
+  readonly parameters: Readonly<Record<string, string | number>>
   readonly nodes: number
 }
 
@@ -27,12 +28,14 @@ const MARKS = new Map([
 /** The whole result for people, in Markdown. */
 export function reportText(report: Report): string {
   const { checks, separation, runs, control, preset, nodes, slotMs, command } = report
+  const replaced = Object.entries(report.parameters).map((entry) => entry.join(' '))
+  const network = [`\`${preset}\``, ...replaced].join(', ')
   const sides = [...runs, control].flatMap(({ idle, busy }) => [idle, busy])
   const busy = tooBusy(report)
   return [
     `Command: \`${command}\``,
     '',
-    `Preset \`${preset}\`, ${nodes} daemons, slots of ${slotMs} ms; ${count(sides).toLocaleString('en')} node-slots judged: ` +
+    `Preset ${network}; ${nodes} daemons, slots of ${slotMs} ms; ${count(sides).toLocaleString('en')} node-slots judged: ` +
       `${runs.length} runs with idle and busy phases in a drawn order, one run that is idle throughout as control.`,
     ...(busy === undefined ? [] : ['', `Inconclusive in time: ${busy}.`]),
     '',
@@ -88,9 +91,30 @@ export function reportJson(report: Report): string {
       busy: withoutMoments(busy),
     }),
   )
-  const { checks, separation, controlSeparation, found, preset, nodes, slotMs, command } = report
+  const {
+    checks,
+    separation,
+    controlSeparation,
+    found,
+    preset,
+    parameters,
+    nodes,
+    slotMs,
+    command,
+  } = report
   return `${JSON.stringify(
-    { command, preset, nodes, slotMs, checks, separation, controlSeparation, found, runs },
+    {
+      command,
+      preset,
+      parameters,
+      nodes,
+      slotMs,
+      checks,
+      separation,
+      controlSeparation,
+      found,
+      runs,
+    },
     undefined,
     2,
   )}\n`

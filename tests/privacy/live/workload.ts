@@ -1,4 +1,4 @@
-import type { Peer } from '../../../daemon/testnet/contacts.ts'
+import type { Pair, Peer } from '../../../daemon/testnet/contacts.ts'
 import { aliasOf } from '../../../daemon/testnet/contacts.ts'
 import { type Rng, systemClock, uniform, uniformInt } from '../../../src/base/index.ts'
 
@@ -32,11 +32,16 @@ export class Workload {
   sent = 0
   readonly looks: Look[] = []
   readonly #peers: readonly Peer[]
+  readonly #pairs: readonly Pair[]
   readonly #rng: Rng
   readonly #now: () => number
 
-  constructor(ports: { peers: readonly Peer[]; rng: Rng; now: () => number }) {
+  constructor(
+    ports: { peers: readonly Peer[]; rng: Rng; now: () => number },
+    options: { readonly pairs: readonly Pair[] },
+  ) {
     this.#peers = ports.peers
+    this.#pairs = options.pairs
     this.#rng = ports.rng
     this.#now = ports.now
   }
@@ -62,7 +67,12 @@ export class Workload {
   }
 
   async #send({ index, rpc }: Peer): Promise<void> {
-    const other = (index + 1 + uniformInt(this.#rng, this.#peers.length - 1)) % this.#peers.length
+    const contacts = this.#pairs.flatMap(([a, b]) => {
+      if (a.index !== index && b.index !== index) return []
+      return [a.index === index ? b.index : a.index]
+    })
+    const other = contacts[uniformInt(this.#rng, contacts.length)]
+    if (other === undefined) throw new Error(`node ${index} has no contact`)
     await rpc.call('messages.send', { to: aliasOf(other), body: { text: this.#text() } })
     this.sent++
   }
