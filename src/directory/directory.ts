@@ -374,11 +374,11 @@ export class Directory {
 
   async #roll(epoch: number): Promise<void> {
     const now = this.#ports.clock.now()
-    for (const gone of this.#table.expire(now)) {
-      this.#store.deleteDescriptor(gone)
-      this.#keys.forget(gone.nodeId)
-    }
+    for (const gone of this.#table.expire(now)) this.#store.deleteDescriptor(gone)
     this.#sets.roll(now)
+    const inSets = [epoch, epoch + 1].flatMap((each) => this.#sets.stored(each))
+    const kept = [...this.#table.all(), ...inSets].map(({ nodeId }) => toHex(nodeId))
+    this.#keys.retain(new Set(kept))
     for (const descriptor of this.#sets.stored(epoch + 1)) {
       this.#store.putFrozen(epoch + 1, descriptor)
     }

@@ -254,6 +254,7 @@ export class Intake {
     if (outcome.kind !== 'new') return outcome
     this.#noteKeys(descriptor)
     store.putDescriptor(descriptor)
+    if (outcome.displaced !== undefined) store.deleteDescriptor(outcome.displaced)
     // The one it replaces may be the last before a cut-off.
     if (before !== undefined) this.#freeze(before)
     this.#freeze(descriptor)

@@ -135,9 +135,9 @@ export class KeyLedger {
     return [...new Set([...this.#refused.values()].flatMap((epochs) => [...epochs.values()]))]
   }
 
-  /** Forgets a node that has gone. */
-  forget(nodeId: NodeId): void {
-    this.#pins.delete(toHex(nodeId))
+  /** Forgets all nodes but these, given by their ids in hexadecimal: whatever the way in which the others went. */
+  retain(nodes: ReadonlySet<string>): void {
+    for (const id of this.#pins.keys()) if (!nodes.has(id)) this.#pins.delete(id)
   }
 
   #current({ mixKeys }: Descriptor): Descriptor['mixKeys'] {

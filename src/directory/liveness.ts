@@ -166,16 +166,25 @@ export class Liveness {
     return Math.max(0, lateMs - (this.#latestMs - this.#patienceMs))
   }
 
+  /**
+   * A clock that steps back must not make what this node says older than what others have heard from it; but a date
+   * that nobody would take says nothing at all, so after a large step they have to forget first.
+   */
+  #nextDate(isLeaving: boolean): number {
+    const now = this.#ports.clock.now()
+    const after = this.#lastSent + (isLeaving ? 0 : HEARTBEAT_TURN_MS)
+    return after - now > CLOCK_TOLERANCE_MS ? now : Math.max(now, after)
+  }
+
   /** True when a neighbour took it. */
   async #send(isLeaving: boolean): Promise<boolean> {
     const { clock, log, pubsub, sign } = this.#ports
-    // A clock that steps back must not make what this node says older than what it has said.
-    const at = Math.max(clock.now(), this.#lastSent + (isLeaving ? 0 : HEARTBEAT_TURN_MS))
-    this.#lastSent = at
+    const at = this.#nextDate(isLeaving)
     const bytes = encodeHeartbeat(this.#networkId, { nodeId: this.#nodeId, isLeaving, at }, sign)
     try {
       const message = encodeMessage(MESSAGE_TYPES.heartbeat, bytes)
       if ((await pubsub.publish(DIRECTORY_TOPIC, message)) === 0) return false
+      this.#lastSent = at
       // Nobody hears itself, and a node that counted itself out would see other layers than everybody else.
       this.#heard.set(toHex(this.#nodeId), { at, isLeaving, heardAt: clock.monotonic() })
       return true

@@ -52,11 +52,27 @@ export function bootstrapTarget(text: string): { nodeId: NodeId; address: string
   }
 }
 
-/** Address groups for diversity rules: the host, and its /16 (/32 for IPv6, the name for DNS). */
-export function addressGroups(text: string): { host: string; net: string } | undefined {
-  const host = parse(text)?.host
-  if (host === undefined) return undefined
-  if (host.startsWith('ip4/')) return { host, net: host.split('.').slice(0, 2).join('.') }
-  if (host.startsWith('ip6/')) return { host, net: host.split(':').slice(0, 2).join(':') }
-  return { host, net: host }
+/** All names are one net: whoever has a domain has any number of them, on one machine. */
+const NAMES = 'names'
+
+/**
+ * The groups of a node for diversity rules, of all its addresses: whoever is dialled at one address and judged by
+ * another would stand wherever it likes. Hosts are addresses, nets their /16 (/32 for IPv6); names count when there is
+ * nothing else.
+ */
+export function addressGroups(addresses: readonly string[]): {
+  readonly hosts: readonly string[]
+  readonly nets: readonly string[]
+} {
+  const hosts = new Set<string>()
+  const nets = new Set<string>()
+  for (const address of addresses) {
+    const host = parse(address)?.host
+    if (host === undefined) continue
+    hosts.add(host)
+    if (host.startsWith('ip4/')) nets.add(host.split('.').slice(0, 2).join('.'))
+    if (host.startsWith('ip6/')) nets.add(host.split(':').slice(0, 2).join(':'))
+  }
+  if (nets.size === 0 && hosts.size > 0) nets.add(NAMES)
+  return { hosts: [...hosts], nets: [...nets] }
 }

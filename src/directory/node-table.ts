@@ -22,7 +22,8 @@ export type DescriptorFault =
   | 'full'
 
 export type DescriptorOutcome =
-  | { readonly kind: 'new'; readonly descriptor: Descriptor }
+  /** `displaced`: the node that lost its seat to this one. */
+  | { readonly kind: 'new'; readonly descriptor: Descriptor; readonly displaced?: Descriptor }
   | { readonly kind: 'conflict'; readonly conflict: DescriptorConflict }
   | { readonly kind: 'refused'; readonly reason: DescriptorFault }
 
@@ -179,6 +180,7 @@ export class NodeTable {
     const key = toHex(descriptor.nodeId)
     if (known === undefined && this.#nodes.size >= MAX_NODES) return refused('full')
     const { admission } = descriptor
+    let displaced: Descriptor | undefined
     if (admission.kind === 'operator') {
       const seats = this.#seats.get(toHex(admission.grant.id)) ?? new Set<string>()
       if (!seats.has(key) && seats.size >= admission.grant.maxUses) {
@@ -189,6 +191,7 @@ export class NodeTable {
           .at(-1)
         if (worst === undefined || admissionOrder(descriptor, worst) > 0) return refused('used-up')
         this.#remove(toHex(worst.nodeId))
+        displaced = worst
       }
     }
     this.#remove(key)
@@ -198,7 +201,7 @@ export class NodeTable {
       const grant = toHex(admission.grant.id)
       this.#seats.set(grant, (this.#seats.get(grant) ?? new Set()).add(key))
     }
-    return { kind: 'new', descriptor }
+    return { kind: 'new', descriptor, ...(displaced === undefined ? {} : { displaced }) }
   }
 
   #remove(key: string): void {

@@ -41,8 +41,8 @@ export interface KeeperCandidate {
 interface Placed {
   readonly nodeId: NodeId
   readonly kadId: Uint8Array
-  readonly net: string
-  readonly host: string
+  readonly nets: readonly string[]
+  readonly hosts: readonly string[]
 }
 
 /**
@@ -57,11 +57,17 @@ export class PlacementIndex {
   constructor(candidates: readonly KeeperCandidate[]) {
     this.#nodes = candidates
       .map(({ nodeId, addresses }) => {
-        const groups = addressGroups(addresses[0] ?? '')
-        return { nodeId, kadId: kadId(nodeId), net: groups?.net ?? '', host: groups?.host ?? '' }
+        const { nets, hosts } = addressGroups(addresses)
+        const isPlaced = nets.length > 0
+        return {
+          nodeId,
+          kadId: kadId(nodeId),
+          nets: isPlaced ? nets : [''],
+          hosts: isPlaced ? hosts : [''],
+        }
       })
       .toSorted((a, b) => compareBytes(a.kadId, b.kadId))
-    this.#nets = new Set(this.#nodes.map((node) => node.net)).size
+    this.#nets = new Set(this.#nodes.map(({ nets: [first] }) => first)).size
   }
 
   get size(): number {
@@ -79,10 +85,11 @@ export class PlacementIndex {
     const chosen: NodeId[] = []
     if (count === 0) return chosen
     for (const node of this.#walk(key, 0, this.#nodes.length, 0)) {
-      const [inNet, onHost] = [perNet.get(node.net) ?? 0, perHost.get(node.host) ?? 0]
-      if (diverse && (inNet >= MAX_KEEPERS_PER_NET || onHost >= MAX_KEEPERS_PER_HOST)) continue
-      perNet.set(node.net, inNet + 1)
-      perHost.set(node.host, onHost + 1)
+      const inNet = node.nets.some((net) => (perNet.get(net) ?? 0) >= MAX_KEEPERS_PER_NET)
+      const onHost = node.hosts.some((host) => (perHost.get(host) ?? 0) >= MAX_KEEPERS_PER_HOST)
+      if (diverse && (inNet || onHost)) continue
+      for (const net of node.nets) perNet.set(net, (perNet.get(net) ?? 0) + 1)
+      for (const host of node.hosts) perHost.set(host, (perHost.get(host) ?? 0) + 1)
       chosen.push(node.nodeId)
       if (chosen.length === count) break
     }

@@ -27,6 +27,8 @@ export interface MixLinksPorts {
   readonly links: Links
   /** Neighbours that a link has to stand to, this node left out. */
   readonly wanted: () => readonly NodeId[]
+  /** Nodes to which a connection stands. */
+  readonly connected: () => readonly NodeId[]
   /** A frame of a neighbour, or of this node itself. Must not throw. */
   readonly onFrame: (from: NodeId, frame: Uint8Array) => void
 }
@@ -102,14 +104,22 @@ export class MixLinks {
       this.#held.delete(key)
     }
     for (const key of this.#retries.keys()) if (!wanted.has(key)) this.#retries.delete(key)
+    const connected = new Set(this.#ports.connected().map(toHex))
     const due = [...wanted].filter(
       ([key, node]) =>
         !this.isOpen(node) &&
         !this.#opening.has(key) &&
         (this.#retries.get(key)?.notBefore ?? 0) <= now,
     )
+    // Nodes that have gone take seconds each to be found out: whoever is back must not wait behind them for its replies.
+    const here = due.filter(([key]) => connected.has(key))
+    const away = due.filter(([key]) => !connected.has(key))
     const room = LINKS_OPENING_MAX - this.#opening.size
-    for (const [key, node] of shuffled(rng, due).slice(0, room)) {
+    const next = [
+      ...shuffled(rng, here).slice(0, room + LINKS_OPENING_MAX),
+      ...shuffled(rng, away).slice(0, Math.max(0, room)),
+    ]
+    for (const [key, node] of next) {
       this.#held.set(key, { node, wantedAt: now })
       this.#openOne(key, node).catch((error: unknown) => {
         this.#ports.log.error('a link could not be looked after', {

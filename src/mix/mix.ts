@@ -55,7 +55,7 @@ export interface MixPorts {
   readonly log: Logger
   readonly store: NarrowStore
   readonly links: Links
-  readonly peers: Pick<Peers, 'penalise'>
+  readonly peers: Pick<Peers, 'penalise' | 'connected'>
   readonly directory: MixDirectory
   readonly source: SlotWork
   readonly publish: PublishPort
@@ -157,6 +157,7 @@ export class Mix {
         log,
         links: ports.links,
         wanted: () => this.#wantedLinks(),
+        connected: () => ports.peers.connected(),
         onFrame: (from, frame) => this.#onFrame(from, frame),
       },
       {

@@ -4,10 +4,8 @@ import { ROUTE_DRAWS_MAX } from './constants.ts'
 /** A mix and where it stands in the network. */
 export interface MixPlace {
   readonly nodeId: NodeId
-  /** /16 of its address. */
-  readonly net: string
-  /** Its address. */
-  readonly host: string
+  /** The /16 of each of its addresses: who could name a net of its choice first would stand wherever it likes. */
+  readonly nets: readonly string[]
 }
 
 /** The mixes of an epoch, one list per layer, none of them empty. */
@@ -47,7 +45,7 @@ export function drawRoute<Place extends MixPlace>(
     (mix: Place) => isSame(mix, self),
     (mix: Place) => !isLinked(mix),
     isUsed,
-    (mix: Place) => mix.net === self.net,
+    (mix: Place) => sharesNet(mix, self),
   ]
   const neighbours = rules.reduce<readonly Place[]>(without, layers[edge] ?? [])
   if (neighbours.includes(route[edge] as Place)) return route
@@ -79,12 +77,16 @@ function isSame(a: MixPlace, b: MixPlace): boolean {
   return equalBytes(a.nodeId, b.nodeId)
 }
 
+function sharesNet(a: MixPlace, b: MixPlace): boolean {
+  return a.nets.some((net) => b.nets.includes(net))
+}
+
 /** With fewer networks than twice the hops the rule would choose the route, and tell it. */
 function canBeDiverse(layers: Layers): boolean {
-  const nets = new Set(layers.flatMap((layer) => layer.map(({ net }) => net)))
+  const nets = new Set(layers.flatMap((layer) => layer.map(({ nets: [first] }) => first)))
   return nets.size >= 2 * layers.length
 }
 
 function isDiverse(route: readonly MixPlace[]): boolean {
-  return new Set(route.map(({ net }) => net)).size === route.length
+  return route.every((mix, i) => route.slice(i + 1).every((other) => !sharesNet(mix, other)))
 }

@@ -14,14 +14,20 @@ export const MAX_CONNECTIONS_PER_PEER = 4
 /** Dials of one host, whoever named its addresses: a burst, then so many per second. */
 export const DIALS_PER_HOST_BURST = 64
 export const DIALS_PER_HOST_PER_SECOND = 2
-/** Hosts whose dials are counted. */
-export const MAX_DIALLED_HOSTS = 1_024
+/** Hosts whose dials or whose coming in is counted. */
+export const MAX_COUNTED_HOSTS = 1_024
 /** Hard limit of open connections; inbound ones above it are refused. A mix of the last layer is linked to everybody. */
 export const MAX_CONNECTIONS = 768
 /** Half-open inbound connections; with the upgrade timeout this bounds what slow strangers can hold. */
 export const MAX_PENDING_INBOUND = 128
-/** Inbound connections per second and host. A testnet on one machine is one host. */
-export const INBOUND_PER_HOST_PER_SECOND = 200
+/** Inbound connections of one host at once, before its rate counts. */
+export const INBOUND_PER_HOST_BURST = 20
+/** Inbound connections per second and host, an IPv6 /64 being one: silent, they hold 70 places of 128. */
+export const INBOUND_PER_HOST_PER_SECOND = 10
+/** The same on the loopback interface, where a testnet is one host. */
+export const INBOUND_ON_LOOPBACK_PER_SECOND = 200
+/** Connections of one host, an IPv6 /64 being one, by peers that the directory does not know. */
+export const MAX_STRANGERS_PER_HOST = 32
 /** Simultaneous dials. */
 export const MAX_PARALLEL_DIALS = 16
 /** Dials waiting for a place among the parallel ones. */
@@ -62,6 +68,10 @@ export const MAX_BUDGET_WAIT_MS = 10_000
 export const MAX_BUDGETED_PEERS = 1_024
 /** Incoming requests being answered in total. */
 export const MAX_ANSWERS = 128
+/** Of these, requests of peers that the directory does not know: keys cost nothing. */
+export const MAX_ANSWERS_TO_STRANGERS = 32
+/** The question of an incoming request must be complete within this time. */
+export const QUESTION_TIMEOUT_MS = 5_000
 /** An incoming request must be complete, answered and taken within this time. */
 export const ANSWER_TIMEOUT_MS = 20_000
 /** Bytes queued on one link before frames are dropped. */
@@ -143,6 +153,8 @@ export const GOSSIP_THRESHOLD = -10
 export const PUBLISH_THRESHOLD = -40
 /** Below it nothing of a peer is read. */
 export const GRAYLIST_THRESHOLD = -80
+/** How long the score of a peer that has gone is kept. */
+export const RETAIN_SCORE_MS = 300_000
 /** Half-life of the penalties that other modules impose on a peer. */
 export const PENALTY_HALF_LIFE_MS = 60_000
 /** Half-life of the penalty for a mesh place that brought nothing: the place must stay lost for a while. */

@@ -1,6 +1,13 @@
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type Clock, HearsayError, type NodeId, type Rng, toHex } from '../base/index.ts'
+import {
+  type Clock,
+  HearsayError,
+  isHearsayError,
+  type NodeId,
+  type Rng,
+  toHex,
+} from '../base/index.ts'
 import {
   ANSWER_TIMEOUT_MS,
   DIAL_BACK_NONCE_BYTES,
@@ -10,6 +17,7 @@ import {
   DIAL_BACKS_PER_PEER_BURST,
   DIAL_TIMEOUT_MS,
   MAX_DIAL_BACKS,
+  MAX_PARALLEL_DIALS,
 } from './constants.ts'
 import { deadline, untilAborted } from './deadline.ts'
 import { dialAddresses } from './dial.ts'
@@ -22,6 +30,7 @@ import {
 } from './dial-back-codec.ts'
 import { PeerBudget } from './peer-budget.ts'
 import type { StreamRequests } from './requests.ts'
+import { isUnderTls } from './resolve.ts'
 
 const ASK = 'net/dial-back'
 const BRING = 'net/dial-back-nonce'
@@ -77,7 +86,7 @@ export class DialBack {
     )
     requests.handle(
       BRING,
-      { maxRequestBytes: DIAL_BACK_NONCE_BYTES, maxConcurrentPerPeer: 1 },
+      { maxRequestBytes: DIAL_BACK_NONCE_BYTES, maxConcurrentPerPeer: 1, isAwaited: true },
       async (_peer, nonce, connection) => this.#take(nonce, connection),
     )
   }
@@ -172,8 +181,12 @@ export class DialBack {
   ): Promise<DialBackAnswer> {
     const before = new Set(this.#connections(asked).map(({ id }) => id))
     let fresh: Connection | undefined
+    const libp2p = this.#ports.libp2p()
+    if ((libp2p?.getDialQueue().length ?? 0) >= MAX_PARALLEL_DIALS) {
+      throw new HearsayError('overloaded', 'busy dialling')
+    }
     try {
-      fresh = await this.#ports.libp2p()?.dial(address, { force: true, signal })
+      fresh = await libp2p?.dial(address, { force: true, signal })
     } catch (error) {
       // Our own limits say nothing about the asker.
       if (error instanceof Error && OWN_LIMITS.has(error.name)) throw error
@@ -187,7 +200,8 @@ export class DialBack {
       const options = { maxResponseBytes: 0, timeoutMs: DIAL_BACK_NONCE_MS }
       await this.#ports.requests.requestOn(fresh, BRING, nonce, options)
       return 'dialled'
-    } catch {
+    } catch (error) {
+      if (OWN_FAULTS.some((code) => isHearsayError(error, code))) throw error
       return 'failed'
     } finally {
       fresh.close().catch((error: Error) => fresh.abort(error))
@@ -199,6 +213,8 @@ export class DialBack {
   }
 }
 
+const OWN_FAULTS = ['overloaded', 'aborted', 'not-running'] as const
+
 const OWN_LIMITS: ReadonlySet<string> = new Set([
   'DialDeniedError',
   'DialError',
@@ -206,10 +222,10 @@ const OWN_LIMITS: ReadonlySet<string> = new Set([
   'NotStartedError',
 ])
 
-/** The address with another host; one under TLS keeps its name, which the certificate must bear. */
+/** The address with another host; one under TLS keeps its name, as in `withoutNames`. */
 function atHost(address: Multiaddr, host: string): Multiaddr {
   const [, ...rest] = address.getComponents()
-  if (rest.some(({ name }) => name === 'tls' || name === 'wss')) return address
+  if (isUnderTls(address)) return address
   const tail = rest.map(({ name, value }) => `/${name}${value === undefined ? '' : `/${value}`}`)
   return multiaddr(`/${host}${tail.join('')}`)
 }

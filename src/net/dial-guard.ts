@@ -1,6 +1,8 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../base/index.ts'
-import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND, MAX_DIALLED_HOSTS } from './constants.ts'
+import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND } from './constants.ts'
+import { HostRate } from './host-rate.ts'
+import { bearsName, isUnderTls } from './resolve.ts'
 
 const LOOPBACK = /^(?:127\.|::1$|::ffff:(?:127\.|7f[0-9a-f]{2}:)|(?:.+\.)?localhost\.?$)/i
 // Unspecified, link-local (there the metadata services of clouds are), multicast and broadcast.
@@ -12,13 +14,15 @@ const NOWHERE =
  * strangers, who would like to have us knock at services of this machine, or all of us at one victim.
  */
 export class DialGuard {
-  readonly #clock: Clock
+  readonly #rate: HostRate
   readonly #allowLoopback: boolean
-  readonly #hosts = new Map<string, { tokens: number; at: number }>()
 
   /** `allowLoopback`: this node belongs to a network on one machine. */
   constructor(ports: { clock: Clock }, options: { allowLoopback: boolean }) {
-    this.#clock = ports.clock
+    this.#rate = new HostRate(ports, {
+      burst: DIALS_PER_HOST_BURST,
+      perSecond: DIALS_PER_HOST_PER_SECOND,
+    })
     this.#allowLoopback = options.allowLoopback
   }
 
@@ -27,22 +31,15 @@ export class DialGuard {
     const host = hostOf(address)
     if (NOWHERE.test(host)) return true
     if (!this.#allowLoopback && LOOPBACK.test(host)) return true
-    return !this.#take(host)
+    // Our own dials have looked names up; this one comes from Kademlia, where strangers write.
+    if (bearsName(address) && !isUnderTls(address)) return true
+    return !this.#rate.take(host)
   }
+}
 
-  #take(host: string): boolean {
-    const now = this.#clock.monotonic()
-    const last = this.#hosts.get(host) ?? { tokens: DIALS_PER_HOST_BURST, at: now }
-    const refilled = last.tokens + ((now - last.at) * DIALS_PER_HOST_PER_SECOND) / 1_000
-    const tokens = Math.min(DIALS_PER_HOST_BURST, refilled)
-    this.#hosts.delete(host)
-    this.#hosts.set(host, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now })
-    if (this.#hosts.size > MAX_DIALLED_HOSTS) {
-      const [oldest] = this.#hosts.keys()
-      if (oldest !== undefined) this.#hosts.delete(oldest)
-    }
-    return tokens >= 1
-  }
+/** True for a connection from or to this machine. */
+export function isLoopbackHost(address: Multiaddr): boolean {
+  return LOOPBACK.test(hostOf(address))
 }
 
 /** True for an address on this machine, false also for what is no multiaddr. */

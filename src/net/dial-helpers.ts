@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { NodeId } from '../base/index.ts'
 import { nodeIdOf } from './node-id.ts'
 import type { Helper } from './reachability.ts'
 
@@ -14,14 +15,14 @@ type Candidate = Pick<Connection, 'direction' | 'remoteAddr' | 'remotePeer' | 's
  */
 export function connectedHelpers<C extends Candidate>(
   connections: readonly C[],
-  o: { isKnown(peerId: string): boolean; addresses: readonly string[] },
+  o: { isKnown(nodeId: NodeId): boolean; addresses: readonly string[] },
 ): ConnectedHelper<C>[] {
   const versions = new Set(o.addresses.flatMap((address) => versionsOf(multiaddr(address))))
   const helpers = new Map<string, ConnectedHelper<C>>()
   for (const connection of connections) {
     const peerId = connection.remotePeer.toString()
     const nodeId = nodeIdOf(connection.remotePeer)
-    if (nodeId === undefined || connection.status !== 'open' || !o.isKnown(peerId)) continue
+    if (nodeId === undefined || connection.status !== 'open' || !o.isKnown(nodeId)) continue
     if (!versionsOf(connection.remoteAddr).some((version) => versions.has(version))) continue
     if (helpers.has(peerId) && connection.direction !== 'outbound') continue
     helpers.set(peerId, { nodeId, group: groupOf(connection.remoteAddr), connection })

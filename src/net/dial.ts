@@ -2,6 +2,7 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { HearsayError } from '../base/index.ts'
 import { MAX_ADDRESSES_PER_DIAL } from './constants.ts'
+import { withoutNames } from './resolve.ts'
 
 const TRANSPORTS = new Set(['tcp/', 'tcp/ws/', 'tcp/tls/ws/', 'tcp/wss/'])
 const HOSTS = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
@@ -30,14 +31,15 @@ export function dialAddresses(peer: PeerId, addresses: readonly string[]): Multi
   return usable
 }
 
-/** @throws HearsayError `peer-unreachable`, or `network-mismatch` as a hint (SPEC.md §5). */
+/** Names are looked up first. @throws HearsayError `peer-unreachable`, or `network-mismatch` as a hint (SPEC.md §5). */
 export async function dialPeer(
   libp2p: Libp2p,
   peer: PeerId,
   addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<Connection> {
-  const usable = dialAddresses(peer, addresses)
+  const named = dialAddresses(peer, addresses)
+  const usable = (await withoutNames(named, signal)).slice(0, MAX_ADDRESSES_PER_DIAL)
   if (usable.length === 0) throw new HearsayError('peer-unreachable', 'no usable address')
   try {
     return await libp2p.dial(usable, { signal })

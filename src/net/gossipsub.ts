@@ -19,6 +19,7 @@ import {
   MESH_DEGREE_SCORE,
   MESH_DELIVERY_WINDOW_MS,
   PUBLISH_THRESHOLD,
+  RETAIN_SCORE_MS,
   SEEN_TTL_MS,
 } from './constants.ts'
 import type { TopicPlan, TopicScoring } from './ports.ts'
@@ -120,7 +121,8 @@ export function createGossipSub(
       behaviourPenaltyDecay: decayPerStep(60),
       decayInterval: DECAY_INTERVAL_MS,
       decayToZero: 0.01,
-      retainScore: 3_600_000,
+      // What a reconnection would forget; strangers' entries are looked at every second, and keys cost nothing.
+      retainScore: RETAIN_SCORE_MS,
     },
   }
   return gossipsub(settings)

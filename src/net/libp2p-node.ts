@@ -14,7 +14,7 @@ import { HearsayError, type NodeId, toHex, utf8 } from '../base/index.ts'
 import {
   ADDRESS_DIAL_TIMEOUT_MS,
   DIAL_TIMEOUT_MS,
-  INBOUND_PER_HOST_PER_SECOND,
+  INBOUND_ON_LOOPBACK_PER_SECOND,
   MAX_ADDRESSES_PER_DIAL,
   MAX_CONNECTIONS,
   MAX_DIAL_QUEUE,
@@ -64,7 +64,8 @@ export async function createLibp2pNode(
     pubsub: GossipSubFactory
     allowPeer(nodeId: NodeId): boolean
     refusesDial(address: Multiaddr): boolean
-    refusesInbound(peerId: PeerId): boolean
+    refusesHost(address: Multiaddr): boolean
+    refusesInbound(nodeId: NodeId, address: Multiaddr): boolean
   },
   options: Libp2pNodeOptions,
 ): Promise<HearsayLibp2p> {
@@ -113,7 +114,8 @@ export async function createLibp2pNode(
       maxDialQueueLength: MAX_DIAL_QUEUE,
       maxPeerAddrsToDial: MAX_ADDRESSES_PER_DIAL,
       maxIncomingPendingConnections: MAX_PENDING_INBOUND,
-      inboundConnectionThreshold: INBOUND_PER_HOST_PER_SECOND,
+      // Elsewhere the gater counts, an IPv6 /64 as one.
+      inboundConnectionThreshold: INBOUND_ON_LOOPBACK_PER_SECOND,
       dialTimeout: DIAL_TIMEOUT_MS,
       addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
       inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
@@ -127,7 +129,11 @@ export async function createLibp2pNode(
     connectionGater: {
       denyDialPeer: refuse,
       denyDialMultiaddr: (address) => ports.refusesDial(address),
-      denyInboundEncryptedConnection: (peerId) => refuse(peerId) || ports.refusesInbound(peerId),
+      denyInboundConnection: ({ remoteAddr }) => ports.refusesHost(remoteAddr),
+      denyInboundEncryptedConnection: (peerId, { remoteAddr }) => {
+        const nodeId = nodeIdOf(peerId)
+        return nodeId === undefined || refuse(peerId) || ports.refusesInbound(nodeId, remoteAddr)
+      },
       denyOutboundEncryptedConnection: refuse,
     },
     services: {

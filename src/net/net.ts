@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { equalBytes, HearsayError, isHearsayError, type NodeId, TaskGroup } from '../base/index.ts'
 import type { Net, NetOptions, NetPorts, NetStatus } from './api.ts'
 import { bootstrapTargets } from './bootstraps.ts'
@@ -21,7 +20,7 @@ import { KadRouter } from './kademlia.ts'
 import { createLibp2pNode, type HearsayLibp2p } from './libp2p-node.ts'
 import { StreamLinks } from './links.ts'
 import { probeListenAddresses } from './listen-probe.ts'
-import { nodeIdFromText, peerIdOf } from './node-id.ts'
+import { peerIdOf } from './node-id.ts'
 import { type NodeKey, nodeKeyFromSeed } from './node-key.ts'
 import { LivePeers } from './peers.ts'
 import { Penalties } from './penalties.ts'
@@ -29,6 +28,7 @@ import type { DialTarget, Reachability } from './ports.ts'
 import { TopicPubSub } from './pubsub.ts'
 import { ReachabilityWatch } from './reachability.ts'
 import { StreamRequests } from './requests.ts'
+import { resolveName } from './resolve.ts'
 
 /** @throws HearsayError `bad-length` for a seed or key, `network-file-invalid` for a bootstrap. */
 export function createNet(ports: NetPorts, options: NetOptions): Net {
@@ -73,7 +73,8 @@ class Libp2pNet implements Net {
     this.peerId = peerIdOf(key.nodeId).toString()
     this.#key = key
     this.pubsub = new TopicPubSub({ clock, penalties, meshPenalties }, options)
-    this.requests = new StreamRequests({ clock, libp2p, connect }, options)
+    const isKnown = (nodeId: NodeId) => this.#isKnown(nodeId)
+    this.requests = new StreamRequests({ clock, libp2p, connect, isKnown }, options)
     this.links = new StreamLinks({ clock, libp2p, connect }, options)
     this.kademlia = new KadRouter({ dht: () => libp2p()?.services.dht })
     this.peers = peers
@@ -86,8 +87,8 @@ class Libp2pNet implements Net {
       rng,
       libp2p,
       requests: this.requests,
-      isKnown: (nodeId) => this.#isKnown(nodeId),
-      resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+      isKnown,
+      resolve: resolveName,
     })
     this.#reachability = new ReachabilityWatch(
       {
@@ -127,9 +128,9 @@ class Libp2pNet implements Net {
     })
     const gate = new InboundGate(
       {
-        connections: () =>
-          this.#libp2p?.getConnections().map(({ remotePeer }) => remotePeer.toString()) ?? [],
-        isKnown: (peerId) => this.#isKnownPeer(peerId),
+        clock: this.#ports.clock,
+        connections: () => this.#libp2p?.getConnections() ?? [],
+        isKnown: (nodeId) => this.#isKnown(nodeId),
       },
       { maxConnections: maxConnections ?? MAX_CONNECTIONS },
     )
@@ -138,7 +139,8 @@ class Libp2pNet implements Net {
         pubsub: createGossipSub(this.pubsub, this.#options),
         allowPeer: (nodeId) => this.#ports.allowPeer?.(nodeId) ?? true,
         refusesDial: (address) => guard.refuses(address),
-        refusesInbound: (peerId) => gate.refuses(peerId.toString()),
+        refusesHost: (address) => gate.refusesHost(address),
+        refusesInbound: (nodeId, address) => gate.refuses(nodeId, address),
       },
       {
         ...this.#options,
@@ -149,8 +151,10 @@ class Libp2pNet implements Net {
     )
     this.pubsub.attach(libp2p.services.pubsub)
     this.peers.attach(libp2p)
-    this.peers.onChange(({ up }) => {
+    this.peers.onChange(({ nodeId, up }) => {
       if (up) return
+      // Nothing else forgets them, and keys of nodes cost nothing.
+      if (!this.#isKnown(nodeId)) libp2p.peerStore.delete(peerIdOf(nodeId)).catch(() => undefined)
       this.#connector.wake()
       this.#reachability.connectionLost()
     })
@@ -211,11 +215,6 @@ class Libp2pNet implements Net {
     return this.pubsub.score(peerIdOf(nodeId).toString())
   }
 
-  #isKnownPeer(peerId: string): boolean {
-    const nodeId = nodeIdFromText(peerId)
-    return nodeId !== undefined && this.#isKnown(nodeId)
-  }
-
   /** A bootstrap, or a node of the directory. */
   #isKnown(nodeId: NodeId): boolean {
     const isAmong = (targets: readonly DialTarget[]) =>
@@ -237,7 +236,7 @@ class Libp2pNet implements Net {
 
   #helpers() {
     return connectedHelpers(this.#libp2p?.getConnections() ?? [], {
-      isKnown: (peerId) => this.#isKnownPeer(peerId),
+      isKnown: (nodeId) => this.#isKnown(nodeId),
       addresses: this.#tried(),
     })
   }

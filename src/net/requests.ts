@@ -3,9 +3,11 @@ import { type Clock, HearsayError, isHearsayError, type NodeId, toHex } from '..
 import {
   ANSWER_TIMEOUT_MS,
   MAX_ANSWERS,
+  MAX_ANSWERS_TO_STRANGERS,
   MAX_FRAME_BYTES,
   MAX_REQUESTS,
   MAX_REQUESTS_PER_PEER,
+  QUESTION_TIMEOUT_MS,
 } from './constants.ts'
 import { deadline, untilAborted } from './deadline.ts'
 import { encodeFrame } from './frame-reader.ts'
@@ -20,6 +22,14 @@ export interface RequestsPorts {
   libp2p(): Libp2p | undefined
   /** An open connection, dialled if need be. @throws HearsayError `peer-unreachable`. */
   connect(peer: NodeId, signal: AbortSignal): Promise<Connection>
+  /** A bootstrap, or a node of the directory. */
+  isKnown(peer: NodeId): boolean
+}
+
+/** What the answers of one protocol cost. */
+export interface AnswerOptions extends RequestHandlerOptions {
+  /** Answered also when everything else is busy: of no cost, and what this node waits for itself. */
+  readonly isAwaited?: boolean
 }
 
 /** As RequestHandler, with the connection over which the question came. */
@@ -39,13 +49,14 @@ export class StreamRequests implements Requests {
   readonly #handlers = new Map<string, RegisteredHandler>()
   readonly #asking = new Counter()
   readonly #answering = new Counter()
+  readonly #strangers = new Counter()
 
   constructor(ports: RequestsPorts, options: { networkTag: string }) {
     this.#ports = ports
     this.#networkTag = options.networkTag
   }
 
-  handle(protocol: string, options: RequestHandlerOptions, handler: ConnectionHandler): void {
+  handle(protocol: string, options: AnswerOptions, handler: ConnectionHandler): void {
     const id = protocolId(this.#networkTag, protocol)
     if (this.#handlers.has(id) || options.maxRequestBytes > MAX_FRAME_BYTES) {
       throw new HearsayError('bug', 'request handler cannot be registered', { protocol })
@@ -141,17 +152,17 @@ export class StreamRequests implements Requests {
     connection: Connection,
   ): Promise<void> {
     const peer = nodeIdOf(connection.remotePeer)
-    const key = `${stream.protocol} ${peer === undefined ? '' : toHex(peer)}`
-    if (
-      peer === undefined ||
-      !this.#answering.enter(key, options.maxConcurrentPerPeer, MAX_ANSWERS)
-    ) {
-      stream.abort(new HearsayError('overloaded', 'too many requests of one peer'))
+    const leave = peer === undefined ? undefined : this.#enter(peer, stream.protocol, options)
+    if (peer === undefined || leave === undefined) {
+      stream.abort(new HearsayError('overloaded', 'too many requests'))
       return
     }
     const limit = deadline(this.#ports.clock, ANSWER_TIMEOUT_MS)
+    // Whoever opens a stream and says nothing holds a place for the shorter time only.
+    const arrival = deadline(this.#ports.clock, QUESTION_TIMEOUT_MS, limit.signal)
     try {
-      const payload = await readOnlyFrame(stream, options.maxRequestBytes, limit.signal)
+      const payload = await readOnlyFrame(stream, options.maxRequestBytes, arrival.signal)
+      arrival.clear()
       const response = await untilAborted(handler(peer, payload, connection), limit.signal)
       if (response.length > MAX_FRAME_BYTES) throw new HearsayError('bug', 'response too large')
       stream.send(encodeFrame(response))
@@ -159,15 +170,32 @@ export class StreamRequests implements Requests {
     } catch (error) {
       stream.abort(error instanceof Error ? error : new HearsayError('bug', 'handler failed'))
     } finally {
+      arrival.clear()
       limit.clear()
-      this.#answering.leave(key)
+      leave()
     }
+  }
+
+  /** A place among the answers under way, and how to give it back; undefined when there is none for this peer. */
+  #enter(peer: NodeId, protocol: string, options: AnswerOptions): (() => void) | undefined {
+    const key = `${protocol} ${toHex(peer)}`
+    const isStranger = !this.#ports.isKnown(peer)
+    const total = options.isAwaited === true ? Number.POSITIVE_INFINITY : MAX_ANSWERS
+    if (isStranger && !this.#strangers.enter('', MAX_ANSWERS_TO_STRANGERS, total)) return undefined
+    if (this.#answering.enter(key, options.maxConcurrentPerPeer, total)) {
+      return () => {
+        this.#answering.leave(key)
+        if (isStranger) this.#strangers.leave('')
+      }
+    }
+    if (isStranger) this.#strangers.leave('')
+    return undefined
   }
 }
 
 interface RegisteredHandler {
   id: string
-  options: RequestHandlerOptions
+  options: AnswerOptions
   handler: ConnectionHandler
 }
 

@@ -36,7 +36,7 @@ export class MixView implements MixDirectory {
   }
 
   get self(): MixPlace {
-    return placeOf(this.#options.nodeId, this.#options.addresses()[0])
+    return placeOf(this.#options.nodeId, this.#options.addresses())
   }
 
   layers(time: number): Layers<MixNode> | undefined {
@@ -73,13 +73,12 @@ export class MixView implements MixDirectory {
   /** The mix with its key; nothing when it has said none for that epoch. */
   #mix({ nodeId, addresses }: Descriptor, keyEpoch: number): MixNode[] {
     const publicKey = this.#directory.mixKey(nodeId, keyEpoch)
-    return publicKey === undefined ? [] : [{ ...placeOf(nodeId, addresses[0]), publicKey }]
+    return publicKey === undefined ? [] : [{ ...placeOf(nodeId, addresses), publicKey }]
   }
 }
 
-function placeOf(nodeId: NodeId, address: string | undefined): MixPlace {
+function placeOf(nodeId: NodeId, addresses: readonly string[]): MixPlace {
+  const { nets } = addressGroups(addresses)
   // A node without a known place shares its network with nobody.
-  const own = toHex(nodeId)
-  const groups = addressGroups(address ?? '')
-  return { nodeId, net: groups?.net ?? own, host: groups?.host ?? own }
+  return { nodeId, nets: nets.length > 0 ? nets : [toHex(nodeId)] }
 }

@@ -80,6 +80,11 @@ function away(from: Moment, to: Moment): number {
   return Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
 }
 
+/** The monotonic clock stands still while a machine sleeps, the wall clock does not. */
+function sleptSince(from: Moment, to: Moment): boolean {
+  return to.wall - from.wall - (to.monotonic - from.monotonic) > ABSENCE_MS
+}
+
 /**
  * This node in one network: net, directory, gossip, mailbox, slots and conversations, plugged together here
  * and nowhere else. The path of a box can be read from top to bottom.
@@ -97,6 +102,7 @@ export class Session {
   readonly #tasks: TaskGroup
   #linkedAt: number | undefined
   #lostAt: Moment | undefined
+  #lookedAt: Moment = { wall: 0, monotonic: 0 }
   #holdWaived = false
   #lookUps = 0
 
@@ -310,14 +316,26 @@ export class Session {
     }
   }
 
+  /** Ends every part, also when one of them fails: one that cannot write any more must not stay on the net. */
   async stop(): Promise<void> {
-    // First, so that packets go another way while those that are here are handed on.
-    await this.directory.leave()
-    await this.mix.stop()
-    await this.#tasks.stop()
-    await this.mailbox.stop()
-    await this.directory.stop()
-    await this.net.stop()
+    const steps = [
+      // First, so that packets go another way while those that are here are handed on.
+      () => this.directory.leave(),
+      () => this.mix.stop(),
+      () => this.#tasks.stop(),
+      () => this.mailbox.stop(),
+      () => this.directory.stop(),
+      () => this.net.stop(),
+    ]
+    const faults: unknown[] = []
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        faults.push(error)
+      }
+    }
+    if (faults.length > 0) throw faults[0]
   }
 
   /** Nodes that everybody counts on in this epoch, at least this one. */
@@ -390,7 +408,10 @@ export class Session {
 
   /** Real boxes wait until the link was noticed, and with it the hold that an absence asks for. */
   #mayLeave(): boolean {
-    return this.#linkedAt !== undefined && this.link === 'linked'
+    if (this.#linkedAt === undefined || this.link !== 'linked') return false
+    // Timers run on at once after a sleep of the machine, before `watchLink` has looked.
+    const { clock } = this.#ports
+    return !sleptSince(this.#lookedAt, { wall: clock.now(), monotonic: clock.monotonic() })
   }
 
   /**
@@ -399,11 +420,11 @@ export class Session {
    */
   async #watchLink(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
-    let polledAt = { wall: clock.now(), monotonic: clock.monotonic() }
+    this.#lookedAt = { wall: clock.now(), monotonic: clock.monotonic() }
     while (!signal.aborted) {
       const now = { wall: clock.now(), monotonic: clock.monotonic() }
-      const slept = now.wall - polledAt.wall - (now.monotonic - polledAt.monotonic) > ABSENCE_MS
-      if (slept && this.#linkedAt !== undefined) this.#lose(polledAt)
+      const slept = sleptSince(this.#lookedAt, now)
+      if (slept && this.#linkedAt !== undefined) this.#lose(this.#lookedAt)
       const linked = this.link === 'linked'
       if (linked && this.#linkedAt === undefined) {
         const absent = this.#lostAt === undefined || away(this.#lostAt, now) > ABSENCE_MS
@@ -415,7 +436,7 @@ export class Session {
       } else if (!linked && this.#linkedAt !== undefined) {
         this.#lose(now)
       }
-      polledAt = now
+      this.#lookedAt = now
       await clock.sleep(LINK_POLL_MS, signal)
     }
   }

@@ -174,6 +174,7 @@ async function bareSwarm(messages: readonly Uint8Array[]): Promise<Swarm> {
       {
         allowPeer: neighboursOf(n),
         refusesDial: () => false,
+        refusesHost: () => false,
         refusesInbound: () => false,
         pubsub: createGossipSub(
           { messageId, penaltyOf: () => 0 },

@@ -62,8 +62,7 @@ function netOn(host: number): Net {
 }
 
 function mixAt(nodeId: Uint8Array): MixNode {
-  const text = toHex(nodeId)
-  return { nodeId: nodeId as NodeId, net: text, host: text, publicKey: someKey }
+  return { nodeId: nodeId as NodeId, nets: [toHex(nodeId)], publicKey: someKey }
 }
 
 /** A directory that seats this node between the source and the sinks. */

@@ -30,7 +30,12 @@ async function peer(
   running.push(raw)
   const libp2p = () => raw.libp2p
   const requests = new StreamRequests(
-    { clock: systemClock, libp2p, connect: () => Promise.reject(new Error('not dialled here')) },
+    {
+      clock: systemClock,
+      libp2p,
+      connect: () => Promise.reject(new Error('not dialled here')),
+      isKnown: o.isKnown ?? (() => true),
+    },
     { networkTag: NETWORK_TAG },
   )
   const dialBack = new DialBack({

@@ -15,12 +15,12 @@ export interface World {
   readonly places: readonly SimPlace[]
 }
 
-/** `nodesPerNet` nodes share each /16; every node has an address of its own. */
+/** `nodesPerNet` nodes share each /16. */
 export function drawWorld(rng: FastRng, nodes: number, nodesPerNet = 1): World {
   const networkId = asNetworkId(rng.bytes(32))
   const places = Array.from({ length: nodes }, (_, index) => {
-    const net = `net-${Math.floor(index / nodesPerNet)}`
-    return { index, nodeId: asNodeId(rng.bytes(32)), net, host: `${net}.${index % nodesPerNet}` }
+    const nets = [`net-${Math.floor(index / nodesPerNet)}`]
+    return { index, nodeId: asNodeId(rng.bytes(32)), nets }
   })
   return { networkId, places }
 }

@@ -310,6 +310,42 @@ describe('the own heartbeats', () => {
     expect(published.length - before).toBeLessThan(12)
   })
 
+  it('are never dated ahead because nobody took those before: the first that is taken counts', async () => {
+    const { clock, published, state, stop } = start()
+    const other = livenessRig(clock, { index: 9 })
+    state.peers = 0
+    await clock.advance(3_600_000)
+    published.length = 0
+    state.peers = 1
+    await clock.advance(20_000)
+    stop()
+    const [first] = published
+    expect(readHeartbeat(first!.bytes).at).toBeLessThanOrEqual(T0 + clock.monotonic())
+    expect(other.liveness.hear(first!.bytes)).toBe('accept')
+  })
+
+  it('are dated by a clock that was hours ahead as soon as it is right again', async () => {
+    const clock = new VirtualClock(T0)
+    let offMs = 0
+    const own = {
+      now: () => clock.now() + offMs,
+      monotonic: () => clock.monotonic(),
+      setTimer: clock.setTimer.bind(clock),
+      sleep: clock.sleep.bind(clock),
+    }
+    const { liveness, published } = livenessRig(own)
+    const other = livenessRig(clock, { index: 9 })
+    const controller = new AbortController()
+    liveness.run(controller.signal).catch(() => undefined)
+    offMs = 7_200_000
+    await clock.advance(60_000)
+    for (const { bytes } of published.splice(0)) other.liveness.hear(bytes)
+    offMs = 0
+    await clock.advance(60_000)
+    controller.abort()
+    expect(published.map(({ bytes }) => other.liveness.hear(bytes))).toContain('accept')
+  })
+
   it('are none of a node that may not mix, or that others cannot dial', async () => {
     const { clock, published, setCandidate, state, stop } = start()
     setCandidate(SELF, false)

@@ -85,6 +85,22 @@ describe('placement', () => {
     }
   })
 
+  it('counts a host with all its addresses, whichever of them a node names first', () => {
+    const many = nodes.map((nodeId, i) => ({
+      nodeId,
+      addresses:
+        i % 2 === 0
+          ? [`/ip4/10.${i}.0.1/tcp/4001`, '/ip4/192.0.2.1/tcp/4001']
+          : [`/ip4/127.${i}.0.1/tcp/4001`],
+    }))
+    const index = new PlacementIndex(many)
+    const ofHost = new Set(many.filter((_, i) => i % 2 === 0).map(({ nodeId }) => toHex(nodeId)))
+    for (let round = 0; round < 50; round++) {
+      const keepers = index.closest(rng.bytes(32), 8).map(toHex)
+      expect(keepers.filter((id) => ofHost.has(id)).length).toBeLessThanOrEqual(1)
+    }
+  })
+
   it('does without diversity when all nodes are in one network', () => {
     const local = nodes.map((id, i) => candidate(id, `/ip4/192.168.0.${i}/tcp/1`))
     const key = rng.bytes(32)

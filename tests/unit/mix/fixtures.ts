@@ -27,7 +27,7 @@ export function nodeAt(index: number | string): NodeId {
 
 /** A node in a network of its own, or in `net`. */
 export function placeAt(index: number | string, net = `net ${index}`): MixPlace {
-  return { nodeId: nodeAt(index), net, host: `host ${index}` }
+  return { nodeId: nodeAt(index), nets: [net] }
 }
 
 /** Layers of different mixes; mix i of layer l is `placeAt('l.i')`. */

@@ -28,6 +28,7 @@ class Bench {
   readonly links: MixLinks
   readonly stopper = new AbortController()
   wanted: readonly NodeId[] = []
+  connected: readonly NodeId[] = []
   open: (node: NodeId) => Promise<void> = async () => undefined
   receive: (from: NodeId, frame: Uint8Array) => void = () => undefined
 
@@ -58,6 +59,7 @@ class Bench {
           },
         },
         wanted: () => this.wanted,
+        connected: () => this.connected,
         onFrame: (from, frame) => void this.heard.push([toHex(from), frame]),
       },
       { self, frameBytes: FRAME_BYTES, lingerMs: LINGER_MS },
@@ -97,6 +99,24 @@ describe('links', () => {
     await bench.advance(30 * LINK_TICK_MS)
     expect([...bench.standing].toSorted()).toEqual(names(range(5, 100)))
     expect(bench.openings).toHaveLength(bench.wanted.length)
+  })
+
+  it('to nodes that are connected do not wait behind those to nodes that have gone', async () => {
+    const bench = new Bench()
+    const gone = range(40)
+    const back = range(3, 100)
+    bench.open = (node) =>
+      back.some((each) => toHex(each) === toHex(node))
+        ? Promise.resolve()
+        : new Promise(() => undefined)
+    bench.wanted = gone
+    bench.run()
+    await bench.advance(5 * LINK_TICK_MS)
+    expect(bench.openings).toHaveLength(LINKS_OPENING_MAX)
+    bench.connected = back
+    bench.wanted = [...gone, ...back]
+    await bench.advance(1.5 * LINK_TICK_MS)
+    expect([...bench.standing].toSorted()).toEqual(names(back))
   })
 
   it('that cannot be opened are tried again after twice the time, up to a longest', async () => {

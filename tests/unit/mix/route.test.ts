@@ -149,19 +149,28 @@ describe('the networks of a route', () => {
   /** Four mixes a layer, three layers, all in `nets` networks; the same mix of each layer shares one. */
   const shared = (nets: number): Layers =>
     layersOf([4, 4, 4]).map((layer, l) =>
-      layer.map((mix, i) => ({ ...mix, net: `n${(l * 4 + i) % nets}` })),
+      layer.map((mix, i) => ({ ...mix, nets: [`n${(l * 4 + i) % nets}`] })),
     )
 
   it('are different as far as there are twice as many as hops', () => {
     const routes = draw('diverse', 2_000, shared(6), { self: outside })
-    const same = routes.filter((route) => new Set(route.map(({ net }) => net)).size < 3)
+    const same = routes.filter((route) => new Set(route.flatMap((mix) => mix.nets)).size < 3)
     expect(same).toEqual([])
+  })
+
+  it('are those of all its addresses, whichever a mix names first', () => {
+    const layers = shared(12).map((layer, l) =>
+      layer.map((mix, i) => (i === 0 ? { ...mix, nets: [`invented ${l}`, 'real'] } : mix)),
+    )
+    const routes = draw('aliases', 2_000, layers, { self: outside })
+    const double = routes.filter((route) => route.filter((m) => m.nets.includes('real')).length > 1)
+    expect(double).toEqual([])
   })
 
   it('are left to chance when there are fewer: the rule would choose the route', () => {
     const layers = shared(5)
     const routes = draw('few', 9_000, layers, { self: outside })
-    const same = routes.filter((route) => new Set(route.map(({ net }) => net)).size < 3)
+    const same = routes.filter((route) => new Set(route.flatMap((mix) => mix.nets)).size < 3)
     expect(same.length).toBeGreaterThan(1_000)
     for (const layer of [0, 1, 2]) {
       expect(chiSquared(uses(routes, layers, layer))).toBeLessThan(chiSquaredLimit(3))
@@ -208,7 +217,10 @@ describe('the courier of a sender', () => {
   it('would not be, if the first hop were left out before the others are drawn', () => {
     // What the rule above is for: the same layers, with the sender's network taken out of the first.
     const self = placeAt('x', 'n0')
-    const without = [layers[0]?.filter((mix) => mix.net !== self.net) ?? [], ...layers.slice(1)]
+    const without = [
+      layers[0]?.filter((mix) => mix.nets[0] !== self.nets[0]) ?? [],
+      ...layers.slice(1),
+    ]
     const counts = uses(draw('naive', 8_000, without, { self: outside }), layers, 2)
     expect(difference(counts, couriers(outside, 'stranger'))).toBeGreaterThan(chiSquaredLimit(3))
   })
@@ -216,7 +228,7 @@ describe('the courier of a sender', () => {
 
 it('two places are one node by their id alone', () => {
   const layers = layersOf([2, 2])
-  const copy = { nodeId: nodeAt('0.0'), net: 'elsewhere', host: 'elsewhere' }
+  const copy = { nodeId: nodeAt('0.0'), nets: ['elsewhere'] }
   const routes = draw('copy', 200, layers, { self: copy })
   expect(new Set(routes.map(([first]) => toHex((first as MixPlace).nodeId))).size).toBe(1)
 })

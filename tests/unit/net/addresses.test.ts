@@ -12,6 +12,7 @@ import { dialAddresses } from '../../../src/net/dial.ts'
 import { peerIdOf } from '../../../src/net/node-id.ts'
 import { nodeKeyFromSeed } from '../../../src/net/node-key.ts'
 import { protocolId } from '../../../src/net/protocol-id.ts'
+import { withoutNames } from '../../../src/net/resolve.ts'
 
 const seed = new Uint8Array(32).fill(1)
 const { nodeId } = nodeKeyFromSeed(seed)
@@ -29,6 +30,32 @@ describe('the node key', () => {
 })
 
 describe('addresses to dial', () => {
+  it('are looked up first, so that no name can point here when it is dialled; but under TLS', async () => {
+    const { signal } = new AbortController()
+    const asked: [string, number][] = []
+    const resolve = async (name: string, family: 0 | 4 | 6 = 0) => {
+      asked.push([name, family])
+      return name === 'a.example' ? ['192.0.2.1', '2001:db8::1'] : []
+    }
+    const written = [
+      '/dns/a.example/tcp/1',
+      '/dns4/nobody.example/tcp/2/ws',
+      '/dns4/b.example/tcp/3/tls/ws',
+      '/ip4/192.0.2.9/tcp/4',
+    ]
+    const found = await withoutNames(dialAddresses(peer, written), signal, resolve)
+    expect(found.map((address) => address.toString().replace(/\/p2p\/.*/, ''))).toEqual([
+      '/ip4/192.0.2.1/tcp/1',
+      '/ip6/2001:db8::1/tcp/1',
+      '/dns4/b.example/tcp/3/tls/ws',
+      '/ip4/192.0.2.9/tcp/4',
+    ])
+    expect(asked).toEqual([
+      ['a.example', 0],
+      ['nobody.example', 4],
+    ])
+  })
+
   it('carry the peer id, whether it was written or not', () => {
     const [bare, named] = dialAddresses(peer, [
       '/ip4/127.0.0.1/tcp/1',

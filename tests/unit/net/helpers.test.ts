@@ -3,8 +3,10 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it } from 'vitest'
+import { equalBytes, type NodeId } from '../../../src/base/index.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
 import { connectedHelpers } from '../../../src/net/dial-helpers.ts'
+import { nodeIdOf } from '../../../src/net/node-id.ts'
 
 const peer = (n: number): PeerId => {
   const { secretKey } = signKeyPairFromSeed(new Uint8Array(32).fill(n))
@@ -28,7 +30,7 @@ describe('those who may be asked for a dial back', () => {
       connection(2, '/ip4/198.51.100.2/tcp/1'),
       connection(3, '/ip4/198.51.100.3/tcp/1', 'outbound', 'closing'),
     ]
-    const isKnown = (peerId: string) => peerId !== peer(2).toString()
+    const isKnown = (nodeId: NodeId) => !equalBytes(nodeId, nodeIdOf(peer(2))!)
     const helpers = connectedHelpers(connections, { ...everybody, isKnown })
     expect(helpers.map((each) => each.connection)).toEqual([connections[0]])
   })
