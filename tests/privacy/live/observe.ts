@@ -55,18 +55,9 @@ const MARGIN_SLOTS = 40
 const SETTLE_SLOTS = 60
 const LOOK_MS = 2_000
 
-/** Nodes of these distances around the ring are contacts: six for each, and no long key exchange of all with all. */
-const DISTANCES = [1, 2, 5]
-
+/** Around a ring: everybody writes to two others, and no long key exchange of all with all goes before. */
 function contactsOf(peers: readonly Peer[]): Pair[] {
-  return peers.flatMap((a) =>
-    peers.flatMap((b): Pair[] => {
-      const ahead = (b.index - a.index + peers.length) % peers.length
-      const isNearest =
-        ahead * 2 < peers.length || (ahead * 2 === peers.length && a.index < b.index)
-      return DISTANCES.includes(ahead) && isNearest ? [[a, b]] : []
-    }),
-  )
+  return peers.map((peer, i): Pair => [peer, peers[(i + 1) % peers.length] as Peer])
 }
 
 /** Runs a fresh testnet through phases of idleness and of load. */
