@@ -139,12 +139,6 @@ function ofTraffic(
       passed: kept(Math.abs(bytesOff) <= BYTES_MARGIN, timed),
     },
     {
-      name: 'all bytes, busy run against idle run',
-      rule: `within ${percent(BYTES_MARGIN)}`,
-      figure: signed(acrossRuns(runs, control)),
-      passed: kept(Math.abs(acrossRuns(runs, control)) <= BYTES_MARGIN, timed),
-    },
-    {
       name: 'classifier, idle against busy',
       rule: 'the 95 % interval of the AUC holds 0.5',
       figure: interval(separation),
@@ -176,12 +170,6 @@ export function interval({ auc, low, high, p }: Separation): string {
 function furthest(runs: readonly RunSummary[], of: 'framesPerSecond' | 'bytesPerSecond'): number {
   const shares = runs.map(({ idle, busy }) => busy[of] / idle[of] - 1)
   return shares.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)
-}
-
-/** The busy phases of all busy runs against the whole idle run: other nodes, so other routes and roles. */
-function acrossRuns(runs: readonly RunSummary[], control: RunSummary): number {
-  const busy = sum(runs, (run) => run.busy.bytesPerSecond) / runs.length
-  return busy / ((control.idle.bytesPerSecond + control.busy.bytesPerSecond) / 2) - 1
 }
 
 /** Node-slots of these sides. */

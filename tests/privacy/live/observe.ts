@@ -47,9 +47,9 @@ export interface Observation {
 }
 
 /** Of these slots of a phase everything is judged. */
-export const PHASE_SLOTS = 80
-/** Before them. */
-export const PAUSE_SLOTS = 48
+export const PHASE_SLOTS = 64
+/** Before them, so that what waits has left. */
+export const PAUSE_SLOTS = 52
 const MARGIN_SLOTS = 40
 /** After the last key exchange. */
 const SETTLE_SLOTS = 60

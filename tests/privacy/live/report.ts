@@ -60,7 +60,8 @@ export function reportText(report: Report): string {
       ]),
     ),
     '',
-    'By run:',
+    'By run. Their bytes are not compared with each other: how often gossip tells somebody what it knows follows from the ' +
+      'mesh, which is another in every network. Idle and busy phases of one run share it.',
     '',
     table(
       [

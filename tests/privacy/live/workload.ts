@@ -11,7 +11,7 @@ const TEXTS = [
 
 const POLL_MS = 500
 /** Messages that wait at every node while it is busy: more than leave between two looks. */
-const DEPTH = 6
+const DEPTH = 3
 
 /** One look at one node. */
 export interface Look {
