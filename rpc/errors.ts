@@ -59,10 +59,12 @@ export const RPC_ERRORS = {
     hint: 'wait, and have fewer calls or subscriptions under way',
   }),
   STORAGE_FULL: kind(1008, 'the disk is full', {
-    hint: 'free space; if node.status then says readonly, restart the daemon',
+    ...again(5_000),
+    hint: 'free space: the node then goes on by itself; repeat mutations under the same idempotencyKey',
   }),
   STORAGE_READONLY: kind(1009, 'the store does not accept writes', {
-    hint: 'node.doctor says why; reading goes on; writing needs a restart of the daemon',
+    ...again(5_000),
+    hint: 'reading goes on, and the node goes on by itself once the disk takes writes; what was under way may have happened: repeat it under the same idempotencyKey',
   }),
   API_VERSION: kind(1010, 'this version of the API is not served', { reserved: true }),
   TIMEOUT: kind(1011, 'not reached in time', {

@@ -1,6 +1,7 @@
 import type { Handler } from '../server/method.ts'
 import type { MethodName } from '../schema/registry.ts'
 import { configGet } from './config.get.ts'
+import { configReload } from './config.reload.ts'
 import { configSet } from './config.set.ts'
 import { contactsAdd } from './contacts.add.ts'
 import { contactsGet } from './contacts.get.ts'
@@ -10,6 +11,8 @@ import { contactsList } from './contacts.list.ts'
 import { contactsRemove } from './contacts.remove.ts'
 import { contactsRename } from './contacts.rename.ts'
 import { contactsVerify } from './contacts.verify.ts'
+import { dbBackup } from './db.backup.ts'
+import { dbCheck } from './db.check.ts'
 import { dbStats } from './db.stats.ts'
 import { eventsAck } from './events.ack.ts'
 import { eventsConsumersCreate } from './events.consumers.create.ts'
@@ -46,6 +49,7 @@ import { rpcVersion } from './rpc.version.ts'
 /** The handler of every method; the compiler insists that none is missing. */
 export const HANDLERS: { readonly [Name in MethodName]: Handler<Name> } = {
   'config.get': configGet,
+  'config.reload': configReload,
   'config.set': configSet,
   'contacts.add': contactsAdd,
   'contacts.get': contactsGet,
@@ -55,6 +59,8 @@ export const HANDLERS: { readonly [Name in MethodName]: Handler<Name> } = {
   'contacts.remove': contactsRemove,
   'contacts.rename': contactsRename,
   'contacts.verify': contactsVerify,
+  'db.backup': dbBackup,
+  'db.check': dbCheck,
   'db.stats': dbStats,
   'events.ack': eventsAck,
   'events.consumers.create': eventsConsumersCreate,

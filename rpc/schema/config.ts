@@ -38,4 +38,16 @@ export const configMethods = [
       result: { applied: 'live' },
     },
   }),
+  query({
+    name: 'config.reload',
+    summary:
+      'Reads config.toml again: hooks and live keys hold at once. A bad file changes nothing.',
+    params: {},
+    result: z.object({
+      restartNeeded: z.array(z.string()).describe('keys whose new value holds after a restart'),
+    }),
+    errors: ['INVALID_PARAMS'],
+    scope: 'admin',
+    example: { params: {}, result: { restartNeeded: ['listen'] } },
+  }),
 ] as const

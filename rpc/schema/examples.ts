@@ -87,6 +87,18 @@ export const STATUS = {
   },
   catchUp: { phase: 'done', done: 12, total: 12 },
   outbox: { queued: 1, oldestAgeMs: 850 },
+  hooks: [
+    {
+      name: 'notify',
+      state: 'retrying',
+      cursor: 41,
+      behind: 1,
+      failures: 2,
+      nextTryAt: LATER,
+      lastError: 'exit 1',
+      missed: 0,
+    },
+  ],
   storage: {
     bytes: 1_048_576,
     boxes: 120,

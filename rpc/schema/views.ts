@@ -64,6 +64,18 @@ export const nodeStatus = z.object({
     total: count,
   }),
   outbox: z.object({ queued: count, oldestAgeMs: milliseconds.nullable() }),
+  hooks: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(['idle', 'running', 'retrying', 'off']),
+      cursor: seq.describe('acknowledged up to here'),
+      behind: count.describe('events behind the last one that it accepted'),
+      failures: count.describe('in a row'),
+      nextTryAt: time.nullable(),
+      lastError: z.string().nullable(),
+      missed: count.describe('events that were deleted before it accepted them'),
+    }),
+  ),
   storage: z.object({
     bytes: count,
     boxes: count,
@@ -106,7 +118,7 @@ export const peerView = z.object({
   banned: z.boolean(),
 })
 
-export const contactState = z.enum(['waiting', 'exchanging', 'ready', 'failed'])
+export const contactState = z.enum(['waiting', 'exchanging', 'ready', 'recovering', 'failed'])
 export const contactShape = {
   contactId: id,
   alias: z.string(),

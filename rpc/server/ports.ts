@@ -11,6 +11,8 @@ export interface ConfigPort {
     value: JsonValue,
     persist: boolean,
   ): Promise<{ readonly applied: 'live' | 'restart-needed' }>
+  /** Reads the file again. @throws HearsayError `bad-value`; nothing has changed then. */
+  reload(): Promise<{ readonly restartNeeded: readonly string[] }>
 }
 
 export interface Versions {

@@ -1,6 +1,6 @@
 import { HearsayError, type NetworkId, toHex } from '../base/index.ts'
 import { ALIAS_BYTES_MAX, CONTACTS_MAX, EXCHANGE_BOXES } from './constants.ts'
-import type { Contact, ContactCard } from './contact.ts'
+import { type Contact, type ContactCard, hasMet } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import { safetyNumberOf } from './parties.ts'
 
@@ -81,7 +81,7 @@ export class AddressBook {
       lastHeardAt: card.lastHeardAt,
       boxesDone: Math.min(card.boxesDone, EXCHANGE_BOXES),
       boxesTotal: EXCHANGE_BOXES,
-      safetyNumber: card.phase === 'ready' ? safetyNumberOf(contact, this.#networkId) : undefined,
+      safetyNumber: hasMet(contact) ? safetyNumberOf(contact, this.#networkId) : undefined,
     }
   }
 }

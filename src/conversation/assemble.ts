@@ -1,6 +1,7 @@
 import { AddressBook } from './address-book.ts'
 import { Exchange } from './exchange.ts'
 import { History } from './history.ts'
+import { Inbox } from './inbox.ts'
 import { Incoming } from './incoming.ts'
 import { JobQueue } from './job-queue.ts'
 import { Ledger } from './ledger.ts'
@@ -9,8 +10,11 @@ import { Listener } from './listener.ts'
 import { Outbox } from './outbox.ts'
 import { Places } from './places.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
+import { Recoveries } from './recoveries.ts'
 import { Renewal } from './renewal.ts'
 import { Repair } from './repair.ts'
+import { ResetClaims } from './reset-claims.ts'
+import { ResetPlaces } from './reset-places.ts'
 import { Sender } from './sender.ts'
 import { Watch } from './watch.ts'
 
@@ -23,12 +27,16 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const history = new History({ store })
   const places = new Places({ watch }, options)
   const outbox = new Outbox({ clock, rng, store, ledger, history }, options)
-  const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, watch }, options)
+  const resets = new ResetPlaces({ clock, ledger, watch }, options)
+  const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, resets, watch }, options)
   const shared = { clock, store, ledger, outbox, watch }
-  const exchange = new Exchange({ ...shared, jobs: runner, lifecycle }, options)
+  const recoveries = new Recoveries({ ...shared, rng, places }, options)
+  const claims = new ResetClaims({ clock, ledger, watch, recoveries }, options)
+  const exchange = new Exchange({ ...shared, jobs: runner, lifecycle, recoveries, claims }, options)
   const renewal = new Renewal({ ...shared, jobs: runner }, options)
+  const inbox = new Inbox({ clock, history })
   const incoming = new Incoming(
-    { ...shared, rng, log, history, exchange, lifecycle, places },
+    { ...shared, rng, log, inbox, exchange, lifecycle, places, recoveries, claims, resets },
     options,
   )
   const jobs = new JobQueue({
@@ -38,6 +46,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     ledger,
     lifecycle,
     exchange,
+    recoveries,
     renewal,
     pump: (contact) => incoming.pump(contact),
   })
@@ -48,6 +57,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       rng,
       ledger,
       places,
+      resets,
       onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
       onStored: (messages) => stored.push(...messages),
     },
@@ -61,6 +71,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       linked,
       ledger,
       outbox,
+      recoveries,
       onLeft: (address, day, messages) => repair.audit(address, day, messages),
     },
     options,
@@ -71,8 +82,10 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     ledger,
     history,
     places,
+    resets,
     outbox,
     lifecycle,
+    recoveries,
     exchange,
     incoming,
     jobs,

@@ -24,6 +24,7 @@ export const REFRESH_BOXES = 100
 export const REFRESH_AGE_MS = 86_400_000
 export const SWITCH_WAIT_MS = 3_600_000
 export const KEY_PACKAGE_LIFETIME_MS = 28 * 86_400_000
+export const RESET_SLOTS = 4
 
 // Implementation: tunable without a new version.
 
@@ -36,6 +37,7 @@ export const LATE_RANGES_MAX = 64
 export const READ_EPOCHS_MAX = 3
 export const KEY_PACKAGES_MAX = 4
 export const CLAIMS_MAX = 4
+export const RESETS_PER_DAY = 4
 export const UNCONFIRMED_MAX = 64
 export const DEFERRED_MAX = 1024
 export const HEARD_MAX = 4096

@@ -2,11 +2,13 @@ import { HearsayError, fromHex, toHex } from '../base/index.ts'
 import { type CborValue, decodeCbor, encodeCbor } from '../wire/index.ts'
 import { STORED_BYTES_MAX } from './constants.ts'
 import type {
+  Announced,
   Contact,
   ContactCard,
   ContactKeys,
   ContactPhase,
   HeldGroup,
+  Recovery,
   Unconfirmed,
 } from './contact.ts'
 import { type ReaderOptions, StreamReader } from './reader.ts'
@@ -28,12 +30,14 @@ export function encodeCard(c: ContactCard): Uint8Array {
     c.boxesDone,
     c.lastHeardAt,
     c.heardDay,
+    c.resetSince,
+    [...c.resets],
   ])
 }
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeCard(bytes: Uint8Array): ContactCard {
-  const v = list(decodeStored(bytes), 12)
+  const v = list(decodeStored(bytes), 14)
   return {
     alias: v[0] as string,
     role: v[1] as ContactCard['role'],
@@ -47,6 +51,8 @@ export function decodeCard(bytes: Uint8Array): ContactCard {
     boxesDone: v[9] as number,
     lastHeardAt: v[10] as number,
     heardDay: v[11] as number,
+    resetSince: v[12] as number,
+    resets: v[13] as number[],
   }
 }
 
@@ -70,7 +76,54 @@ export function encodeKeys(k: ContactKeys): Uint8Array {
     k.wonBy ?? null,
     k.announcements,
     k.verdicts,
+    k.resetSecret ?? null,
+    recoveryItems(k.recovery),
   ])
+}
+
+function recoveryItems(r: Recovery | undefined): CborValue {
+  if (r === undefined) return null
+  return [
+    r.side,
+    r.isOurs,
+    r.claimerRoot,
+    r.ownSeed,
+    announcedItems(r.over),
+    announcedItems(r.answer),
+    r.formerDevice ?? null,
+    r.startedAt,
+    r.announcements,
+    r.firstSlot,
+    r.announceAt,
+  ]
+}
+
+function recoveryOf(value: unknown): Recovery | undefined {
+  if (value === null) return undefined
+  const v = list(value, 11)
+  return {
+    side: v[0] as Recovery['side'],
+    isOurs: v[1] as boolean,
+    claimerRoot: v[2] as Uint8Array,
+    ownSeed: v[3] as Uint8Array,
+    over: announcedOf(v[4]),
+    answer: announcedOf(v[5]),
+    formerDevice: (v[6] ?? undefined) as Uint8Array | undefined,
+    startedAt: v[7] as number,
+    announcements: v[8] as number,
+    firstSlot: v[9] as number,
+    announceAt: v[10] as number,
+  }
+}
+
+function announcedItems(said: Announced | undefined): CborValue {
+  return said === undefined ? null : [said.root, said.at]
+}
+
+function announcedOf(value: unknown): Announced | undefined {
+  if (value === null) return undefined
+  const [root, at] = list(value, 2)
+  return { root: root as Uint8Array, at: at as number }
 }
 
 function groupItems(g: HeldGroup | undefined): CborValue {
@@ -79,7 +132,7 @@ function groupItems(g: HeldGroup | undefined): CborValue {
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeKeys(bytes: Uint8Array): ContactKeys {
-  const v = list(decodeStored(bytes), 16)
+  const v = list(decodeStored(bytes), 18)
   const maybe = (at: number) => (v[at] ?? undefined) as Uint8Array | undefined
   const auth = v[12] === null ? undefined : list(v[12], 2)
   return {
@@ -109,6 +162,8 @@ export function decodeKeys(bytes: Uint8Array): ContactKeys {
     wonBy: maybe(13),
     announcements: v[14] as number,
     verdicts: v[15] as number,
+    resetSecret: maybe(16),
+    recovery: recoveryOf(v[17]),
   }
 }
 
@@ -164,6 +219,7 @@ export function encodeReader(contact: Contact): Uint8Array {
     contact.reader?.encode() ?? null,
     contact.ackDueAt ?? null,
     [...contact.unconfirmed].map(([hash, { address, day }]) => [fromHex(hash), address, day]),
+    contact.former ? [contact.former.reader.encode(), contact.former.until] : null,
   ])
 }
 
@@ -171,8 +227,8 @@ export function encodeReader(contact: Contact): Uint8Array {
 export function decodeReader(
   options: ReaderOptions,
   bytes: Uint8Array,
-): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed'> {
-  const v = list(decodeStored(bytes), 3)
+): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'former'> {
+  const v = list(decodeStored(bytes), 4)
   const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
     const [hash, address, day] = list(item, 3)
     return [
@@ -180,10 +236,15 @@ export function decodeReader(
       { address: address as Unconfirmed['address'], day: day as number },
     ]
   })
+  const former = v[3] === null ? undefined : list(v[3], 2)
   return {
     reader: v[0] === null ? undefined : StreamReader.decode(options, v[0]),
     ackDueAt: (v[1] ?? undefined) as number | undefined,
     unconfirmed: new Map(unconfirmed),
+    former: former && {
+      reader: StreamReader.decode(options, former[0]),
+      until: former[1] as number,
+    },
   }
 }
 

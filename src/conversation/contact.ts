@@ -5,10 +5,11 @@ import type { StreamReader } from './reader.ts'
 import type { StreamWriter } from './writer.ts'
 
 /**
- * waiting: the other side has not been heard; exchanging: keys are under way; ready: texts flow; failed: the
- * reason says why, and a new invitation is the way on.
+ * waiting: the other side has not been heard; exchanging: keys are under way; ready: texts flow; recovering: one of
+ * the two came back as a new device, and texts wait for new keys; failed: the reason says why, and a new invitation is
+ * the way on.
  */
-export type ContactPhase = 'waiting' | 'exchanging' | 'ready' | 'failed'
+export type ContactPhase = 'waiting' | 'exchanging' | 'ready' | 'recovering' | 'failed'
 
 export type FailureReason =
   | 'already used'
@@ -27,7 +28,7 @@ export interface ContactCard {
   readonly createdAt: number
   readonly inviteExpiresAt: number
   /** Generation of the store in which its streams were written; in another one they are rolled back. */
-  readonly storeEpoch: string
+  storeEpoch: string
   phase: ContactPhase
   reason: string
   verified: boolean
@@ -35,6 +36,10 @@ export interface ContactCard {
   lastHeardAt: number
   /** UTC day from which boxes of the contact may be missing here. */
   heardDay: number
+  /** Announcements of the other side that are not later than this were answered, or are of an earlier life. */
+  resetSince: number
+  /** When recoveries were begun or answered, the last `RESETS_PER_DAY`. */
+  resets: readonly number[]
 }
 
 /** One MLS send group as this device holds it. */
@@ -53,11 +58,40 @@ export interface HeldKeyPackage {
   readonly createdAt: number
 }
 
+/** A root that the other side announced, 32 bytes, and when by its clock. */
+export interface Announced {
+  readonly root: Uint8Array
+  readonly at: number
+}
+
+/** Keys that are made anew inside a contact (SPEC §9). SECRET. */
+export interface Recovery {
+  readonly side: 'claimer' | 'inviter'
+  /** Whether this device came back itself; it claims then, unless the other side came back too and goes first. */
+  readonly isOurs: boolean
+  /** R_C of the exchange, 32 bytes. */
+  readonly claimerRoot: Uint8Array
+  /** Seed of the root of our stream of the exchange: R_C, or R_A of the side that answers. */
+  readonly ownSeed: Uint8Array
+  /** Claimer: the claim of the other side that ours goes before. */
+  readonly over: Announced | undefined
+  /** Claimer: R_A of the answer that is read. */
+  readonly answer: Announced | undefined
+  /** The other side's device before the recovery. */
+  readonly formerDevice: Uint8Array | undefined
+  readonly startedAt: number
+  /** Announcements so far, the slot of the first, and the wall clock of the next. */
+  announcements: number
+  readonly firstSlot: number
+  announceAt: number
+}
+
 /** Every long-lived secret of one conversation. Rests on the secret shelf: an overwritten state is gone. */
 export interface ContactKeys {
   /** Erased when the contact has failed. */
   accountSeed: Uint8Array | undefined
-  readonly deviceId: Uint8Array
+  /** Fresh after every recovery of this device. */
+  deviceId: Uint8Array
   /** The invitation's secret; erased when the contact is ready and the invitation is over. */
   inviteSecret: Uint8Array | undefined
   readonly inviterRoot: Uint8Array
@@ -80,6 +114,9 @@ export interface ContactKeys {
   announcements: number
   /** Verdicts on later claims sent so far. */
   verdicts: number
+  /** Known to the two sides alone; made when the first exchange is done, and kept as long as the contact. */
+  resetSecret: Uint8Array | undefined
+  recovery: Recovery | undefined
 }
 
 /** A box that only one peer is known to have: reactions wait. */
@@ -103,6 +140,8 @@ export interface Contact {
   readonly keys: ContactKeys
   writer: StreamWriter | undefined
   reader: StreamReader | undefined
+  /** Of the stream before the last recovery: texts that are still under way there. */
+  former: { readonly reader: StreamReader; readonly until: number } | undefined
   /** Readers of claims that compete for an invitation, by hexadecimal R_C. In memory only. */
   readonly claims: Map<string, StreamReader>
   /** Wall clock at which an ack is due; undefined when nothing new was read. */
@@ -131,6 +170,12 @@ export function hasEnded(contact: Contact): boolean {
   return contact.card.phase === 'failed'
 }
 
+/** Whether keys were agreed on once: texts are accepted, and a lost state can be recovered from. */
+export function hasMet(contact: Contact): boolean {
+  const { phase } = contact.card
+  return phase === 'ready' || phase === 'recovering'
+}
+
 /** Takes the place of a group; the old state is wiped. */
 export function replaceGroup(
   keys: ContactKeys,
@@ -155,16 +200,24 @@ export function eraseInvitation(keys: ContactKeys): void {
   keys.rendezvousSeed = undefined
 }
 
-/** Erases every secret of the conversation. */
-export function eraseKeys(keys: ContactKeys): void {
-  eraseInvitation(keys)
+/** Erases the keys between the two devices; the account and the reset secret stay. */
+export function eraseGroups(keys: ContactKeys): void {
   dropKeyPackages(keys, keys.keyPackages)
   for (const group of [keys.ownGroup, keys.peerGroup]) if (group) wipe(group.state)
-  if (keys.accountSeed) wipe(keys.accountSeed)
-  keys.accountSeed = undefined
+  if (keys.recovery) wipe(keys.recovery.ownSeed)
+  keys.recovery = undefined
   keys.ownGroup = undefined
   keys.peerGroup = undefined
   keys.theirKeyPackage = undefined
   keys.authenticators = undefined
+}
+
+/** Erases every secret of the conversation. */
+export function eraseKeys(keys: ContactKeys): void {
+  eraseInvitation(keys)
+  eraseGroups(keys)
+  for (const secret of [keys.accountSeed, keys.resetSecret]) if (secret) wipe(secret)
+  keys.accountSeed = undefined
+  keys.resetSecret = undefined
   keys.wonBy = undefined
 }

@@ -4,7 +4,7 @@ import type { Batch } from '../store/index.ts'
 import type { AddressBook, ContactSummary } from './address-book.ts'
 import { assemble } from './assemble.ts'
 import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
-import { hasEnded } from './contact.ts'
+import { type Contact, hasEnded, hasMet } from './contact.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { History, Message, MessageFilter } from './history.ts'
@@ -22,7 +22,9 @@ import {
   type ConversationPorts,
   DAY_MS,
 } from './ports.ts'
+import type { Recoveries } from './recoveries.ts'
 import type { Repair, RepairJob } from './repair.ts'
+import type { ResetPlaces } from './reset-places.ts'
 import type { Sender } from './sender.ts'
 import type { Watch } from './watch.ts'
 
@@ -39,7 +41,9 @@ export class Conversations {
   readonly #watch: Watch
   readonly #places: Places
   readonly #outbox: Outbox
+  readonly #resets: ResetPlaces
   readonly #lifecycle: Lifecycle
+  readonly #recoveries: Recoveries
   readonly #exchange: Exchange
   readonly #incoming: Incoming
   readonly #jobs: JobQueue
@@ -58,7 +62,9 @@ export class Conversations {
     this.#watch = parts.watch
     this.#places = parts.places
     this.#outbox = parts.outbox
+    this.#resets = parts.resets
     this.#lifecycle = parts.lifecycle
+    this.#recoveries = parts.recoveries
     this.#exchange = parts.exchange
     this.#incoming = parts.incoming
     this.#jobs = parts.jobs
@@ -74,21 +80,29 @@ export class Conversations {
     await this.#history.load()
     const damaged = await this.#ledger.load()
     await this.#outbox.load()
-    await this.#endLost(new Set(damaged.map((contact) => contact.key)))
+    await this.#recover(damaged)
     this.catchUp()
   }
 
-  /** Streams that were rolled back would use addresses twice; streams without keys cannot go on. */
-  async #endLost(damaged: ReadonlySet<string>): Promise<void> {
+  /**
+   * Streams that were rolled back would use addresses twice, and without their keys they cannot go on: this device
+   * comes back as a new one. Where that cannot be said to the other side the contact ends.
+   */
+  async #recover(damaged: ReadonlyMap<Contact, 'keys' | 'streams'>): Promise<void> {
     const { store } = this.#ports
     const batch = store.batch()
     let any = false
     for (const contact of this.#ledger.contacts.values()) {
-      const isDamaged = damaged.has(contact.key)
-      if (hasEnded(contact) || (!isDamaged && contact.card.storeEpoch === store.epoch)) continue
-      const reason = isDamaged ? 'keys lost' : 'restored from a backup'
-      this.#lifecycle.fail(batch, contact, reason)
+      const damage = damaged.get(contact)
+      if (hasEnded(contact)) continue
+      if (damage === undefined && contact.card.storeEpoch === store.epoch) continue
       any = true
+      if (damage !== 'keys' && this.#recoveries.isPossible(contact)) {
+        this.#recoveries.begin(batch, contact)
+        continue
+      }
+      const reason = damage === undefined ? 'restored from a backup' : 'keys lost'
+      this.#lifecycle.fail(batch, contact, reason)
     }
     if (any) await batch.commit()
   }
@@ -131,7 +145,7 @@ export class Conversations {
     if (this.#listener.takeRescan()) await this.#rescan()
     // A little at a time: whoever times this node's packets must not see that it heard a contact.
     for (;;) {
-      const isFilling = this.#watch.fill()
+      const isFilling = this.#watch.fill() || this.#resets.fill()
       await this.#listener.lookUp(this.#watch.takeFresh())
       const heard = this.#listener.takeHeard()
       if (heard.length > 0) await this.#incoming.take(heard)
@@ -144,6 +158,7 @@ export class Conversations {
     await this.#listener.recheck()
     for (const contact of this.#ledger.contacts.values()) {
       const addresses = this.#places.watchAll(contact)
+      for (const { address } of this.#resets.addresses(contact)) addresses.push(address)
       // They are among these, or belong to a contact that comes next.
       this.#watch.takeFresh()
       await this.#listener.lookUp(addresses)
@@ -253,7 +268,7 @@ export class Conversations {
   verify(batch: Batch, aliasOrId: string, number: string): void {
     const contact = this.#book.find(aliasOrId)
     const own = safetyNumberOf(contact, this.#options.networkId)
-    if (own === undefined || contact.card.phase !== 'ready') {
+    if (own === undefined || !hasMet(contact)) {
       throw new HearsayError('contact-not-ready', 'there is no safety number yet')
     }
     const digits = (text: string) => Buffer.from(text.replaceAll(/\D/g, ''))

@@ -130,6 +130,10 @@ export class History {
     return bytes && decodeMessage(number, bytes)
   }
 
+  async has(id: Uint8Array): Promise<boolean> {
+    return (await this.#store.get(BUCKETS.messageIndex, this.#idKey(id))) !== undefined
+  }
+
   async byId(id: Uint8Array): Promise<Message | undefined> {
     const at = await this.#store.get(BUCKETS.messageIndex, this.#idKey(id))
     return at && this.get(readU64be(at))

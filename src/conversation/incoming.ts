@@ -1,34 +1,35 @@
-import { type BoxBytes, isHearsayError, toBase64Url, toHex, u64be, uniform } from '../base/index.ts'
-import { hash, LABELS, wipe } from '../crypto/index.ts'
+import { type BoxBytes, isHearsayError, toHex, uniform } from '../base/index.ts'
+import { wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import { boxHash, openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
-import {
-  EXCHANGE_BOXES,
-  GAP_WAIT_ROUND_TRIPS,
-  MESSAGE_ID_BYTES,
-  RECORDS_PER_TURN,
-} from './constants.ts'
-import { type Ack, type Contact, hasEnded } from './contact.ts'
+import { EXCHANGE_BOXES, GAP_WAIT_ROUND_TRIPS, RECORDS_PER_TURN } from './constants.ts'
+import { type Ack, type Contact, hasEnded, hasMet } from './contact.ts'
 import { epochTag } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
-import type { History } from './history.ts'
+import type { Inbox, KnownTexts } from './inbox.ts'
 import type { Ledger } from './ledger.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Outbox } from './outbox.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, type ConversationPorts, dayOf } from './ports.ts'
 import type { StreamReader } from './reader.ts'
+import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
+import type { ResetClaims } from './reset-claims.ts'
+import type { ResetPlaces } from './reset-places.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
 export interface IncomingPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'log'> {
   readonly ledger: Ledger
-  readonly history: History
+  readonly inbox: Inbox
   readonly outbox: Outbox
   readonly exchange: Exchange
   readonly lifecycle: Lifecycle
   readonly places: Places
+  readonly recoveries: Recoveries
+  readonly claims: ResetClaims
+  readonly resets: ResetPlaces
   readonly watch: Watch
 }
 
@@ -61,8 +62,7 @@ export class Incoming {
     for (const item of heard) {
       if (this.#accept(batch, item)) touched.add(item.ref.contact)
     }
-    let left = RECORDS_PER_TURN
-    for (const contact of touched) left -= this.#settle(batch, contact, left)
+    for (const contact of touched) this.#save(batch, contact)
     if (touched.size > 0) await batch.commit()
     for (const contact of touched) await this.pump(contact)
   }
@@ -70,26 +70,28 @@ export class Incoming {
   /** Applies what waits in order until a record needs a job: for example behind a job. */
   async pump(contact: Contact): Promise<void> {
     while (this.#isBehind(contact)) {
+      const known = await this.#ports.inbox.lookUp(contact)
+      if (hasEnded(contact)) return
       const batch = this.#ports.store.batch()
       this.#endAcknowledged(batch, contact)
-      this.#settle(batch, contact, RECORDS_PER_TURN)
+      this.#applyFormer(batch, contact, known)
+      this.#apply(batch, contact, known)
+      this.#save(batch, contact)
       await batch.commit()
     }
   }
 
   #isBehind(contact: Contact): boolean {
     if (hasEnded(contact)) return false
-    return contact.ackLeft !== undefined || this.#nextOf(contact) !== undefined
+    const isFormerBehind = contact.former?.reader.next() !== undefined
+    return contact.ackLeft !== undefined || isFormerBehind || this.#nextOf(contact) !== undefined
   }
 
-  /** Returns how many records took effect, at most `limit`. */
-  #settle(batch: Batch, contact: Contact, limit: number): number {
+  #save(batch: Batch, contact: Contact): void {
     const { ledger } = this.#ports
-    const applied = this.#apply(batch, contact, limit)
-    if (hasEnded(contact)) return applied
+    if (hasEnded(contact)) return
     ledger.saveReader(batch, contact)
     ledger.saveCard(batch, contact)
-    return applied
   }
 
   /** Opens one box. A box that does not open is a hole like any other; nobody learns that it did not. */
@@ -111,8 +113,10 @@ export class Incoming {
       case 'claim':
       case 'verdict':
         return this.#openPlace(batch, contact, ref.kind, ref.index, item.box)
+      case 'reset':
+        return this.#openReset(batch, contact, ref, item.box)
       case 'stream':
-        return this.#openStream(batch, item, contact.reader, ref)
+        return this.#openStream(batch, item, ref.reader, ref)
       case 'candidate':
         return this.#openStream(batch, item, contact.claims.get(ref.claimer), ref)
       case 'taken':
@@ -134,6 +138,23 @@ export class Incoming {
     try {
       if (kind === 'claim') exchange.announced(batch, contact, openSaltedBox(networkId, keys, box))
       else exchange.judged(batch, contact, openBox(networkId, keys, box))
+    } finally {
+      wipeBoxKeys(keys)
+    }
+    return true
+  }
+
+  #openReset(
+    batch: Batch,
+    contact: Contact,
+    { day, slot }: Extract<WatchRef, { kind: 'reset' }>,
+    box: BoxBytes,
+  ): boolean {
+    const { claims, resets } = this.#ports
+    const keys = resets.keysOf(contact, day, slot)
+    if (keys === undefined) return false
+    try {
+      claims.announced(batch, contact, openSaltedBox(this.#options.networkId, keys, box))
     } finally {
       wipeBoxKeys(keys)
     }
@@ -164,9 +185,11 @@ export class Incoming {
     card.lastHeardAt = clock.now()
     card.heardDay = Math.max(card.heardDay, day)
     if (card.phase === 'waiting') card.phase = 'exchanging'
-    if (card.phase !== 'ready' && ++card.boxesDone <= EXCHANGE_BOXES) {
+    if (!hasMet(contact) && ++card.boxesDone <= EXCHANGE_BOXES) {
       contactEvent(batch, contact, `contact.${card.phase}`)
     }
+    // Nobody waits for an answer to a stream that is over.
+    if (reader === contact.former?.reader) return true
     if (accepted.sequenced) this.#oweAck(contact)
     for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, confirmed)
     return true
@@ -199,15 +222,33 @@ export class Incoming {
     if (ended < RECORDS_PER_TURN) contact.ackLeft = undefined
   }
 
-  /** Applies records in order until one needs a job, at most `limit`. Returns their number. */
-  #apply(batch: Batch, contact: Contact, limit: number): number {
-    for (let applied = 0; ; applied++) {
-      const next = applied < limit ? this.#nextOf(contact) : undefined
-      if (next === undefined) return applied
+  /** Applies records in order until one needs a job, a few. */
+  #apply(batch: Batch, contact: Contact, known: KnownTexts): void {
+    for (let applied = 0; applied < RECORDS_PER_TURN; applied++) {
+      const next = this.#nextOf(contact)
+      if (next === undefined) return
       const { reader, seq, bytes, body } = next
-      if (body !== undefined) this.#takeEffect(batch, contact, seq, body)
+      if (body?.kind === 'text') {
+        // Before the keys hold nobody writes texts; they count as read.
+        const isDue = contact.card.phase === 'ready'
+        if (isDue && !this.#ports.inbox.receive(batch, contact, body, known)) return
+      } else if (body !== undefined) this.#takeEffect(batch, contact, body)
       reader.applied(seq)
       wipe(bytes)
+    }
+  }
+
+  /** Of a stream that is over only the texts count, and where it goes on as long as its keys are known. */
+  #applyFormer(batch: Batch, contact: Contact, known: KnownTexts): void {
+    const reader = contact.former?.reader
+    for (let applied = 0; applied < RECORDS_PER_TURN; applied++) {
+      const record = reader?.next()
+      if (reader === undefined || record === undefined) return
+      const body = tryDecodeRecord(record.bytes)
+      if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) return
+      if (body?.kind === 'switch') this.#switch(reader, body)
+      reader.applied(record.seq)
+      wipe(record.bytes)
     }
   }
 
@@ -227,13 +268,10 @@ export class Incoming {
     contact.ackDueAt ??= clock.now() + Math.round(ackSettleMs + uniform(rng) * ackJitterMs)
   }
 
-  #takeEffect(batch: Batch, contact: Contact, seq: number, body: RecordBody): void {
-    const { exchange, lifecycle, ledger, watch } = this.#ports
+  #takeEffect(batch: Batch, contact: Contact, body: RecordBody): void {
+    const { exchange, ledger } = this.#ports
     try {
       switch (body.kind) {
-        case 'text':
-          if (contact.card.phase === 'ready') this.#receive(batch, contact, seq, body)
-          return
         case 'confirm':
           exchange.onConfirm(batch, contact, body)
           return
@@ -241,50 +279,26 @@ export class Incoming {
           contact.keys.theirKeyPackage = body.keyPackage
           ledger.saveKeys(batch, contact)
           return
-        case 'switch': {
-          const tag = epochTag(body.generation, body.epoch)
-          watch.removeEntries(contact.reader?.closeBefore(tag) ?? [])
+        case 'switch':
+          if (contact.reader !== undefined) this.#switch(contact.reader, body)
           return
-        }
         default:
           return
       }
     } catch (error) {
       if (!isHearsayError(error, 'mls-rejected')) throw error
-      lifecycle.fail(batch, contact, 'refused by the key exchange')
+      this.#refuse(batch, contact)
     }
   }
 
-  #receive(batch: Batch, contact: Contact, seq: number, body: RecordOf<'text'>): void {
-    const { clock, history } = this.#ports
-    const now = clock.now()
-    // Bound to contact and position: a contact cannot choose the id of a message that exists already.
-    const digest = hash(LABELS.messageRef, contact.id, u64be(seq), body.messageId)
-    const id = digest.slice(0, MESSAGE_ID_BYTES)
-    // The contact's clock may be wrong, or a lie; a message from the future would stay on top for ever.
-    const sentAt = Math.min(body.sentAt, now)
-    history.add(batch, {
-      number: history.allocate(),
-      id,
-      contactId: contact.id,
-      direction: 'in',
-      text: body.text,
-      sentAt,
-      receivedAt: now,
-      read: false,
-      state: 'received',
-      history: [{ state: 'received', at: now }],
-    })
-    batch.append({
-      type: 'message.received',
-      data: {
-        messageId: toBase64Url(id),
-        contactId: toBase64Url(contact.id),
-        alias: contact.card.alias,
-        body: { text: body.text },
-        sentAt: new Date(sentAt).toISOString(),
-      },
-    })
+  #refuse(batch: Batch, contact: Contact): void {
+    const { lifecycle, recoveries } = this.#ports
+    if (contact.card.phase === 'recovering') recoveries.refused(batch, contact, undefined)
+    else lifecycle.fail(batch, contact, 'refused by the key exchange')
+  }
+
+  #switch(reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
+    this.#ports.watch.removeEntries(reader.closeBefore(epochTag(generation, epoch)))
   }
 
   /** Time passes: expiry, gaps that are given up, invitations that end, answers that may go now. */
@@ -301,13 +315,14 @@ export class Incoming {
   }
 
   #tickOne(batch: Batch, contact: Contact): boolean {
-    const { lifecycle, outbox } = this.#ports
+    const { lifecycle, outbox, recoveries } = this.#ports
     const closed = lifecycle.expire(batch, contact)
     if (hasEnded(contact)) return true
+    const recovered = recoveries.tick(batch, contact)
     const unparked = this.#unpark(batch, contact)
     const expired = outbox.expire(batch, contact)
     const skipped = this.#giveUpGap(batch, contact)
-    return closed || unparked || expired || skipped
+    return closed || recovered || unparked || expired || skipped
   }
 
   /** Boxes that expired can be confirmed no more, and betray nothing any more. */
@@ -329,12 +344,14 @@ export class Incoming {
   /** Before a contact is ready nothing may be skipped: a text behind a lost `confirm` would be lost too. */
   #giveUpGap(batch: Batch, contact: Contact): boolean {
     const { clock } = this.#ports
-    if (contact.card.phase !== 'ready' || contact.busy || contact.reader === undefined) return false
+    const { reader, former } = contact
     const wait = GAP_WAIT_ROUND_TRIPS * this.#options.ackRoundTripMs
-    const width = contact.reader.giveUpGap(clock.now(), wait)
-    if (width === 0) return false
-    contactEvent(batch, contact, 'message.gap', { missing: String(width) })
-    this.#settle(batch, contact, RECORDS_PER_TURN)
-    return true
+    // What is missing there goes again in the new stream.
+    const ofFormer = former?.reader.giveUpGap(clock.now(), wait) ?? 0
+    const isOpen = contact.card.phase === 'ready' && !contact.busy
+    const width = isOpen ? (reader?.giveUpGap(clock.now(), wait) ?? 0) : 0
+    if (width > 0) contactEvent(batch, contact, 'message.gap', { missing: String(width) })
+    if (width > 0 || ofFormer > 0) this.#save(batch, contact)
+    return width > 0 || ofFormer > 0
   }
 }

@@ -5,15 +5,18 @@ import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { Ledger } from './ledger.ts'
 import type { Lifecycle } from './lifecycle.ts'
+import { meetingOf } from './meeting.ts'
 import type { ConversationPorts } from './ports.ts'
 import type { StreamReader } from './reader.ts'
 import { needsJob, type RecordBody, tryDecodeRecord } from './records.ts'
+import type { Recoveries } from './recoveries.ts'
 import type { Renewal } from './renewal.ts'
 
 export interface JobQueuePorts extends Pick<ConversationPorts, 'clock' | 'store' | 'log'> {
   readonly ledger: Ledger
   readonly lifecycle: Lifecycle
   readonly exchange: Exchange
+  readonly recoveries: Recoveries
   readonly renewal: Renewal
   /** Applies the records behind a job. */
   readonly pump: (contact: Contact) => Promise<void>
@@ -24,6 +27,8 @@ interface Job {
   readonly claimer?: string
   /** The record that is the reason. */
   readonly seq?: number
+  /** That record leads to the keys of the next epoch: without it the stream cannot be read on. */
+  readonly isKey?: boolean
   readonly run: () => Promise<void>
 }
 
@@ -82,7 +87,7 @@ export class JobQueue {
   }
 
   async #refuse(contact: Contact, job: Job): Promise<void> {
-    const { store, exchange, lifecycle, ledger } = this.#ports
+    const { store, exchange, lifecycle, recoveries, ledger } = this.#ports
     contact.jobsLost = 0
     contact.jobsAfter = 0
     if (hasEnded(contact)) return
@@ -92,9 +97,10 @@ export class JobQueue {
       return
     }
     const batch = store.batch()
-    if (contact.card.phase !== 'ready') {
+    if (contact.card.phase === 'recovering') recoveries.refused(batch, contact, job.seq)
+    else if (contact.card.phase !== 'ready') {
       lifecycle.fail(batch, contact, 'refused by the key exchange')
-    } else {
+    } else if (job.isKey !== true || !recoveries.tryBegin(batch, contact)) {
       if (job.seq !== undefined) contact.reader?.applied(job.seq)
       ledger.saveReader(batch, contact)
       contactEvent(batch, contact, 'contact.refused')
@@ -105,7 +111,9 @@ export class JobQueue {
   #next(contact: Contact): Job | undefined {
     const { exchange, renewal } = this.#ports
     const { card, keys } = contact
-    if (card.role === 'claimer' && card.phase === 'waiting' && keys.keyPackages.length === 0) {
+    const isNew = card.phase === 'waiting' || card.phase === 'recovering'
+    const hasClaimed = keys.keyPackages.length > 0 || keys.ownGroup !== undefined
+    if (isNew && !hasClaimed && meetingOf(contact)?.side === 'claimer') {
       return { run: () => exchange.introduce(contact) }
     }
     return (
@@ -133,7 +141,8 @@ export class JobQueue {
     const record = contact.reader && jobRecord(contact.reader)
     if (record === undefined) return undefined
     const { seq, body } = record
-    return { seq, run: () => this.#runRecord(contact, seq, body) }
+    const isKey = body.kind === 'commit' || body.kind === 'welcome'
+    return { seq, isKey, run: () => this.#runRecord(contact, seq, body) }
   }
 
   async #runRecord(contact: Contact, seq: number, body: RecordBody): Promise<void> {

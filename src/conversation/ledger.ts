@@ -1,7 +1,7 @@
 import { concat, HearsayError, isHearsayError, type Rng, toHex, u64be } from '../base/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import { CONTACT_ID_BYTES } from './constants.ts'
-import type { Contact, ContactCard, ContactKeys } from './contact.ts'
+import { type Contact, type ContactCard, type ContactKeys, hasMet } from './contact.ts'
 import {
   decodeCard,
   decodeKeys,
@@ -37,6 +37,8 @@ const NO_KEYS: ContactKeys = {
   wonBy: undefined,
   announcements: 0,
   verdicts: 0,
+  resetSecret: undefined,
+  recovery: undefined,
 }
 
 const EMPTY_WRITER: WriterState = {
@@ -70,38 +72,53 @@ export class Ledger {
     this.#options = options
   }
 
-  /** Reads everything. Returns the contacts whose secrets are damaged or missing: they cannot go on. */
-  async load(): Promise<Contact[]> {
-    const damaged: Contact[] = []
+  /** Reads everything. Returns the contacts whose keys, or only whose streams, are damaged or missing. */
+  async load(): Promise<Map<Contact, 'keys' | 'streams'>> {
+    const damaged = new Map<Contact, 'keys' | 'streams'>()
     for await (const [id, value] of this.#store.iterate(BUCKETS.contacts)) {
       const contact = this.#blank(id, decodeCard(value), { ...NO_KEYS })
       this.contacts.set(contact.key, contact)
-      try {
-        await this.#loadSecrets(contact)
-      } catch (error) {
-        if (!isHearsayError(error, 'storage-corrupt')) throw error
-        damaged.push(contact)
-        // Holds what waited, so that it can be ended properly; it never writes.
-        contact.writer ??= this.newWriter(EMPTY_WRITER)
-        await this.#loadRecords(contact, contact.writer)
+      const parts = [
+        ['keys', () => this.#loadKeys(contact)],
+        ['streams', () => this.#loadReader(contact)],
+        ['streams', () => this.#loadWriter(contact)],
+      ] as const
+      for (const [part, read] of parts) {
+        try {
+          await read()
+        } catch (error) {
+          if (!isHearsayError(error, 'storage-corrupt')) throw error
+          if (!damaged.has(contact)) damaged.set(contact, part)
+        }
       }
+      // Without its keys it holds what waited, so that it can go on elsewhere or be ended; it never writes.
+      if (damaged.has(contact)) contact.writer ??= this.newWriter(EMPTY_WRITER)
+      if (contact.writer !== undefined) await this.#loadRecords(contact, contact.writer)
     }
     return damaged
   }
 
-  async #loadSecrets(contact: Contact): Promise<void> {
+  async #loadKeys(contact: Contact): Promise<void> {
     const keys = await this.#store.get(BUCKETS.sendGroups, contact.id)
     if (keys === undefined) throw new HearsayError('storage-corrupt', 'a contact has no keys')
     Object.assign(contact.keys, decodeKeys(keys))
+  }
+
+  async #loadWriter(contact: Contact): Promise<void> {
     const writer = await this.#store.get(BUCKETS.streams, contact.id)
-    if (writer !== undefined) {
-      contact.writer = this.newWriter(decodeWriter(writer))
-      await this.#loadRecords(contact, contact.writer)
-    }
+    if (writer !== undefined) contact.writer = this.newWriter(decodeWriter(writer))
+    else if (hasMet(contact)) throw new HearsayError('storage-corrupt', 'a contact has no stream')
+  }
+
+  async #loadReader(contact: Contact): Promise<void> {
     const reader = await this.#store.get(BUCKETS.readWindows, contact.id)
-    if (reader === undefined) return
+    if (reader === undefined) {
+      if (!hasMet(contact)) return
+      throw new HearsayError('storage-corrupt', 'a contact has no window')
+    }
     const decoded = decodeReader(this.#options, reader)
     contact.reader = decoded.reader
+    contact.former = decoded.former
     contact.ackDueAt = decoded.ackDueAt
     for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
   }
@@ -132,6 +149,7 @@ export class Ledger {
       keys,
       writer: undefined,
       reader: undefined,
+      former: undefined,
       claims: new Map(),
       ackDueAt: undefined,
       unconfirmed: new Map(),
@@ -193,9 +211,11 @@ export class Ledger {
     }
     writer?.clear()
     contact.reader?.clear()
+    contact.former?.reader.clear()
     for (const reader of contact.claims.values()) reader.clear()
     contact.writer = undefined
     contact.reader = undefined
+    contact.former = undefined
     contact.claims.clear()
     contact.unconfirmed.clear()
     contact.parkedAck = undefined

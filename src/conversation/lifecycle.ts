@@ -8,6 +8,7 @@ import {
   eraseKeys,
   type FailureReason,
   hasEnded,
+  hasMet,
 } from './contact.ts'
 import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
@@ -17,6 +18,7 @@ import type { Outbox } from './outbox.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, type ConversationPorts, DAY_MS, dayOf } from './ports.ts'
 import { StreamReader } from './reader.ts'
+import type { ResetPlaces } from './reset-places.ts'
 import { claimerPlace, inviterPlace } from './rendezvous.ts'
 import type { Watch } from './watch.ts'
 
@@ -24,6 +26,7 @@ export interface LifecyclePorts extends Pick<ConversationPorts, 'clock' | 'rng'>
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly places: Places
+  readonly resets: ResetPlaces
   readonly watch: Watch
 }
 
@@ -112,6 +115,8 @@ export class Lifecycle {
         boxesDone: 0,
         lastHeardAt: 0,
         heardDay: dayOf(now),
+        resetSince: 0,
+        resets: [],
       },
       {
         accountSeed: rng.bytes(32),
@@ -132,11 +137,12 @@ export class Lifecycle {
 
   /** Both sides hold the same keys: texts may flow. */
   ready(batch: Batch, contact: Contact, safetyNumber: string): void {
-    const { ledger } = this.#ports
+    const { ledger, resets } = this.#ports
     contact.keys.authenticators = undefined
     contact.card.phase = 'ready'
     // The inviter goes on answering other claimers until the invitation expires.
     if (contact.card.role === 'claimer') this.#closeInvitation(contact)
+    resets.widen(contact)
     ledger.saveAll(batch, contact)
     contactEvent(batch, contact, 'contact.ready', { safetyNumber })
   }
@@ -179,7 +185,7 @@ export class Lifecycle {
     const { card, keys } = contact
     const now = this.#ports.clock.now()
     if (keys.inviteSecret === undefined || now < card.inviteExpiresAt) return false
-    if (card.phase === 'ready') {
+    if (hasMet(contact)) {
       this.#closeInvitation(contact)
       this.#ports.ledger.saveKeys(batch, contact)
       return true

@@ -1,10 +1,11 @@
 import { type Address, type BoxBytes, equalBytes, toHex } from '../base/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
 import { BOXES_PER_TURN, DEFERRED_MAX, HEARD_MAX, UNCONFIRMED_MAX } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, hasMet } from './contact.ts'
 import type { Heard } from './incoming.ts'
 import type { Ledger } from './ledger.ts'
 import type { ConversationOptions, LocalBoxes } from './ports.ts'
+import type { StreamReader } from './reader.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
 export interface Arrival {
@@ -67,8 +68,7 @@ export class Listener {
     const { address, expiryDay } = parseBox(box)
     const ref = this.#ports.watch.find(address)
     if (ref === undefined) return
-    // Claim addresses belong to every holder of the invitation; all others to one writer.
-    if (conflict && ref.kind !== 'claim') this.#conflicts.add(ref)
+    if (conflict && isOfOneWriter(ref)) this.#conflicts.add(ref)
     if (ref.kind === 'taken') {
       if (confirmed && ref.contact.unconfirmed.size > 0) this.confirmed(boxHash(box))
       return
@@ -129,11 +129,22 @@ export class Listener {
   }
 }
 
-/** Texts of a ready contact are shown at once; all else is an answer, and waits until the box is confirmed. */
-function mayBeShown(ref: WatchRef): boolean {
-  return ref.kind === 'stream' && isOpenTo(ref.contact)
+/**
+ * A claim address belongs to every holder of the invitation, a reset address to every device that an account had, and
+ * a stream that is over is read for what it still brings; every other address has one writer.
+ */
+function isOfOneWriter(ref: WatchRef): boolean {
+  if (ref.kind === 'stream') return ref.reader === ref.contact.reader
+  return ref.kind !== 'claim' && ref.kind !== 'reset'
 }
 
-function isOpenTo(contact: Contact): boolean {
-  return contact.card.phase === 'ready' && contact.unconfirmed.size < UNCONFIRMED_MAX
+/** Texts of a contact that has been met are shown at once; all else is an answer, and waits for the confirmation. */
+function mayBeShown(ref: WatchRef): boolean {
+  return ref.kind === 'stream' && isShown(ref.contact, ref.reader)
+}
+
+function isShown(contact: Contact, reader: StreamReader): boolean {
+  const isFormer = hasMet(contact) && reader === contact.former?.reader
+  const isOpen = contact.card.phase === 'ready' || isFormer
+  return isOpen && contact.unconfirmed.size < UNCONFIRMED_MAX
 }

@@ -20,14 +20,20 @@ export interface OutRecord {
   sentAt: number | undefined
   /** It was offered once more for a gap report. */
   gapOffered: boolean
+  /** A box of a stream that is over may carry it: it cannot be taken back any more. */
+  readonly hasLeft: boolean
 }
 
-/** A record that waits for its first box. */
+/** A record that waits for its first box in its stream. */
 export function newOutRecord(
   queued: number,
   kind: RecordKind,
   bytes: Uint8Array,
-  more: { readonly message?: number; readonly expiresAt?: number } = {},
+  more: {
+    readonly message?: number
+    readonly expiresAt?: number
+    readonly hasLeft?: boolean
+  } = {},
 ): OutRecord {
   return {
     queued,
@@ -39,6 +45,7 @@ export function newOutRecord(
     due: undefined,
     sentAt: undefined,
     gapOffered: false,
+    hasLeft: more.hasLeft ?? false,
   }
 }
 
@@ -53,13 +60,14 @@ export function encodeOut(r: OutRecord): Uint8Array {
     r.due ?? null,
     r.sentAt ?? null,
     r.gapOffered,
+    r.hasLeft,
   ])
 }
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeOut(bytes: Uint8Array): OutRecord {
   const v = decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX })
-  if (!Array.isArray(v) || v.length !== 9) {
+  if (!Array.isArray(v) || v.length !== 10) {
     throw new HearsayError('storage-corrupt', 'a stored record does not decode')
   }
   return {
@@ -72,5 +80,6 @@ export function decodeOut(bytes: Uint8Array): OutRecord {
     due: (v[6] ?? undefined) as number[] | undefined,
     sentAt: (v[7] ?? undefined) as number | undefined,
     gapOffered: v[8] as boolean,
+    hasLeft: v[9] as boolean,
   }
 }

@@ -6,7 +6,7 @@ import {
   OUTBOX_RECORDS_MAX,
   TEXT_BYTES_MAX,
 } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, hasMet } from './contact.ts'
 import { messageEvent } from './events.ts'
 import { advance, type History, type Message, type MessageState } from './history.ts'
 import type { Ledger } from './ledger.ts'
@@ -14,6 +14,7 @@ import { newOutRecord, type OutRecord } from './out-record.ts'
 import { type ConversationOptions, DAY_MS } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
+import type { WriteEpoch } from './writer.ts'
 
 export interface OutboxPorts {
   readonly clock: Clock
@@ -67,7 +68,7 @@ export class Outbox {
   accept(batch: Batch, contact: Contact, text: string, expiresAt: number): Message {
     const { clock, rng, history } = this.#ports
     const { writer } = contact
-    if (contact.card.phase !== 'ready' || writer === undefined) {
+    if (!hasMet(contact) || writer === undefined) {
       throw new HearsayError('contact-not-ready', 'the key exchange with this contact is not done')
     }
     if (!text.isWellFormed()) {
@@ -119,6 +120,31 @@ export class Outbox {
     writer.take(record)
     this.#ports.ledger.saveRecord(batch, contact, record)
     return record.queued
+  }
+
+  /**
+   * Texts on their way go into a new stream, in their order and without number, before anything else that waits there;
+   * all other records belonged to the keys of the old one and are dropped. The old writer is of no use afterwards.
+   */
+  move(batch: Batch, contact: Contact, epoch: WriteEpoch): void {
+    const { ledger } = this.#ports
+    const { writer: old } = contact
+    const records = [...(old?.outstanding.values() ?? []), ...(old?.queue ?? [])]
+    const nextQueued = old?.state.nextQueued ?? 1
+    const writer = ledger.newWriter({ epoch, staged: undefined, nextSeq: 1, nextQueued })
+    for (const record of records.toSorted((a, b) => a.queued - b.queued)) {
+      const { queued, kind, bytes, message, expiresAt } = record
+      if (message === undefined) {
+        ledger.dropRecord(batch, contact, record)
+        continue
+      }
+      // A box of the old stream may carry it, also one that a former life of this device has sent.
+      const moved = newOutRecord(queued, kind, bytes, { message, expiresAt, hasLeft: true })
+      writer.take(moved)
+      ledger.saveRecord(batch, contact, moved)
+    }
+    old?.clear()
+    contact.writer = writer
   }
 
   /** These records have left in a box. Returns the messages among them. */
@@ -204,10 +230,11 @@ export class Outbox {
   cancel(batch: Batch, message: Message): void {
     const contact = this.#ports.ledger.contacts.get(toHex(message.contactId))
     const record = contact?.writer?.queue.find((r) => r.message === message.number)
-    if (contact === undefined || record === undefined) {
-      throw new HearsayError('message-too-late', 'the message has left already', {
-        alreadySent: true,
-      })
+    if (contact === undefined || record === undefined || record.hasLeft) {
+      // One that was taken back before never left; of all others a box may have gone.
+      const alreadySent = message.state !== 'cancelled'
+      const reason = alreadySent ? 'the message has left already' : 'it was taken back already'
+      throw new HearsayError('message-too-late', reason, { alreadySent })
     }
     this.#retire(batch, contact, record)
     this.#move(batch, contact, message.number, 'cancelled')

@@ -2,6 +2,7 @@ import type { Address } from '../base/index.ts'
 import type { BoxKeys } from '../stream/index.ts'
 import { hasEnded, type Contact } from './contact.ts'
 import type { ConversationOptions } from './ports.ts'
+import type { WatchedAddress } from './reader.ts'
 import { addressesOf, claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
 import type { Watch } from './watch.ts'
 
@@ -23,8 +24,13 @@ export class Places {
     const kind = contact.card.role === 'inviter' ? 'claim' : 'verdict'
     const places = this.addresses(contact)
     places.forEach((address, index) => this.#watch.add(address, { kind, contact, index }))
-    const entries = [...(contact.reader?.watched() ?? [])]
-    this.#watch.addStream(contact, entries)
+    const entries: WatchedAddress[] = []
+    for (const reader of [contact.reader, contact.former?.reader]) {
+      if (reader === undefined) continue
+      const stream = reader.watched()
+      this.#watch.addStream(contact, reader, stream)
+      entries.push(...stream)
+    }
     for (const [claimer, reader] of contact.claims) {
       const candidates = reader.watched()
       this.#watch.addCandidate(contact, claimer, candidates)

@@ -178,6 +178,13 @@ export class StreamReader {
     return undefined
   }
 
+  /** Records that may take effect next, in no order, at most about `count`. */
+  upcoming(count: number): Uint8Array[] {
+    return [...this.#held]
+      .filter(([seq]) => seq <= this.#contiguous + count)
+      .map(([, bytes]) => bytes)
+  }
+
   /** The record has taken effect (in the batch that the caller is about to commit). */
   applied(seq: number): void {
     this.#heldBytes -= this.#held.get(seq)?.length ?? 0

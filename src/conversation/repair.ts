@@ -6,6 +6,7 @@ import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, dayOf } from './ports.ts'
 import type { StreamReader, WatchedAddress } from './reader.ts'
+import type { ResetPlaces } from './reset-places.ts'
 
 export type RepairResult =
   | { readonly status: 'found'; readonly boxes: readonly BoxBytes[] }
@@ -27,6 +28,7 @@ export interface RepairPorts {
   readonly rng: Rng
   readonly ledger: Ledger
   readonly places: Places
+  readonly resets: ResetPlaces
   /** Boxes from the keepers of one address, to be treated like any that were heard. */
   readonly onBoxes: (boxes: readonly BoxBytes[]) => void
   /** The keepers have the box in which these messages end. */
@@ -50,9 +52,9 @@ function isExhausted({ contact, open, unread }: Probing): boolean {
   return open === 0 && !unread && readersOf(contact).every((reader) => reader.isFull)
 }
 
-function readersOf(contact: Contact): StreamReader[] {
-  const { reader, claims } = contact
-  return reader === undefined ? [...claims.values()] : [reader, ...claims.values()]
+function readersOf({ reader, former, claims }: Contact): StreamReader[] {
+  const streams = [reader, former?.reader].filter((each) => each !== undefined)
+  return [...streams, ...claims.values()]
 }
 
 interface GapTries {
@@ -212,7 +214,8 @@ export class Repair {
         this.#probing.set(contact, probing)
         return this.#probeAt(probing, target)
       }
-      if (hasEnded(contact) || isExhausted(probing)) this.#probing.delete(contact)
+      const isOver = isExhausted(probing) && this.#ports.resets.isFull(contact)
+      if (hasEnded(contact) || isOver) this.#probing.delete(contact)
     }
     return undefined
   }
@@ -250,7 +253,7 @@ export class Repair {
 
   /** Addresses and days, of those where the next boxes can be, that were not asked for yet. */
   *#probesLeft({ contact, asked }: Probing): Generator<{ address: Address; day: number }> {
-    const { clock, places } = this.#ports
+    const { clock, places, resets } = this.#ports
     const { role, createdAt, heardDay } = contact.card
     const today = dayOf(clock.now())
     const oldest = today - this.#options.ttlDays
@@ -265,6 +268,10 @@ export class Repair {
       for (let day = Math.max(from, oldest); day <= today; day++) {
         if (!asked.has(`${toHex(address)}/${day}`)) yield { address, day }
       }
+    }
+    for (const { address, day } of resets.addresses(contact)) {
+      const isDue = day >= oldest && day <= today
+      if (isDue && !asked.has(`${toHex(address)}/${day}`)) yield { address, day }
     }
   }
 

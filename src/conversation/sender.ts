@@ -18,12 +18,14 @@ import { drawOffers } from './offers.ts'
 import type { Outbox } from './outbox.ts'
 import { type ConversationOptions, type ConversationPorts, dayOf } from './ports.ts'
 import { encodeRecord } from './records.ts'
+import type { Recoveries } from './recoveries.ts'
 import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
-import type { Draft } from './writer.ts'
+import type { Draft, StreamWriter } from './writer.ts'
 
 export interface SenderPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'linked'> {
   readonly ledger: Ledger
   readonly outbox: Outbox
+  readonly recoveries: Recoveries
   /** A box of ours left; `messages` end in it. It may be audited at its keepers. */
   readonly onLeft: (address: Address, day: number, messages: readonly number[]) => void
 }
@@ -33,10 +35,12 @@ type Flight =
   | {
       readonly kind: 'stream'
       readonly contact: Contact
+      /** A later stream of the contact has another. */
+      readonly writer: StreamWriter
       readonly draft: Draft
       readonly hasAck: boolean
     }
-  | { readonly kind: 'announcement' | 'verdict'; readonly contact: Contact }
+  | { readonly kind: 'announcement' | 'verdict' | 'reset'; readonly contact: Contact }
 
 interface Sealing {
   readonly flight: Flight
@@ -74,8 +78,8 @@ export class Sender {
       const contact = contacts[(this.#turn + i) % contacts.length]
       if (contact === undefined || !this.#wants(contact)) continue
       const sealing = await this.#next(contact)
-      // While the disk worked the contact may have ended, and its keys with it.
-      if (sealing === undefined || hasEnded(contact)) continue
+      // While the disk worked the contact or its stream may have ended, and the keys with it.
+      if (sealing === undefined || isOver(sealing.flight)) continue
       this.#turn = (this.#turn + i + 1) % contacts.length
       return this.#seal(sealing)
     }
@@ -87,7 +91,7 @@ export class Sender {
       const next = this.#unsent.shift()
       if (next === undefined) return undefined
       const { box, flight } = next
-      if (hasEnded(flight.contact)) continue
+      if (isOver(flight)) continue
       if (parseBox(box).expiryDay === this.#expiryDay()) {
         this.#flights.set(toHex(parseBox(box).address), flight)
         return box
@@ -107,6 +111,7 @@ export class Sender {
   #wants(contact: Contact): boolean {
     if (hasEnded(contact)) return false
     if (contact.verdictDue || this.#announcementDue(contact) || this.#ackDue(contact)) return true
+    if (this.#ports.recoveries.isAnnouncementDue(contact)) return true
     return contact.writer?.wants(this.#ports.clock.now(), contact.card.phase === 'ready') === true
   }
 
@@ -119,6 +124,7 @@ export class Sender {
   #next(contact: Contact): Promise<Sealing | undefined> {
     if (contact.verdictDue) return this.#verdict(contact)
     if (this.#announcementDue(contact)) return this.#announcement(contact)
+    if (this.#ports.recoveries.isAnnouncementDue(contact)) return this.#reset(contact)
     return this.#streamBox(contact)
   }
 
@@ -146,7 +152,7 @@ export class Sender {
     await batch.commit()
     const { keys, rootSeed, payload } = draft
     const hasAck = ack !== undefined
-    return { flight: { kind: 'stream', contact, draft, hasAck }, keys, rootSeed, payload }
+    return { flight: { kind: 'stream', contact, writer, draft, hasAck }, keys, rootSeed, payload }
   }
 
   #announcementDue(contact: Contact): boolean {
@@ -176,6 +182,17 @@ export class Sender {
     await batch.commit()
     const flight: Flight = { kind: 'announcement', contact }
     return { flight, keys: boxKeys, rootSeed: place.rootSeed, payload, salted: true }
+  }
+
+  /** Says to the other side that this device came back, in the next slot of the day. */
+  async #reset(contact: Contact): Promise<Sealing | undefined> {
+    const { store, ledger, recoveries } = this.#ports
+    const said = recoveries.announce(contact)
+    if (said === undefined) return undefined
+    const batch = store.batch()
+    ledger.saveKeys(batch, contact)
+    await batch.commit()
+    return { flight: { kind: 'reset', contact }, ...said, salted: true }
   }
 
   /** Tells later claimers whose claim won, under the next verdict address. */
@@ -219,7 +236,7 @@ export class Sender {
     const key = toHex(address)
     const flight = this.#flights.get(key)
     this.#flights.delete(key)
-    if (flight === undefined || hasEnded(flight.contact)) return
+    if (flight === undefined || isOver(flight)) return
     const { store, outbox, clock, onLeft } = this.#ports
     if (!hasLeft) {
       this.#unsent.push({ box, flight })
@@ -245,7 +262,14 @@ export class Sender {
       // A claim address may carry several boxes; there are too few of them to give one up.
       contact.keys.announcements--
       contact.announceAt = clock.now()
-    } else contact.verdictDue = true
+    } else if (flight.kind === 'verdict') contact.verdictDue = true
+    else if (contact.keys.recovery !== undefined) contact.keys.recovery.announceAt = clock.now()
     ledger.saveKeys(batch, contact)
   }
+}
+
+/** The contact has ended, or its stream: what was sealed for it must not leave any more. */
+function isOver(flight: Flight): boolean {
+  const { contact } = flight
+  return hasEnded(contact) || (flight.kind === 'stream' && flight.writer !== contact.writer)
 }

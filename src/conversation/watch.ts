@@ -1,13 +1,14 @@
 import { type Address, toHex } from '../base/index.ts'
 import { ADDRESSES_PER_TURN, TAKEN_MAX } from './constants.ts'
 import type { Contact } from './contact.ts'
-import type { WatchedAddress } from './reader.ts'
+import type { StreamReader, WatchedAddress } from './reader.ts'
 
 /** What a heard address means to this device. */
 export type WatchRef =
   | {
       readonly kind: 'stream'
       readonly contact: Contact
+      readonly reader: StreamReader
       readonly tag: string
       readonly index: number
     }
@@ -20,6 +21,12 @@ export type WatchRef =
     }
   | { readonly kind: 'claim'; readonly contact: Contact; readonly index: number }
   | { readonly kind: 'verdict'; readonly contact: Contact; readonly index: number }
+  | {
+      readonly kind: 'reset'
+      readonly contact: Contact
+      readonly day: number
+      readonly slot: number
+    }
   /** Its box was read: another one under it is equivocation. */
   | { readonly kind: 'taken'; readonly contact: Contact }
 
@@ -41,9 +48,9 @@ export class Watch {
     this.#fresh.push(address)
   }
 
-  addStream(contact: Contact, entries: readonly WatchedAddress[]): void {
+  addStream(contact: Contact, reader: StreamReader, entries: readonly WatchedAddress[]): void {
     for (const { tag, index, address } of entries) {
-      this.add(address, { kind: 'stream', contact, tag, index })
+      this.add(address, { kind: 'stream', contact, reader, tag, index })
     }
   }
 
@@ -70,9 +77,13 @@ export class Watch {
   }
 
   #fillOne(contact: Contact, count: number): number {
-    const stream = contact.reader?.extend(count) ?? []
-    this.addStream(contact, stream)
-    let added = stream.length
+    let added = 0
+    for (const reader of [contact.reader, contact.former?.reader]) {
+      if (reader === undefined) continue
+      const stream = reader.extend(count - added)
+      this.addStream(contact, reader, stream)
+      added += stream.length
+    }
     for (const [claimer, reader] of contact.claims) {
       const candidate = reader.extend(count - added)
       this.addCandidate(contact, claimer, candidate)

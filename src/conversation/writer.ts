@@ -90,7 +90,7 @@ export class StreamWriter {
   /** True when a box drafted now would carry something. `allowTexts` is false until the contact is ready. */
   wants(now: number, allowTexts: boolean): boolean {
     if (this.#segmenter.pending || this.#switchDue(now)) return true
-    for (const record of this.queue) if (allowTexts || record.kind !== 'text') return true
+    if (this.#nextQueued(allowTexts) !== undefined) return true
     for (const record of this.outstanding.values()) if (this.#isDue(record, now)) return true
     return false
   }
@@ -137,13 +137,18 @@ export class StreamWriter {
       this.#push(record, bound)
     }
     for (;;) {
-      const at = this.queue.findIndex((r) => allowTexts || r.kind !== 'text')
-      const record = this.queue[at]
+      const record = this.#nextQueued(allowTexts)
       if (record === undefined || !this.#fits(record)) return
-      this.queue.splice(at, 1)
+      this.queue.splice(this.queue.indexOf(record), 1)
       this.#number(record)
       this.#push(record, bound)
     }
+  }
+
+  /** Texts that waited for new keys come after the record that says that they hold: before it nobody would take them. */
+  #nextQueued(allowTexts: boolean): OutRecord | undefined {
+    if (!allowTexts) return this.queue.find(({ kind }) => kind !== 'text')
+    return this.queue.find(({ kind }) => kind === 'confirm') ?? this.queue[0]
   }
 
   /** Beside what waits already: whole, or as a large record that fills what is left. */
@@ -273,10 +278,13 @@ export class StreamWriter {
   #switchDue(now: number): boolean {
     const { staged, epoch } = this.state
     if (staged === undefined) return false
-    const isBefore = ({ queued }: OutRecord): boolean => queued <= staged.afterQueued
+    // Texts that wait while keys are made anew are older than the records that make them.
+    const isExchange = epoch.tag === RENDEZVOUS_TAG
+    const isBefore = ({ queued, kind }: OutRecord): boolean =>
+      queued <= staged.afterQueued && !(isExchange && kind === 'text')
     const before = [...this.outstanding.values(), ...this.queue].filter(isBefore)
     if (before.length === 0) return true
-    if (epoch.tag === RENDEZVOUS_TAG || now - staged.stagedAt < SWITCH_WAIT_MS) return false
+    if (isExchange || now - staged.stagedAt < SWITCH_WAIT_MS) return false
     // In the new epoch an offer of these would be of no use to a reader who needs them to get there.
     return before.every(({ sentAt, due }) => sentAt !== undefined && due?.length === 0)
   }

@@ -54,6 +54,7 @@ export const LABELS = {
   storeShelf: 'hearsay/v1/store/shelf',
   storeShelfValue: 'hearsay/v1/store/shelf-value',
   storeMaster: 'hearsay/v1/store/master',
+  storeBackup: 'hearsay/v1/store/backup',
   // conversation
   invitationChecksum: 'hearsay/v1/conversation/invitation-checksum',
   invitationSecret: 'hearsay/v1/conversation/invitation-secret',
@@ -75,6 +76,7 @@ export const LABELS = {
   manifestHash: 'hearsay/v1/conversation/manifest-hash',
   resetSecret: 'hearsay/v1/conversation/reset-secret',
   resetStream: 'hearsay/v1/conversation/reset-stream',
+  resetAnswer: 'hearsay/v1/conversation/reset-answer',
   resetRoot: 'hearsay/v1/conversation/reset-root',
   recoveryKey: 'hearsay/v1/conversation/recovery-key',
   accountKey: 'hearsay/v1/conversation/account-key',

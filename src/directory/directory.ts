@@ -52,6 +52,8 @@ export interface DirectoryPorts {
   readonly peers: Pick<Peers, 'connected' | 'onChange' | 'penalise'>
   /** The node key's Ed25519 signature of a 32-byte labelled hash. */
   readonly sign: (digest: Uint8Array) => Uint8Array
+  /** False while this node can open no packet: it does not say that it is here then. True by default. */
+  readonly canMix?: () => boolean
 }
 
 export interface DirectoryOptions {
@@ -107,7 +109,8 @@ export class Directory {
         log: this.#log,
         isCandidate: (node) => this.#mayMix(node),
         candidates: () => this.#index().size,
-        isReachable: () => this.#table.get(options.nodeId)?.reachable === true,
+        isReachable: () =>
+          this.#table.get(options.nodeId)?.reachable === true && ports.canMix?.() !== false,
       },
       { networkId: options.network.id, nodeId: options.nodeId },
     )

@@ -1,14 +1,13 @@
-import { type Clock, type Logger, type Rng, u32be } from '../base/index.ts'
+import { type Clock, concat, fromUtf8, type Logger, type Rng, u32be, utf8 } from '../base/index.ts'
 import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
-import { BUCKETS } from '../store/index.ts'
+import { BUCKETS, type Store } from '../store/index.ts'
 import { KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
-import type { NarrowStore } from './replay-set.ts'
 
 export interface KeyRingPorts {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
-  readonly store: NarrowStore
+  readonly store: Pick<Store, 'get' | 'iterate' | 'batch' | 'epoch'>
 }
 
 export interface KeyRingOptions {
@@ -25,6 +24,9 @@ export interface RingKey {
 }
 
 const SEED_BYTES = 32
+const EPOCH_BYTES = 4
+/** Row beside the keys: the first epoch that has one, 4 bytes, and the generation of the store. */
+const GENERATION = utf8('generation')
 /** A wall clock that stepped is noticed within this time. */
 const POLL_MS = 30_000
 
@@ -32,11 +34,17 @@ const POLL_MS = 30_000
  * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
  * erased `KEY_GRACE_MS` after their epoch. From then on no recorded packet of that epoch can be followed, whoever
  * takes this node.
+ *
+ * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
+ * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
+ * epoch are a proof against it.
  */
 export class KeyRing {
   readonly #ports: KeyRingPorts
   readonly #options: KeyRingOptions
   readonly #keys = new Map<number, MixKeyPair>()
+  /** No key is made for an epoch before it. */
+  #first = 0
 
   constructor(ports: KeyRingPorts, options: KeyRingOptions) {
     this.#ports = ports
@@ -46,12 +54,39 @@ export class KeyRing {
   /** Reads the keys of this home and makes those that are missing. @throws the store's codes. */
   async start(): Promise<void> {
     const { store } = this.#ports
+    await this.#enterGeneration()
     for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
-      const epoch = new DataView(key.buffer, key.byteOffset).getUint32(0)
+      if (key.length !== EPOCH_BYTES) continue
+      const epoch = u32At(key)
       this.#keys.set(epoch, mixKeyPair(this.#options.suite, seed))
       seed.fill(0)
     }
     await this.#turn()
+  }
+
+  async #enterGeneration(): Promise<void> {
+    const { clock, store } = this.#ports
+    const noted = await store.get(BUCKETS.mixKeys, GENERATION)
+    const formerKeys: Uint8Array[] = []
+    if (noted !== undefined) {
+      this.#first = u32At(noted)
+      if (fromUtf8(noted.subarray(EPOCH_BYTES)) === store.epoch) return
+      // The clock of the former life may have been ahead.
+      this.#first = this.#epochAt(clock.now() + KEY_GRACE_MS) + KEYS_AHEAD + 1
+      for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
+        if (key.length === EPOCH_BYTES) formerKeys.push(key)
+        seed.fill(0)
+      }
+    }
+    const batch = store.batch()
+    for (const key of formerKeys) batch.delSecret(BUCKETS.mixKeys, key)
+    const value = concat(u32be(this.#first), utf8(store.epoch))
+    await batch.put(BUCKETS.mixKeys, GENERATION, value).commit()
+  }
+
+  /** Whether there is a key for packets of this moment. */
+  get isUsable(): boolean {
+    return this.#keys.has(this.epoch)
   }
 
   /** The key epoch of this moment. */
@@ -121,7 +156,7 @@ export class KeyRing {
     const { epoch, oldest } = this
     const batch = store.batch()
     let isChanged = false
-    for (let each = epoch; each <= epoch + KEYS_AHEAD; each++) {
+    for (let each = Math.max(epoch, this.#first); each <= epoch + KEYS_AHEAD; each++) {
       if (this.#keys.has(each)) continue
       const seed = rng.bytes(SEED_BYTES)
       batch.putSecret(BUCKETS.mixKeys, u32be(each), seed)
@@ -138,4 +173,8 @@ export class KeyRing {
     }
     return isChanged || old.length > 0
   }
+}
+
+function u32At(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
 }

@@ -35,7 +35,7 @@ import { drawDelay } from './delay.ts'
 import { type BuiltPacket, Emitter } from './emitter.ts'
 import { decodeMixFrame, encodeMixFrame, frameBytes, type MixFrame } from './frame.ts'
 import { KeeperDesk } from './keeper-desk.ts'
-import { KeyRing } from './key-ring.ts'
+import { KeyRing, type KeyRingPorts } from './key-ring.ts'
 import { MixLinks } from './mix-links.ts'
 import { allowanceOf, type FrameAllowance, NeighbourQuota } from './neighbour-quota.ts'
 import type { Emission, KeeperPort, MixDirectory, MixNode, PublishPort, SlotWork } from './ports.ts'
@@ -53,7 +53,7 @@ export interface MixPorts {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
-  readonly store: NarrowStore
+  readonly store: NarrowStore & KeyRingPorts['store']
   readonly links: Links
   readonly peers: Pick<Peers, 'penalise' | 'connected'>
   readonly directory: MixDirectory
@@ -262,6 +262,11 @@ export class Mix {
   /** A connection to this node stands (again): its link is opened with the next tick. */
   connected(node: NodeId): void {
     this.#links.connected(node)
+  }
+
+  /** False while this node can open no packet: for some key epochs after its home was restored. */
+  get hasKey(): boolean {
+    return this.#keys.isUsable
   }
 
   /** True when a route exists and its first links stand. */

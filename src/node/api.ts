@@ -93,6 +93,7 @@ export interface NodeStatus {
     readonly total: number
   }
   readonly outbox: { readonly queued: number; readonly oldestAgeMs: number | null }
+  readonly hooks: readonly HookStatus[]
   readonly storage: {
     readonly bytes: number
     readonly boxes: number
@@ -103,6 +104,61 @@ export interface NodeStatus {
   readonly health: readonly HealthEntry[]
   readonly headSeq: number
   readonly epoch: string
+}
+
+export interface DbStats {
+  readonly bytes: number
+  /** Of the disk. */
+  readonly freeBytes: number
+  /** The space that is kept for opening on a full disk is there. */
+  readonly reserve: boolean
+  readonly boxes: number
+  readonly messages: number
+  readonly secrets: number
+  /** Secrets that cannot be read any more. */
+  readonly damagedSecrets: number
+  readonly headSeq: number
+  readonly oldestSeq: number
+  readonly epoch: string
+}
+
+export interface DbCheck {
+  readonly ok: boolean
+  readonly values: number
+  readonly damaged: readonly { readonly bucket: string; readonly count: number }[]
+  /** First event from which on the journal is not whole. */
+  readonly journalBrokenAt: number | null
+  /** Numbers of damaged files; the values are not looked at then, because reading them may stop the process. */
+  readonly damagedTables: readonly number[]
+}
+
+export interface DbBackup {
+  readonly path: string
+  readonly withKey: boolean
+  readonly bytes: number
+  readonly entries: number
+  readonly secrets: number
+  readonly damaged: number
+  readonly headSeq: number
+  readonly epoch: string
+}
+
+/** A program that the daemon runs for events. */
+export interface HookStatus {
+  readonly name: string
+  /** `idle`: it has had everything. `off`: configured not to run. */
+  readonly state: 'idle' | 'running' | 'retrying' | 'off'
+  /** Last event that is acknowledged on disk. */
+  readonly cursor: number
+  /** Events of the journal behind the last one that it accepted or that is of no interest to it. */
+  readonly behind: number
+  /** In a row, for the event under way. */
+  readonly failures: number
+  readonly nextTryAt: string | null
+  /** Class of the last failure: `exit 3`, `signal SIGKILL`, `timeout`, a code of the system or of this API. */
+  readonly lastError: string | null
+  /** Events since the start that were deleted before it accepted them. */
+  readonly missed: number
 }
 
 /** `ready`: state running. `linked`: also in a network. `peers=N`: at least N peers connected. */
@@ -150,7 +206,7 @@ export interface PeerView {
   readonly banned: boolean
 }
 
-export type ContactState = 'waiting' | 'exchanging' | 'ready' | 'failed'
+export type ContactState = 'waiting' | 'exchanging' | 'ready' | 'recovering' | 'failed'
 
 export interface ContactView {
   readonly contactId: string
@@ -340,14 +396,14 @@ export interface NodeApi {
     }
   }
   readonly db: {
-    stats(): Promise<{
-      bytes: number
-      boxes: number
-      messages: number
-      headSeq: number
-      oldestSeq: number
-      epoch: string
-    }>
+    stats(): Promise<DbStats>
+    /** Reads everything: takes time in proportion to the store. */
+    check(): Promise<DbCheck>
+    /**
+     * Writes a new file where the daemon runs; `withKey` makes it as secret as the home.
+     * @throws HearsayError `bad-value` {field: 'path'}, `storage-full`, `storage-failed`.
+     */
+    backup(params: { path: string; withKey?: boolean }): Promise<DbBackup>
   }
   /** An effect of `rpc` or `daemon` itself (config, tokens) recorded under the same idempotency rule. */
   remember<T extends JsonObject>(ctx: CallContext, effect: () => Promise<T>): Promise<Mutated<T>>

@@ -6,7 +6,9 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
     ok: s.state !== 'readonly',
     detail:
       s.state === 'readonly' ? 'the store is read-only after a failed write' : 'writes are synced',
-    ...(s.state === 'readonly' ? { fix: 'free space, then restart the daemon' } : {}),
+    ...(s.state === 'readonly'
+      ? { fix: 'free space or repair the disk: the node then goes on by itself' }
+      : {}),
   }),
   space: (s) => ({
     ok: s.storage.freeBytes > 256 * 1024 * 1024,

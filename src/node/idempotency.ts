@@ -47,13 +47,15 @@ interface RecordOf<T> {
 export class Idempotency {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #isReadonly: () => boolean
   readonly #running = new Map<string, Promise<unknown>>()
   readonly #line: (() => void)[] = []
   #underWay = 0
 
-  constructor(ports: { store: Store; clock: Clock }) {
+  constructor(ports: { store: Store; clock: Clock; isReadonly?: () => boolean }) {
     this.#store = ports.store
     this.#clock = ports.clock
+    this.#isReadonly = ports.isReadonly ?? (() => ports.store.state() === 'poisoned')
   }
 
   /**
@@ -157,6 +159,8 @@ export class Idempotency {
   ): Promise<T> {
     await this.#enter()
     try {
+      // Before anything is in force in memory that the disk will not have.
+      if (this.#isReadonly()) throw new HearsayError('storage-poisoned', 'an earlier write failed')
       const effect = await prepare()
       const batch = this.#store.batch()
       const finish = effect(batch)

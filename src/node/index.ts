@@ -8,6 +8,7 @@ export type {
   EventFeed,
   EventView,
   HealthEntry,
+  HookStatus,
   Idempotency,
   IdentityView,
   InviteView,

@@ -35,7 +35,19 @@ export interface NetworkPorts {
 
 /** network.* over the network file of this home. */
 export function networkApi(ports: NetworkPorts): NodeApi['network'] {
-  const { clock, idempotency, networks, exclusive } = ports
+  const { clock, idempotency, networks } = ports
+
+  /** What fails leaves memory as the disk is: the effect is in force before its commit, which may be refused. */
+  function exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return ports.exclusive(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        await networks.load().catch(() => undefined)
+        throw error
+      }
+    })
+  }
 
   function inspect(source: string): Network {
     return inspectNetwork(source, { now: clock.now() })

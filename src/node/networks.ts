@@ -79,10 +79,11 @@ export class Networks {
     this.#keys = ports.keys
   }
 
+  /** What the disk has takes the place of what was here. */
   async load(): Promise<void> {
     const bytes = await this.#store.get(BUCKETS.networks, JOINED)
     // A file that expired after the join still names the network that one is in.
-    if (bytes !== undefined) this.#joined = inspectNetwork(fromUtf8(bytes), { now: 0 })
+    this.#joined = bytes === undefined ? undefined : inspectNetwork(fromUtf8(bytes), { now: 0 })
     const held = await this.#store.get(BUCKETS.networks, HELD)
     this.#held = held === undefined ? this.#joined?.id : (held as NetworkId)
     this.#wiping = (await this.#store.get(BUCKETS.networks, WIPING)) !== undefined

@@ -11,8 +11,9 @@ import { signKeyPairFromSeed } from '../crypto/index.ts'
 import { dayAt, type Network } from '../directory/index.ts'
 import { peerIdText } from '../net/index.ts'
 import { openStore, type Store, type StorePorts } from '../store/index.ts'
-import type { NodeApi, NodeState, WaitTarget } from './api.ts'
+import type { HookStatus, NodeApi, NodeState, WaitTarget } from './api.ts'
 import { contactsApi } from './contacts-api.ts'
+import { dbApi } from './db-api.ts'
 import { diagnose } from './doctor.ts'
 import { eventsApi } from './events-api.ts'
 import { Idempotency } from './idempotency.ts'
@@ -22,6 +23,7 @@ import { Networks } from './networks.ts'
 import { NodeKeys } from './node-keys.ts'
 import { PeerBans } from './peer-bans.ts'
 import { peersApi } from './peers-api.ts'
+import { Repair } from './repair.ts'
 import { Session, type SessionPorts } from './session.ts'
 import { settingsOf } from './settings.ts'
 import { readStatus, type StatusPorts } from './status.ts'
@@ -36,6 +38,8 @@ export interface NodePorts
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  /** What its owner runs for events, for the status; `head` is the last event of the journal. */
+  readonly hooks?: (head: number) => readonly HookStatus[]
 }
 
 export interface NodeOptions {
@@ -111,6 +115,7 @@ class LocalNode implements HearsayNode {
   readonly #jobs: WorkerJobs
   readonly #idempotency: Idempotency
   readonly #upkeep: Upkeep
+  readonly #repair: Repair
   readonly #stopListeners: (() => void)[] = []
   readonly #tasks: TaskGroup
   #state: NodeState = 'starting'
@@ -124,7 +129,7 @@ class LocalNode implements HearsayNode {
     this.#options = options
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
     this.#jobs = new WorkerJobs({ log, clock })
-    this.#idempotency = new Idempotency({ store, clock })
+    this.#idempotency = new Idempotency({ store, clock, isReadonly: () => this.#repair.underWay })
     this.#upkeep = new Upkeep({
       clock,
       log,
@@ -133,13 +138,24 @@ class LocalNode implements HearsayNode {
       prune: () => this.#idempotency.prune(),
     })
     this.#tasks = new TaskGroup(log)
-    this.failed = new Promise((resolve) => {
-      store.onPoisoned((cause) => {
-        // Reading goes on; nothing leaves any more, because nothing that it would change can be kept.
-        log.error('a write failed: the store is read-only until a restart')
-        this.#tasks.spawn('quiesce', async () => this.#session?.stop())
-        if (isHearsayError(cause, 'storage-corrupt')) resolve(cause)
-      })
+    const failed = Promise.withResolvers<Error>()
+    this.failed = failed.promise
+    store.onPoisoned((cause) => {
+      // Reading goes on; nothing leaves any more, because nothing that it would change can be kept.
+      log.error('a write failed: the node is read-only until the store is repaired')
+      if (isHearsayError(cause, 'storage-corrupt')) failed.resolve(cause)
+    })
+    this.#repair = new Repair({
+      clock,
+      log,
+      store,
+      quiesce: () => this.#exclusive(async () => this.#session?.stop()),
+      forget: () => {
+        this.#session = undefined
+      },
+      reload: () => this.#exclusive(() => this.#reload()),
+      resume: () => this.#exclusive(() => this.#goOn()),
+      fail: failed.resolve,
     })
     this.api = this.#buildApi()
   }
@@ -156,6 +172,7 @@ class LocalNode implements HearsayNode {
       this.#ports.log.error('the network cannot be entered', { code: error.code })
     }
     this.#tasks.spawn('upkeep', (signal) => this.#upkeep.run(signal))
+    this.#tasks.spawn('repair', (signal) => this.#repair.run(signal))
     this.#state = 'running'
   }
 
@@ -201,6 +218,7 @@ class LocalNode implements HearsayNode {
   /** Starts a session in the joined network unless there is one. Only in `exclusive`. */
   async #enter(): Promise<void> {
     if (this.#session !== undefined || this.#ports.networks.joined === undefined) return
+    if (this.#repair.underWay) return
     if (this.#state === 'stopping') throw new HearsayError('not-running', 'the node is stopping')
     const { clock, rng, log, store, networks, bans, net, onEmission } = this.#ports
     const { node, requestSeed, listen, announce, reachable } = this.#options
@@ -227,6 +245,18 @@ class LocalNode implements HearsayNode {
     )
     await session.start()
     this.#session = session
+  }
+
+  async #reload(): Promise<void> {
+    await this.#ports.networks.load()
+    await this.#ports.bans.load()
+  }
+
+  /** After the store was repaired: the session is built anew from it. */
+  async #goOn(): Promise<void> {
+    await this.#upkeep.look()
+    if (this.#ports.networks.wiping) await this.#leave()
+    await this.#enter()
   }
 
   /** Ends the session; finishes a wipe that was decided. */
@@ -263,10 +293,10 @@ class LocalNode implements HearsayNode {
         'join a network first: hearsay network join <file or URI>',
       )
     }
-    if (this.#state === 'running') {
+    if (this.#shownState() === 'running') {
       throw new HearsayError('not-running', 'the network could not be entered: see node.status')
     }
-    throw new HearsayError('not-running', 'the node is starting or stopping')
+    throw new HearsayError('not-running', 'the node is starting, coming back or stopping')
   }
 
   /** A disk that is nearly full refuses new messages while it can still finish what it has. */
@@ -280,8 +310,7 @@ class LocalNode implements HearsayNode {
 
   /** What the node shows as its state: a store that refuses writes outranks everything that runs. */
   #shownState(): NodeState {
-    const running = this.#state === 'running' && this.#ports.store.state() === 'poisoned'
-    return running ? 'readonly' : this.#state
+    return this.#state === 'running' && !this.#repair.isOver ? 'readonly' : this.#state
   }
 
   #buildApi(): NodeApi {
@@ -296,6 +325,7 @@ class LocalNode implements HearsayNode {
       networks,
       session,
       state: () => this.#shownState(),
+      hooks: (head) => this.#ports.hooks?.(head) ?? [],
       peerId: this.#peerId,
       version: this.#options.version,
       since: clock.now(),
@@ -337,19 +367,7 @@ class LocalNode implements HearsayNode {
         }),
       },
       peers: peersApi({ store, clock, idempotency, bans, session, peerId: this.#peerId }),
-      db: {
-        stats: async () => {
-          const stats = await store.stats()
-          return {
-            bytes: stats.bytes,
-            boxes: this.#session?.mailbox.status().boxes ?? 0,
-            messages: this.#session?.conversations.depth().messages ?? 0,
-            headSeq: stats.headSeq,
-            oldestSeq: stats.oldestSeq,
-            epoch: store.epoch,
-          }
-        },
-      },
+      db: dbApi({ store, session }),
       remember: (ctx, effect) => idempotency.remember(ctx, effect),
       settings: settingsOf(store),
     }
@@ -394,7 +412,7 @@ class LocalNode implements HearsayNode {
   /** Why a wait was in vain. */
   #obstacle(target: WaitTarget): string {
     const state = this.#shownState()
-    if (state === 'readonly') return 'the store accepts no writes until a restart'
+    if (state === 'readonly') return 'the store accepts no writes until the disk does'
     if (state !== 'running') return 'the node has not got that far yet'
     if (target === 'ready') return 'the node has not got that far yet'
     if (this.#ports.networks.joined === undefined) {

@@ -16,10 +16,14 @@ export class PeerBans {
     this.#clock = ports.clock
   }
 
+  /** What the disk has takes the place of what was here. */
   async load(): Promise<void> {
+    const stored: [NodeId, number][] = []
     for await (const [key, value] of this.#store.iterate(BUCKETS.peerBans)) {
-      this.#until.set(toHex(key), { nodeId: asNodeId(key), until: readU64be(value) })
+      stored.push([asNodeId(key), readU64be(value)])
     }
+    this.#until.clear()
+    for (const [nodeId, until] of stored) this.#until.set(toHex(nodeId), { nodeId, until })
   }
 
   /** In force at once; the caller commits. A later ban of the same node replaces this one. */

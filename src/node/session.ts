@@ -150,6 +150,7 @@ export class Session {
         requests,
         peers,
         sign: (digest) => sign(digest, key.secretKey),
+        canMix: () => this.mix.hasKey,
       },
       {
         network,

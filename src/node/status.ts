@@ -1,11 +1,12 @@
 import { type Clock, toHex } from '../base/index.ts'
 import type { Hindrance } from '../net/index.ts'
-import type { Store } from '../store/index.ts'
-import type { HealthEntry, NodeState, NodeStatus } from './api.ts'
+import type { Store, StoreSpace } from '../store/index.ts'
+import type { HealthEntry, HookStatus, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
 import { mixingStatus, NO_MIXING, NODES_FOR_A_CLAIM } from './mixing-status.ts'
 import { type Networks, wordsText } from './networks.ts'
 import type { Session } from './session.ts'
+import { LOW_SPACE_BYTES } from './upkeep.ts'
 import { timeText } from './views.ts'
 
 export interface StatusPorts {
@@ -14,12 +15,13 @@ export interface StatusPorts {
   readonly networks: Networks
   readonly session: () => Session | undefined
   readonly state: () => NodeState
+  readonly hooks: (head: number) => readonly HookStatus[]
   readonly peerId: string
   readonly version: string
   readonly since: number
 }
 
-const LOW_SPACE_BYTES = 256 * 1024 * 1024
+const HOOK_FAILURES_TO_WARN = 3
 
 /** What lets others dial a node that they cannot; nothing where its owner wants it so. */
 const DIAL_FIXES: Readonly<Record<Hindrance, string | undefined>> = {
@@ -36,7 +38,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
   const { clock, store, networks } = ports
   const session = ports.session()
   const network = networks.joined
-  const stats = await store.stats()
+  const space = await spaceOf(store)
   const depth = session?.conversations.depth()
   return {
     state: ports.state(),
@@ -63,16 +65,27 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
       queued: depth?.queued ?? 0,
       oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
     },
+    hooks: ports.hooks(store.headSeq()),
     storage: {
-      bytes: stats.bytes,
+      bytes: space.bytes,
       boxes: session?.mailbox.status().boxes ?? 0,
-      freeBytes: stats.freeBytes,
+      freeBytes: space.freeBytes,
       retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
       sync: true,
     },
-    health: health(ports, session, stats.freeBytes, stats.damagedSecrets),
+    health: health(ports, session, space.freeBytes, space.damagedSecrets),
     headSeq: store.headSeq(),
     epoch: store.epoch,
+  }
+}
+
+/** A store that could not be opened again yet counts nothing; the status has to be told all the same. */
+async function spaceOf(store: Store): Promise<StoreSpace> {
+  try {
+    return await store.space()
+  } catch (error) {
+    if (store.state() === 'ok') throw error
+    return { bytes: 0, freeBytes: 0, damagedSecrets: 0 }
   }
 }
 
@@ -98,12 +111,12 @@ function health(
   const found: HealthEntry[] = []
   const add = (severity: HealthEntry['severity'], code: string, text: string, fix: string) =>
     found.push({ severity, code, text, fix })
-  if (ports.store.state() === 'poisoned') {
+  if (ports.state() === 'readonly') {
     add(
       'error',
       'STORAGE_READONLY',
       'a write to the disk failed; nothing new is accepted',
-      'free space or repair the disk, then restart the daemon',
+      'free space or repair the disk: the node goes on by itself within seconds',
     )
   }
   if (damagedSecrets > 0) {
@@ -122,6 +135,25 @@ function health(
       'free some space: below 64 MiB no message is accepted',
     )
   }
+  for (const { name, failures, lastError, missed } of ports.hooks(ports.store.headSeq())) {
+    // One failure is often a restart of what the program talks to.
+    if (failures >= HOOK_FAILURES_TO_WARN) {
+      add(
+        'warning',
+        'HOOK_FAILING',
+        `the program of the hook "${name}" fails (${lastError}): its events wait`,
+        'run it by hand with an event on its stdin, mend it or take it out of config.toml',
+      )
+    }
+    if (missed > 0) {
+      add(
+        'error',
+        'HOOK_MISSED',
+        `the hook "${name}" failed until ${missed} of its events were too old to be kept`,
+        'messages.list still has the messages',
+      )
+    }
+  }
   if (session === undefined) {
     const joined = ports.networks.joined !== undefined
     if (!joined) {
@@ -137,7 +169,7 @@ function health(
     return found
   }
   // Nothing runs on a store that refuses writes: what follows would only send people elsewhere.
-  if (ports.store.state() === 'poisoned') return found
+  if (ports.state() === 'readonly') return found
   const status = session.net.status()
   if (status.networkMismatch) {
     add(

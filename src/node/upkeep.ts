@@ -11,6 +11,10 @@ export interface UpkeepPorts {
   readonly prune: () => Promise<unknown>
 }
 
+/** Free bytes below which the owner is told. */
+export const LOW_SPACE_BYTES = 256 * 1024 * 1024
+// Apart, so that a disk at the limit is not told of all the time.
+const ENOUGH_SPACE_BYTES = 320 * 1024 * 1024
 const BEAT_MS = 10_000
 const RETAIN_MS = 600_000
 const PRUNE_MS = 6 * 3_600_000
@@ -19,6 +23,7 @@ const PRUNE_MS = 6 * 3_600_000
 export class Upkeep {
   readonly #ports: UpkeepPorts
   #freeBytes = Number.POSITIVE_INFINITY
+  #isLow = false
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports
@@ -29,17 +34,31 @@ export class Upkeep {
     return this.#freeBytes
   }
 
-  /** Runs until the signal, or until the store refuses writes. One part that fails does not end the others. */
+  /** Looks at the free space, and says in the journal when it becomes scarce and when it no longer is. */
+  async look(): Promise<void> {
+    const { store } = this.#ports
+    this.#freeBytes = (await store.space()).freeBytes
+    const limit = this.#isLow ? ENOUGH_SPACE_BYTES : LOW_SPACE_BYTES
+    const isLow = this.#freeBytes < limit
+    if (isLow === this.#isLow || store.state() !== 'ok') return
+    const data = { freeBytes: this.#freeBytes }
+    const event = isLow
+      ? { type: 'storage.low', data }
+      : { type: 'storage.recovered', data: { reason: 'low', ...data } }
+    await store.batch().append(event).commit()
+    this.#isLow = isLow
+  }
+
+  /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, store, retry, prune } = this.#ports
     const started = clock.monotonic()
     let retainAt = started + RETAIN_MS
     let pruneAt = started + BEAT_MS
-    while (!signal.aborted && store.state() === 'ok') {
-      await this.#try('space', async () => {
-        this.#freeBytes = (await store.stats()).freeBytes
-      })
+    while (!signal.aborted) {
+      await this.#try('space', () => this.look())
       await clock.sleep(BEAT_MS, signal)
+      if (store.state() !== 'ok') continue
       await this.#try('retry', retry)
       const now = clock.monotonic()
       if (now >= retainAt) {

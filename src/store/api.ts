@@ -1,4 +1,5 @@
-import type { Batch, KeyRange, StoreStats } from './batch-api.ts'
+import type { BackupOptions, BackupResult } from './backup.ts'
+import type { Batch, KeyRange, StoreSpace, StoreStats } from './batch-api.ts'
 import type { Bucket } from './buckets.ts'
 import type { CheckResult } from './check.ts'
 import type { ConsumerFeed, FeedOptions } from './consumer-feed.ts'
@@ -22,11 +23,26 @@ export interface Store {
   keyFor(bucket: Bucket, ...parts: readonly Uint8Array[]): Uint8Array
   /** Random id of this database generation, 22 characters of base64url. Changes when a restore is accepted. */
   readonly epoch: string
+  /**
+   * This opening, or the last healing, began a new generation: keys and counters of the one before may be in use
+   * elsewhere. A stop before the caller has acted would hide it: compare `epoch` with one that you stored.
+   */
+  readonly restored: boolean
   /** Number of the last event on disk, 0 before the first. */
   headSeq(): number
   state(): 'ok' | 'poisoned'
-  /** Calls once, when the first write fails. Returns the way to unsubscribe. */
+  /** Calls when the first write fails, and again after a healing. Returns the way to unsubscribe. */
   onPoisoned(listener: (cause: Error) => void): () => void
+  /** Whether the disk of a poisoned store takes writes again. Never fails; reading goes on meanwhile. */
+  isWritable(): Promise<boolean>
+  /**
+   * Closes the files of a poisoned store and opens them again, once; reads wait for it. Afterwards everything is as
+   * the disk has it: the group whose write failed is there or not, whole. What callers keep in memory may be ahead
+   * of it and has to be read again. Nothing happens while the store is `ok`.
+   * @throws HearsayError as `openStore`; the store then stays poisoned and closed to reads. Try again later, but
+   * for `storage-corrupt`.
+   */
+  heal(): Promise<void>
   readonly journal: Journal
   readonly consumers: Consumers
   /** A pull feed of a durable consumer or of an anonymous reader. */
@@ -37,7 +53,15 @@ export interface Store {
   retain(policy?: RetentionPolicy): Promise<RetentionResult>
   /** Opens every value and walks the journal's chain. */
   check(): Promise<CheckResult>
+  /** Counts the keys of all buckets: work in proportion to the store. */
   stats(): Promise<StoreStats>
+  /** What a status shows: cheap, however much is stored. */
+  space(): Promise<StoreSpace>
+  /**
+   * Writes one consistent snapshot, secrets included, to a new file of mode 0600; commits wait only while it
+   * begins. @throws HearsayError `bad-value` when there is such a file, `storage-full`, `storage-failed`.
+   */
+  backup(options: BackupOptions): Promise<BackupResult>
   /** Waits for the commits under way, then closes the files. Safe to call twice. */
   close(): Promise<void>
 }

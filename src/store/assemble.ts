@@ -1,7 +1,7 @@
 import { type Clock, equalBytes, type Logger, type Rng } from '../base/index.ts'
 import { CleanMark } from './clean-mark.ts'
+import type { CommitListeners } from './commit-listeners.ts'
 import { Committer } from './committer.ts'
-import { SCHEMA_VERSION } from './constants.ts'
 import type { Engine } from './engine.ts'
 import { chainValue, decodeRecord } from './event-record.ts'
 import type { FilePort } from './files.ts'
@@ -9,16 +9,16 @@ import { decodeHead, FIRST_HEAD, type Head } from './head.ts'
 import { eventKey, headOperation } from './journal-stage.ts'
 import { EPOCH_BYTES, encodeFormat, META_KEYS, readEpoch, readFormat } from './meta.ts'
 import { markOperation, missingMarks } from './marks.ts'
-import { MIGRATIONS } from './migrations.ts'
+import { migrate, type Schema } from './migrations.ts'
 import type { HomePaths, Parts } from './parts.ts'
 import { ValueReader } from './reader.ts'
 import type { Reserve } from './reserve.ts'
 import { Secrets } from './secrets.ts'
 import { Shelf } from './shelf.ts'
 import { corrupt } from './storage-error.ts'
-import { EngineStore } from './store.ts'
-import { Vault } from './vault.ts'
+import type { Vault } from './vault.ts'
 import { Watermark } from './watermark.ts'
+import { Witness } from './witness.ts'
 
 export interface AssemblePorts {
   readonly clock: Clock
@@ -27,23 +27,22 @@ export interface AssemblePorts {
   readonly files: FilePort
   readonly engine: Engine
   readonly reserve: Reserve
+  readonly vault: Vault
+  readonly listeners: CommitListeners
 }
 
 export interface AssembleOptions {
   readonly paths: HomePaths
-  readonly vaultKey: Uint8Array
+  readonly schema: Schema
   /** The home was copied back: begin a new epoch, and do not mind that commits are missing. */
   readonly restored: boolean
 }
 
 /**
- * A store over an open engine: creates or checks the format, recovers the shelf, verifies the end of the
+ * The parts of a store over an open engine: creates or checks the format, recovers the shelf, verifies the end of the
  * journal. Closes everything it opened, the engine too, when it fails.
  */
-export async function assemble(
-  ports: AssemblePorts,
-  options: AssembleOptions,
-): Promise<EngineStore> {
+export async function assemble(ports: AssemblePorts, options: AssembleOptions): Promise<Parts> {
   const opened: { close(): Promise<void> }[] = [ports.engine]
   const closeAll = async () => {
     const results = await Promise.allSettled(opened.map((part) => part.close()))
@@ -62,14 +61,13 @@ async function open(
   options: AssembleOptions,
   opened: { close(): Promise<void> }[],
   closeAll: () => Promise<void>,
-): Promise<EngineStore> {
-  const { engine, files, log } = ports
-  const { paths } = options
-  const vault = new Vault(ports, options)
+): Promise<Parts> {
+  const { engine, files, log, vault, reserve } = ports
+  const { paths, schema } = options
 
   const format = await engine.get(META_KEYS.format)
   if (format === undefined) await refuseForeign(engine)
-  else await migrate(engine, vault, readFormat(vault, format))
+  else await migrate(ports, schema, readFormat(vault, format, schema.version))
 
   const isNew = format === undefined
   const watermark = await Watermark.open({ vault, files, log }, paths.watermark)
@@ -81,34 +79,46 @@ async function open(
   opened.push(shelf)
   if (isNew) {
     await files.syncDirectory(paths.directory)
-    await initialise(ports, vault)
+    await initialise(ports, schema.version)
   }
 
+  const cleanMark = new CleanMark({ files }, paths)
+  const witness = new Witness({ engine, vault, files, log }, paths)
   let head = decodeHead(await readMeta(engine, vault, META_KEYS.head))
-  if (!options.restored) {
-    const missing = Math.max(0, mark - head.commits) + (await missingMarks(engine, head))
-    if (missing > 0) throw corrupt('the database has lost commits', { missing })
-  }
-  if (options.restored) head = await beginGeneration(ports, vault, head, mark)
+  const isOverwritten = ((await cleanMark.commits(vault)) ?? 0) > head.commits
+  const isCopied = isOverwritten || (await witness.isCopied())
+  const isMade = (await engine.get(META_KEYS.restore)) !== undefined
+  // A watermark beside a home that was made from a backup is that of the one before.
+  if (!options.restored) await refuseLoss(engine, head, isMade ? 0 : mark)
+  const restored = options.restored || isCopied || isMade
+  if (isCopied) log.warn('this home is a copy or an older state: it begins as a new device')
+  if (restored) head = await beginGeneration(ports, head, mark)
   await verifyTail(engine, vault, head)
 
   const secrets = new Secrets({ vault, shelf })
   await secrets.load(engine, log)
   const epoch = readEpoch(await readMeta(engine, vault, META_KEYS.epoch))
-  const committer = new Committer({ ...ports, vault, shelf, secrets, watermark }, { head })
-  const cleanMark = new CleanMark({ files }, paths)
+  await witness.renew()
+  const committer = new Committer({ ...ports, shelf, secrets, watermark }, { head })
   await cleanMark.take()
-  const closeFiles = async () => {
+  const closeOnce = async () => {
     await closeAll()
-    if (committer.poison === undefined) await cleanMark.leave()
+    if (committer.poison === undefined) await cleanMark.leave(vault, committer.head.commits)
+  }
+  let closing: Promise<void> | undefined
+  const closeFiles = () => {
+    closing ??= closeOnce()
+    return closing
   }
   const reader = new ValueReader({ engine, vault, shelf })
-  const { clock, reserve } = ports
-  const written = { vault, shelf, secrets, committer, reader, epoch }
-  const parts: Parts = { clock, files, paths, engine, reserve, closeFiles, ...written }
-  const store = new EngineStore(parts)
-  await store.consumers.load()
-  return store
+  const written = { vault, shelf, secrets, committer, reader, epoch, restored }
+  return { files, paths, engine, reserve, closeFiles, ...written }
+}
+
+/** A copy too: one that was taken while the store was in use may be of several moments. */
+async function refuseLoss(engine: Engine, head: Head, mark: number): Promise<void> {
+  const missing = Math.max(0, mark - head.commits) + (await missingMarks(engine, head))
+  if (missing > 0) throw corrupt('the database has lost commits', { missing })
 }
 
 /** A database that has keys but no format record is not ours, or has lost its beginning. */
@@ -116,20 +126,10 @@ async function refuseForeign(engine: Engine): Promise<void> {
   for await (const _ of engine.keys({ limit: 1 })) throw corrupt('the format record is missing')
 }
 
-async function migrate(engine: Engine, vault: Vault, found: number): Promise<void> {
-  for (let version = found; version < SCHEMA_VERSION; version++) {
-    const step = MIGRATIONS.find(({ from }) => from === version)
-    if (step === undefined) throw corrupt('no way to migrate from this version', { found })
-    await step.run(engine, vault)
-    const value = encodeFormat(vault, version + 1)
-    await engine.write([{ type: 'put', key: META_KEYS.format, value }])
-  }
-}
-
-async function initialise(ports: AssemblePorts, vault: Vault): Promise<void> {
-  await ports.engine.write([
-    { type: 'put', key: META_KEYS.format, value: encodeFormat(vault) },
-    epochOperation(ports.rng, vault),
+async function initialise({ engine, rng, vault }: AssemblePorts, version: number): Promise<void> {
+  await engine.write([
+    { type: 'put', key: META_KEYS.format, value: encodeFormat(vault, version) },
+    epochOperation(rng, vault),
     headOperation(vault, FIRST_HEAD),
     markOperation(FIRST_HEAD.commits),
   ])
@@ -137,17 +137,17 @@ async function initialise(ports: AssemblePorts, vault: Vault): Promise<void> {
 
 /** Commit numbers go on above the watermark, so that it tells losses again. */
 async function beginGeneration(
-  ports: AssemblePorts,
-  vault: Vault,
+  { engine, rng, vault }: AssemblePorts,
   head: Head,
   mark: number,
 ): Promise<Head> {
   const commits = Math.max(head.commits, mark) + 1
   const next = { ...head, commits, marksFrom: commits }
-  await ports.engine.write([
-    epochOperation(ports.rng, vault),
+  await engine.write([
+    epochOperation(rng, vault),
     headOperation(vault, next),
     markOperation(commits),
+    { type: 'del', key: META_KEYS.restore },
   ])
   return next
 }

@@ -63,14 +63,17 @@ export interface Batch {
   commit(): Promise<CommitResult>
 }
 
-export interface StoreStats {
+export interface StoreSpace {
   readonly bytes: number
   readonly freeBytes: number
+  /** Secrets whose key was lost to damage; reading them fails with `storage-corrupt`. */
+  readonly damagedSecrets: number
+}
+
+export interface StoreStats extends StoreSpace {
   readonly keys: Readonly<Record<string, number>>
   readonly headSeq: number
   readonly oldestSeq: number
   readonly secrets: number
-  /** Secrets whose key was lost to damage; reading them fails with `storage-corrupt`. */
-  readonly damagedSecrets: number
   readonly reserve: boolean
 }

@@ -1,8 +1,13 @@
+import { concat, equalBytes, readU64be, u64be, utf8 } from '../base/index.ts'
 import type { FilePort } from './files.ts'
 import { liveTables } from './level-manifest.ts'
 import { isIntactTable } from './level-table.ts'
 import type { HomePaths } from './parts.ts'
 import { corrupt } from './storage-error.ts'
+import type { Vault } from './vault.ts'
+
+const MAGIC = utf8('HSCLEAN1')
+const MARK_BYTES = 32
 
 /**
  * A file that exists while the store is closed in good order. Without it the last run was cut off, perhaps by
@@ -18,11 +23,22 @@ export class CleanMark {
     this.#paths = paths
   }
 
-  /** Verifies the tables if need be. @throws HearsayError `storage-corrupt` {table}. */
-  async verify(): Promise<void> {
-    if ((await this.#files.status(this.#paths.clean)) !== undefined) return
+  /** Verifies the tables if need be, or `always`. @throws HearsayError `storage-corrupt` {table}. */
+  async verify(always = false): Promise<void> {
+    if (!always && (await this.#files.status(this.#paths.clean)) !== undefined) return
     const damaged = await damagedTables(this.#files, this.#paths.database)
     if (damaged[0] !== undefined) throw corrupt('a table is damaged', { table: damaged[0] })
+  }
+
+  /**
+   * Group commits at the last clean close, undefined when nobody knows. A database with fewer is older than this
+   * file: a copy that was taken while the store was in use was written over the home.
+   */
+  async commits(vault: Vault): Promise<number | undefined> {
+    const mark = await readWhole(this.#files, this.#paths.clean)
+    if (mark?.length !== MARK_BYTES) return undefined
+    const commits = mark.subarray(8, 16)
+    return equalBytes(mark, encodeMark(vault, commits)) ? readU64be(commits, 0) : undefined
   }
 
   /** From now on the store is in use. */
@@ -31,13 +47,23 @@ export class CleanMark {
   }
 
   /** Never fails: without the mark, on a full disk say, the next opening takes longer. */
-  async leave(): Promise<void> {
+  async leave(vault: Vault, commits: number): Promise<void> {
     try {
-      await (await this.#files.create(this.#paths.clean)).close()
+      const file = await this.#files.create(this.#paths.clean)
+      try {
+        await file.write(0, encodeMark(vault, u64be(commits)))
+      } finally {
+        await file.close()
+      }
     } catch {
       // The tables are verified instead.
     }
   }
+}
+
+/** magic 8 | commits 8 | check 16. */
+function encodeMark(vault: Vault, commits: Uint8Array): Uint8Array {
+  return concat(MAGIC, commits, vault.check(MAGIC, commits))
 }
 
 /** Numbers of the tables in use whose checksums are wrong. */

@@ -2,6 +2,7 @@ import { type Clock, HearsayError, type Logger, type Rng } from '../base/index.t
 import { wipe } from '../crypto/index.ts'
 import type { CommitResult } from './batch-api.ts'
 import type { Change, Work } from './batch.ts'
+import type { CommitListeners } from './commit-listeners.ts'
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BYTES } from './constants.ts'
 import type { Engine, Operation } from './engine.ts'
 import type { Head } from './head.ts'
@@ -33,6 +34,7 @@ export interface CommitterPorts {
   readonly shelf: Shelf
   readonly secrets: Secrets
   readonly watermark: Watermark
+  readonly listeners: CommitListeners
 }
 
 /**
@@ -42,8 +44,7 @@ export interface CommitterPorts {
  */
 export class Committer {
   readonly #ports: CommitterPorts
-  readonly #appendListeners = new Set<(head: number) => void>()
-  readonly #poisonListeners = new Set<(cause: Error) => void>()
+  readonly #between: (() => Promise<void>)[] = []
   #queue: Pending[] = []
   #queuedBytes = 0
   #head: Head
@@ -64,23 +65,13 @@ export class Committer {
     return this.#poison
   }
 
-  onAppend(listener: (head: number) => void): () => void {
-    this.#appendListeners.add(listener)
-    return () => this.#appendListeners.delete(listener)
-  }
-
-  onPoisoned(listener: (cause: Error) => void): () => void {
-    this.#poisonListeners.add(listener)
-    return () => this.#poisonListeners.delete(listener)
-  }
-
   submit(work: Work): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       const pending = { work, resolve, reject }
-      if (this.#closed) {
-        refuse(pending, new HearsayError('not-running', 'the store is closed'))
-      } else if (this.#poison !== undefined) {
+      if (this.#poison !== undefined) {
         refuse(pending, this.#poisoned())
+      } else if (this.#closed) {
+        refuse(pending, new HearsayError('not-running', 'the store is closed'))
       } else if (this.#queuedBytes > MAX_QUEUED_BYTES) {
         refuse(pending, new HearsayError('overloaded', 'too much waits for the disk'))
       } else {
@@ -88,6 +79,14 @@ export class Committer {
         this.#queue.push(pending)
         this.#running ??= this.#run()
       }
+    })
+  }
+
+  /** Runs `work` while no group is being written; commits wait for it. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#between.push(() => work().then(resolve, reject))
+      this.#running ??= this.#run()
     })
   }
 
@@ -100,7 +99,9 @@ export class Committer {
   async #run(): Promise<void> {
     // One turn later, so that everything submitted in this turn shares the first group.
     await Promise.resolve()
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 || this.#between.length > 0) {
+      await this.#between.shift()?.()
+      if (this.#queue.length === 0) continue
       const group = this.#nextGroup()
       try {
         await this.#writeGroup(group)
@@ -124,7 +125,7 @@ export class Committer {
   }
 
   async #writeGroup(group: readonly Pending[]): Promise<void> {
-    const { engine, vault, shelf, secrets, watermark, clock } = this.#ports
+    const { engine, vault, shelf, secrets, watermark, clock, listeners } = this.#ports
     const merged = new Map<string, Change>()
     const accepted = this.#accept(group, merged)
     if (accepted.length === 0) return
@@ -166,7 +167,7 @@ export class Committer {
     for (const [index, pending] of accepted.entries()) {
       pending.resolve({ events: events.results[index] ?? [] })
     }
-    if (appended) this.#notify(this.#appendListeners, head.seq)
+    if (appended) listeners.appended(head.seq)
   }
 
   /** Merges the batches; one whose new secrets do not fit is refused alone. */
@@ -202,20 +203,10 @@ export class Committer {
     this.#queue = []
     this.#queuedBytes = 0
     for (const pending of waiting) refuse(pending, this.#poisoned())
-    this.#notify(this.#poisonListeners, error)
+    this.#ports.listeners.poisoned(error)
   }
 
   #poisoned(): HearsayError {
     return new HearsayError('storage-poisoned', 'an earlier write failed', {}, this.#poison)
-  }
-
-  #notify<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-    for (const listener of Array.from(listeners)) {
-      try {
-        listener(value)
-      } catch {
-        this.#ports.log.error('a listener of the store failed')
-      }
-    }
   }
 }

@@ -26,6 +26,14 @@ export const MARK_RING = 16384
 export const RESERVE_BYTES = 4 * 1024 * 1024
 /** Below this much free space a failed opening is taken for a full disk. */
 export const FULL_DISK_BYTES = 256 * 1024
+/** A store that broke on a full disk is opened again once this much is free: twice the reserve. */
+export const HEAL_FREE_BYTES = 2 * RESERVE_BYTES
+/** Written and synced to see whether the disk takes writes again. */
+export const PROBE_BYTES = 64 * 1024
+/** Content of one chunk of a backup, before sealing. One entry may be larger. */
+export const BACKUP_CHUNK_BYTES = 256 * 1024
+/** Bound of a reader's memory: the largest entry and a whole chunk. */
+export const BACKUP_CHUNK_MAX_BYTES = BACKUP_CHUNK_BYTES + MAX_VALUE_BYTES + 64 * 1024
 /** One half of a slot: generation 8 | key 32 | check 16 | zero 8. Divides a 512-byte sector. */
 export const SHELF_HALF_BYTES = 64
 export const SHELF_SLOT_BYTES = 2 * SHELF_HALF_BYTES

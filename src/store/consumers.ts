@@ -2,16 +2,15 @@ import { type Clock, fromUtf8, HearsayError, utf8 } from '../base/index.ts'
 import type { WorkBatch } from './batch.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import { MAX_CONSUMERS } from './constants.ts'
-import type { Engine } from './engine.ts'
 import { typeFilter } from './event-types.ts'
 import type { Journal } from './journal.ts'
+import type { Live } from './parts.ts'
 import { physicalRange } from './physical-key.ts'
 import { corrupt } from './storage-error.ts'
-import type { Vault } from './vault.ts'
 
 export interface Consumer {
   readonly name: string
-  /** Everything up to here is acknowledged, on disk. */
+  /** Everything up to here is acknowledged: on disk, or in memory while the store accepts no writes. */
   readonly cursor: number
   readonly types?: readonly string[]
   /** Milliseconds since 1970. */
@@ -20,8 +19,7 @@ export interface Consumer {
 
 export interface ConsumersPorts {
   readonly clock: Clock
-  readonly engine: Engine
-  readonly vault: Vault
+  readonly live: Live
   readonly journal: Journal
   readonly batch: () => WorkBatch
 }
@@ -44,13 +42,28 @@ export class Consumers {
     this.#ports = ports
   }
 
-  /** @throws HearsayError `storage-corrupt`. */
+  /**
+   * What the disk holds takes the place of what was here, apart from acknowledgements that the disk has not seen.
+   * @throws HearsayError `storage-corrupt`.
+   */
   async load(): Promise<void> {
-    const { engine, vault } = this.#ports
+    const { engine, vault } = this.#ports.live.parts
+    const stored: Consumer[] = []
     for await (const [key, value] of engine.iterate(physicalRange(SYSTEM_BUCKETS.consumers))) {
-      const consumer = decode(vault.open(key, value))
-      this.#entries.set(consumer.name, { committed: consumer, pending: consumer.cursor })
+      stored.push(decode(vault.open(key, value)))
     }
+    const before = new Map(this.#entries)
+    const ahead: Consumer[] = []
+    this.#entries.clear()
+    for (const consumer of stored) {
+      const { name } = consumer
+      const cursor = Math.max(consumer.cursor, before.get(name)?.committed.cursor ?? 0)
+      const committed = { ...consumer, cursor }
+      this.#entries.set(name, { committed, pending: cursor })
+      if (cursor > consumer.cursor) ahead.push(committed)
+    }
+    for (const name of new Set([...before.keys(), ...this.#entries.keys()])) this.#notify(name)
+    await Promise.all(ahead.map((consumer) => this.#put(consumer)))
   }
 
   /**
@@ -102,8 +115,9 @@ export class Consumers {
   }
 
   /**
-   * Acknowledges everything up to `seq`; resolves with the cursor once it is on disk. A lower number than
-   * before changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
+   * Acknowledges everything up to `seq`; resolves with the cursor once it is on disk. While the store accepts no
+   * writes it is kept in memory and written after the healing: a stop before that gives events out again, which
+   * readers have to expect anyway. A lower number than before changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
    */
   async ack(name: string, seq: number): Promise<number> {
     const entry = this.#entry(name)
@@ -115,7 +129,11 @@ export class Consumers {
     if (seq <= entry.committed.cursor) return entry.committed.cursor
     entry.pending = Math.max(entry.pending, seq)
     const next = { ...entry.committed, cursor: entry.pending }
-    await this.#put(next)
+    try {
+      await this.#put(next)
+    } catch (error) {
+      if (this.#ports.live.parts.committer.poison === undefined) throw error
+    }
     if (next.cursor > entry.committed.cursor) entry.committed = next
     this.#notify(name)
     return entry.committed.cursor
@@ -123,9 +141,14 @@ export class Consumers {
 
   /** @throws HearsayError `consumer-not-found`. */
   async delete(name: string): Promise<void> {
-    this.#entry(name)
+    const entry = this.#entry(name)
     this.#entries.delete(name)
-    await this.#ports.batch().delAt(SYSTEM_BUCKETS.consumers, this.#key(name)).commit()
+    try {
+      await this.#ports.batch().delAt(SYSTEM_BUCKETS.consumers, this.#key(name)).commit()
+    } catch (error) {
+      this.#entries.set(name, entry)
+      throw error
+    }
     this.#notify(name)
   }
 
@@ -158,7 +181,7 @@ export class Consumers {
   }
 
   #key(name: string): Uint8Array {
-    return this.#ports.vault.name(Uint8Array.of(SYSTEM_BUCKETS.consumers), utf8(name))
+    return this.#ports.live.parts.vault.name(Uint8Array.of(SYSTEM_BUCKETS.consumers), utf8(name))
   }
 
   #notify(name: string): void {

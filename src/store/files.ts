@@ -16,6 +16,13 @@ export interface FileStatus {
   readonly bytes: number
 }
 
+/** What tells a file from its copy; 0 where the file system does not know. */
+export interface FileIdentity {
+  readonly inode: bigint
+  /** When this file was made, nanoseconds since 1970; a copy is made later, whatever else it keeps. */
+  readonly birthNs: bigint
+}
+
 /** What the store needs of a file system besides LevelDB. Tests inject crashes and errors here. */
 export interface FilePort {
   /** Fails with code EEXIST when there is one. Mode 0600 from the first moment. */
@@ -23,6 +30,10 @@ export interface FilePort {
   /** Undefined when there is none. */
   open(path: string): Promise<OpenFile | undefined>
   status(path: string): Promise<FileStatus | undefined>
+  /** Undefined when there is none. */
+  identity(path: string): Promise<FileIdentity | undefined>
+  /** Takes the place of a file of the new name. Durable after `syncDirectory`. */
+  rename(from: string, to: string): Promise<void>
   /** No error when there is none. */
   remove(path: string): Promise<void>
   /** With its parents, mode 0700. */

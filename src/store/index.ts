@@ -3,12 +3,14 @@
  * journal and its consumers. See SPEC.md.
  */
 export type { Store } from './api.ts'
+export type { BackupOptions, BackupResult } from './backup.ts'
 export type {
   Batch,
   CommitResult,
   EventDraft,
   JournalEvent,
   KeyRange,
+  StoreSpace,
   StoreStats,
 } from './batch-api.ts'
 export type { CheckResult } from './check.ts'
@@ -18,13 +20,15 @@ export type { Bucket } from './buckets.ts'
 export { ConsumerFeed } from './consumer-feed.ts'
 export type { FeedOptions } from './consumer-feed.ts'
 export type { Consumer, Consumers } from './consumers.ts'
-export type { FilePort, FileStatus, OpenFile } from './files.ts'
+export type { FileIdentity, FilePort, FileStatus, OpenFile } from './files.ts'
 export type { EventPage, Journal } from './journal.ts'
 export type { JsonObject, JsonValue } from './json.ts'
 export { memoryDisk, openMemoryStore } from './open-memory.ts'
-export type { MemoryDisk } from './open-memory.ts'
+export type { MemoryDisk, MemoryStoreOptions } from './open-memory.ts'
 export { openStore } from './open-store.ts'
 export type { StoreOptions } from './open-store.ts'
 export type { StorePorts } from './parts.ts'
+export { backupKey, renewHome, restoreBackup } from './restore.ts'
+export type { RestoreOptions, RestoreResult } from './restore.ts'
 export { systemFiles } from './system-files.ts'
 export { createVaultKey, readVaultKey } from './vault-key.ts'

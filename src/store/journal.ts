@@ -1,14 +1,13 @@
 import { equalBytes, HearsayError, isHearsayError, toBase64Url, u64be } from '../base/index.ts'
 import type { JournalEvent } from './batch-api.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import type { Committer } from './committer.ts'
+import type { CommitListeners } from './commit-listeners.ts'
 import { MAX_DATED, MAX_PAGE_BYTES, MAX_SCAN } from './constants.ts'
-import type { Engine } from './engine.ts'
 import { chainValue, dataOf, decodeRecord, type EventRecord, idText } from './event-record.ts'
 import { typeFilter } from './event-types.ts'
+import type { Live } from './parts.ts'
 import { physicalRange } from './physical-key.ts'
 import { corrupt } from './storage-error.ts'
-import type { Vault } from './vault.ts'
 
 export interface EventPage {
   readonly events: readonly JournalEvent[]
@@ -18,34 +17,33 @@ export interface EventPage {
 }
 
 export interface JournalPorts {
-  readonly engine: Engine
-  readonly vault: Vault
-  readonly committer: Committer
+  readonly live: Live
+  readonly listeners: CommitListeners
 }
 
 /** The read side of the event journal, and its retention. Events are written by `Batch.append`. */
 export class Journal {
-  readonly #ports: JournalPorts
-  readonly #epoch: string
+  readonly #live: Live
+  readonly #listeners: CommitListeners
 
-  constructor(ports: JournalPorts, options: { readonly epoch: string }) {
-    this.#ports = ports
-    this.#epoch = options.epoch
+  constructor(ports: JournalPorts) {
+    this.#live = ports.live
+    this.#listeners = ports.listeners
   }
 
   /** Last event on disk, 0 before the first. */
   headSeq(): number {
-    return this.#ports.committer.head.seq
+    return this.#live.parts.committer.head.seq
   }
 
   /** First event that is kept, `headSeq() + 1` when none is. */
   oldestSeq(): number {
-    return this.#ports.committer.head.oldest
+    return this.#live.parts.committer.head.oldest
   }
 
   /** Calls with the new head after the events are on disk, never before. Returns the way to unsubscribe. */
   onAppend(listener: (head: number) => void): () => void {
-    return this.#ports.committer.onAppend(listener)
+    return this.#listeners.onAppend(listener)
   }
 
   /**
@@ -53,7 +51,7 @@ export class Journal {
    * `cursor-ahead` {head}.
    */
   checkCursor(after: number): void {
-    const { seq, oldest } = this.#ports.committer.head
+    const { seq, oldest } = this.#live.parts.committer.head
     if (!Number.isSafeInteger(after) || after < 0) {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
@@ -71,7 +69,7 @@ export class Journal {
    */
   async events(after: number, limit: number, types?: readonly string[]): Promise<EventPage> {
     this.checkCursor(after)
-    const { seq: head, oldest } = this.#ports.committer.head
+    const { seq: head, oldest } = this.#live.parts.committer.head
     const matches = typeFilter(types)
     const events: JournalEvent[] = []
     const last = Math.min(head, after + MAX_SCAN)
@@ -114,7 +112,7 @@ export class Journal {
    * that is left. The bytes leave the disk with a later compaction.
    */
   async trim(beforeSeq: number): Promise<number> {
-    const { committer } = this.#ports
+    const { committer } = this.#live.parts
     const goal = Math.min(beforeSeq, committer.head.seq + 1)
     while (committer.head.oldest < goal) {
       const nothing = { changes: new Map(), events: [], redactions: [], bytes: 0 }
@@ -129,7 +127,7 @@ export class Journal {
    * ever.
    */
   async firstSince(cutoff: number, limit: number): Promise<number> {
-    const { oldest } = this.#ports.committer.head
+    const { oldest } = this.#live.parts.committer.head
     let first = oldest
     for await (const { seq, open } of this.#sealed(oldest, oldest + MAX_DATED - 1)) {
       const time = timeOf(open)
@@ -148,7 +146,7 @@ export class Journal {
     from: number,
     to: number,
   ): AsyncGenerator<{ seq: number; open: () => EventRecord }> {
-    const { engine, vault } = this.#ports
+    const { engine, vault } = await this.#live.ready()
     const range = physicalRange(SYSTEM_BUCKETS.journal, { gte: u64be(from), lte: u64be(to) })
     for await (const [key, value] of engine.iterate(range)) {
       const seq = seqOfKey(key)
@@ -159,7 +157,7 @@ export class Journal {
   #toEvent(seq: number, record: EventRecord): JournalEvent {
     return {
       seq,
-      epoch: this.#epoch,
+      epoch: this.#live.parts.epoch,
       id: idText(record),
       type: record.type,
       time: record.time,

@@ -1,4 +1,4 @@
-import type { FilePort, OpenFile } from './files.ts'
+import type { FileIdentity, FilePort, OpenFile } from './files.ts'
 
 function missingParent(path: string): Error {
   return Object.assign(new Error('no such file'), { code: 'ENOENT', path })
@@ -21,6 +21,18 @@ export class MemoryFiles implements FilePort {
   async status(path: string): Promise<{ mode: number; bytes: number } | undefined> {
     const file = this.#files.get(path)
     return file && { mode: 0o600, bytes: file.bytes.length }
+  }
+
+  /** Files in memory have no copies that could be told from them. */
+  async identity(path: string): Promise<FileIdentity | undefined> {
+    return this.#files.has(path) ? { inode: 0n, birthNs: 0n } : undefined
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    const file = this.#files.get(from)
+    if (file === undefined) throw missingParent(from)
+    this.#files.delete(from)
+    this.#files.set(to, file)
   }
 
   async remove(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { concat, equalBytes, HearsayError, toBase64Url, u32be, utf8 } from '../base/index.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import { SCHEMA_VERSION, SHELF_CHECK_BYTES } from './constants.ts'
+import { SHELF_CHECK_BYTES } from './constants.ts'
 import { physicalKey } from './physical-key.ts'
 import { corrupt } from './storage-error.ts'
 import type { Vault } from './vault.ts'
@@ -12,13 +12,17 @@ export const META_KEYS = {
   format: metaKey('format'),
   epoch: metaKey('epoch'),
   head: metaKey('head'),
+  /** The identities of the file that no copy of the home keeps. */
+  witness: metaKey('witness'),
+  /** Present until a home that was made from a backup is opened. */
+  restore: metaKey('restore'),
 } as const
 
 export const EPOCH_BYTES = 16
 const MAGIC = utf8('HSSTORE1')
 
 /** magic 8 | schema 4 | key check 16. */
-export function encodeFormat(vault: Vault, schema: number = SCHEMA_VERSION): Uint8Array {
+export function encodeFormat(vault: Vault, schema: number): Uint8Array {
   return concat(MAGIC, u32be(schema), vault.keyCheck())
 }
 
@@ -27,16 +31,16 @@ export function encodeFormat(vault: Vault, schema: number = SCHEMA_VERSION): Uin
  * @throws HearsayError `storage-corrupt`; `storage-version` when it is newer than this program;
  * `storage-key-mismatch` for another key's store.
  */
-export function readFormat(vault: Vault, bytes: Uint8Array): number {
+export function readFormat(vault: Vault, bytes: Uint8Array, supported: number): number {
   const checkAt = MAGIC.length + 4
   if (bytes.length !== checkAt + SHELF_CHECK_BYTES || !equalBytes(bytes.subarray(0, 8), MAGIC)) {
     throw corrupt('the format record is damaged')
   }
   const schema = new DataView(bytes.buffer, bytes.byteOffset).getUint32(MAGIC.length)
-  if (schema > SCHEMA_VERSION) {
+  if (schema > supported) {
     throw new HearsayError('storage-version', 'a newer version of Hearsay wrote this store', {
       found: schema,
-      supported: SCHEMA_VERSION,
+      supported,
     })
   }
   if (!equalBytes(bytes.subarray(checkAt), vault.keyCheck())) {

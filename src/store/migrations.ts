@@ -1,4 +1,7 @@
+import { SCHEMA_VERSION } from './constants.ts'
 import type { Engine } from './engine.ts'
+import { encodeFormat, META_KEYS } from './meta.ts'
+import { corrupt } from './storage-error.ts'
 import type { Vault } from './vault.ts'
 
 /** One step of the schema, in place. It must be safe to run again after a crash in the middle. */
@@ -8,4 +11,30 @@ export interface Migration {
   run(engine: Engine, vault: Vault): Promise<void>
 }
 
-export const MIGRATIONS: readonly Migration[] = []
+/** What this program reads and writes, and the ways to it. */
+export interface Schema {
+  readonly version: number
+  /** One per older version that is still read. */
+  readonly migrations: readonly Migration[]
+}
+
+export const SCHEMA: Schema = { version: SCHEMA_VERSION, migrations: [] }
+
+/**
+ * Brings a store of version `found` to the schema's. The version is written after each step, so a stop anywhere
+ * repeats at most the step under way. @throws HearsayError `storage-corrupt` when a step is missing.
+ */
+export async function migrate(
+  ports: { readonly engine: Engine; readonly vault: Vault },
+  schema: Schema,
+  found: number,
+): Promise<void> {
+  const { engine, vault } = ports
+  for (let version = found; version < schema.version; version++) {
+    const step = schema.migrations.find(({ from }) => from === version)
+    if (step === undefined) throw corrupt('no way to migrate from this version', { found })
+    await step.run(engine, vault)
+    const value = encodeFormat(vault, version + 1)
+    await engine.write([{ type: 'put', key: META_KEYS.format, value }])
+  }
+}

@@ -1,12 +1,16 @@
 import type { Store } from './api.ts'
 import { assemble } from './assemble.ts'
+import { CommitListeners } from './commit-listeners.ts'
 import { VAULT_KEY_BYTES } from './constants.ts'
 import type { Engine } from './engine.ts'
 import type { FilePort } from './files.ts'
 import { MemoryEngine } from './memory-engine.ts'
 import { MemoryFiles } from './memory-files.ts'
+import { SCHEMA, type Schema } from './migrations.ts'
 import { homePaths, type StorePorts } from './parts.ts'
 import { Reserve } from './reserve.ts'
+import { EngineStore } from './store.ts'
+import { Vault } from './vault.ts'
 
 /** What survives the closing of a memory store: hand the same one in to open it again. */
 export interface MemoryDisk {
@@ -23,17 +27,31 @@ export function memoryDisk(): MemoryDisk {
   }
 }
 
+export interface MemoryStoreOptions {
+  readonly disk?: MemoryDisk
+  readonly restored?: boolean
+  readonly schema?: Schema
+}
+
 /** The same store over memory: same code above the engine, for tests and simulations. */
-export function openMemoryStore(
+export async function openMemoryStore(
   ports: StorePorts,
-  options: { readonly disk?: MemoryDisk; readonly restored?: boolean } = {},
+  options: MemoryStoreOptions = {},
 ): Promise<Store> {
-  const disk = options.disk ?? memoryDisk()
+  const { engine, vaultKey, ...disk } = options.disk ?? memoryDisk()
   const paths = homePaths('/memory')
   const files = ports.files ?? disk.files
   const reserve = new Reserve({ ...ports, files }, { path: paths.reserve, bytes: 0 })
-  return assemble(
-    { ...ports, files, engine: disk.engine, reserve },
-    { paths, vaultKey: disk.vaultKey, restored: options.restored ?? false },
-  )
+  const vault = new Vault(ports, { vaultKey })
+  const listeners = new CommitListeners(ports)
+  const open = (restored: boolean) =>
+    assemble(
+      { ...ports, files, engine, reserve, vault, listeners },
+      { paths, schema: options.schema ?? SCHEMA, restored },
+    )
+  const parts = await open(options.restored ?? false)
+  const more = { reopen: () => open(false), vaultKey: async () => vaultKey.slice() }
+  const store = new EngineStore({ ...ports, vault, listeners, ...more }, { parts })
+  await store.consumers.load()
+  return store
 }

@@ -3,14 +3,18 @@ import { wipe } from '../crypto/index.ts'
 import type { Store } from './api.ts'
 import { assemble } from './assemble.ts'
 import { CleanMark } from './clean-mark.ts'
+import { CommitListeners } from './commit-listeners.ts'
 import { FULL_DISK_BYTES, RESERVE_BYTES, VAULT_KEY_BYTES } from './constants.ts'
 import type { FilePort } from './files.ts'
 import { openLevelEngine } from './level-engine.ts'
+import { SCHEMA } from './migrations.ts'
 import { type HomePaths, homePaths, type StorePorts } from './parts.ts'
 import { Reserve } from './reserve.ts'
 import { writeError } from './storage-error.ts'
+import { EngineStore } from './store.ts'
 import { systemFiles } from './system-files.ts'
 import { createVaultKey, readVaultKey } from './vault-key.ts'
+import { Vault } from './vault.ts'
 
 export interface StoreOptions {
   /** Directory of the store, created with mode 0700. One process may have it open. */
@@ -23,6 +27,8 @@ export interface StoreOptions {
   readonly reserveBytes?: number
   /** The home was copied back from a backup: new epoch, missing commits are accepted. */
   readonly restored?: boolean
+  /** Verifies the checksums of all tables first, also when the store was closed in good order. */
+  readonly verify?: boolean
 }
 
 /**
@@ -36,24 +42,39 @@ export async function openStore(ports: StorePorts, options: StoreOptions): Promi
   const files = ports.files ?? systemFiles
   const paths = homePaths(options.dir)
   await files.makeDirectory(paths.directory)
-  const vaultKey = await findVaultKey({ ...ports, files }, paths, options)
+  const reading = { ...ports, files }
+  const vaultKey = await findVaultKey(reading, paths, options)
+  const vault = new Vault(ports, { vaultKey })
+  wipe(vaultKey)
+  const listeners = new CommitListeners(ports)
   const bytes = options.reserveBytes ?? RESERVE_BYTES
-  const reserve = new Reserve({ ...ports, files }, { path: paths.reserve, bytes })
-  const open = async () => {
-    await new CleanMark({ files }, paths).verify()
+  const reserve = new Reserve(reading, { path: paths.reserve, bytes })
+  const openParts = async (restored: boolean) => {
+    await new CleanMark({ files }, paths).verify(options.verify)
     const engine = await openLevelEngine(paths.database)
     return assemble(
-      { ...ports, files, engine, reserve },
-      { paths, vaultKey, restored: options.restored ?? false },
+      { ...reading, engine, reserve, vault, listeners },
+      { paths, schema: SCHEMA, restored },
     )
   }
-  try {
-    const store = await openWithReserve(files, paths, reserve, open)
+  const open = async (restored: boolean) => {
+    const parts = await openWithReserve(files, paths, reserve, () => openParts(restored))
     if (bytes > 0) await reserve.restore(paths.directory)
-    return store
-  } finally {
-    wipe(vaultKey)
+    return parts
   }
+  const parts = await open(options.restored ?? false)
+  const again = {
+    reopen: () => open(false),
+    vaultKey: () => findVaultKey(reading, paths, options),
+  }
+  const store = new EngineStore({ ...ports, vault, listeners, ...again }, { parts })
+  try {
+    await store.consumers.load()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  return store
 }
 
 /** A full disk fails in LevelDB, the shelf or the head alike; the reserve is worth one more attempt. */

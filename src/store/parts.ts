@@ -24,6 +24,10 @@ export interface HomePaths {
   readonly watermark: string
   readonly reserve: string
   readonly clean: string
+  /** The file that tells this home from its copy. */
+  readonly witness: string
+  /** Written and removed to see whether the disk takes writes again. */
+  readonly probe: string
 }
 
 export function homePaths(directory: string): HomePaths {
@@ -34,12 +38,13 @@ export function homePaths(directory: string): HomePaths {
     watermark: `${directory}/watermark`,
     reserve: `${directory}/reserve.bin`,
     clean: `${directory}/clean`,
+    witness: `${directory}/witness`,
+    probe: `${directory}/probe`,
   }
 }
 
-/** Everything an open store is made of. */
+/** Everything an open store is made of. A store that heals gets new ones. */
 export interface Parts {
-  readonly clock: Clock
   readonly files: FilePort
   readonly paths: HomePaths
   readonly engine: Engine
@@ -50,6 +55,15 @@ export interface Parts {
   readonly reader: ValueReader
   readonly reserve: Reserve
   readonly epoch: string
+  /** This opening began a new generation. */
+  readonly restored: boolean
   /** Closes database, shelf and watermark, in this order; all of them even when one fails. */
   readonly closeFiles: () => Promise<void>
+}
+
+/** The parts of a store at this moment. */
+export interface Live {
+  readonly parts: Parts
+  /** The parts for reading, once no others are taking their place. */
+  ready(): Promise<Parts>
 }

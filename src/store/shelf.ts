@@ -13,7 +13,7 @@ import {
   type SlotKey,
 } from './shelf-slot.ts'
 import { corrupt } from './storage-error.ts'
-import type { Vault } from './vault.ts'
+import type { FindKey, Vault } from './vault.ts'
 
 interface Live extends SlotKey {
   readonly half: Half
@@ -112,6 +112,21 @@ export class Shelf {
       if (entry !== undefined && equalBytes(entry.generation, generation)) return entry.key
     }
     return undefined
+  }
+
+  /** A copy of all keys, for a reader that commits must not overtake. The caller wipes it. */
+  copyKeys(): { readonly find: FindKey; readonly wipe: () => void } {
+    const copies = new Map<number, SlotKey[]>()
+    for (const [slot, { generation, key }] of [...this.#live, ...this.#staged]) {
+      copies.set(slot, [...(copies.get(slot) ?? []), { generation, key: key.slice() }])
+    }
+    return {
+      find: (slot, generation) =>
+        copies.get(slot)?.find((copy) => equalBytes(copy.generation, generation))?.key,
+      wipe: () => {
+        for (const { key } of [...copies.values()].flat()) wipe(key)
+      },
+    }
   }
 
   /** Slots that may still be taken. */

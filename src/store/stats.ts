@@ -1,4 +1,4 @@
-import type { StoreStats } from './batch-api.ts'
+import type { StoreSpace, StoreStats } from './batch-api.ts'
 import { BUCKETS } from './buckets.ts'
 import type { Engine } from './engine.ts'
 import type { Parts } from './parts.ts'
@@ -20,22 +20,26 @@ async function countKeys(engine: Engine, bucket: number): Promise<number> {
   return counted > 0 ? Math.max(count, Math.round((count * all) / counted)) : count
 }
 
-export async function collectStats(parts: Parts): Promise<StoreStats> {
-  const { engine, files, committer, secrets, shelf, reserve, paths } = parts
-  const keys: Record<string, number> = {}
-  for (const [name, bucket] of Object.entries(BUCKETS)) keys[name] = await countKeys(engine, bucket)
+/** Asked as often as anybody polls the status, so it looks at files alone and never at keys. */
+export async function measureSpace({ files, secrets, paths }: Parts): Promise<StoreSpace> {
   let bytes = 0
   for (const directory of [paths.directory, paths.database]) {
     for (const file of await files.list(directory)) bytes += file.bytes
   }
+  const freeBytes = await files.freeBytes(paths.directory)
+  return { bytes, freeBytes, damagedSecrets: secrets.damaged }
+}
+
+export async function collectStats(parts: Parts): Promise<StoreStats> {
+  const { engine, committer, shelf, reserve } = parts
+  const keys: Record<string, number> = {}
+  for (const [name, bucket] of Object.entries(BUCKETS)) keys[name] = await countKeys(engine, bucket)
   return {
-    bytes,
-    freeBytes: await files.freeBytes(paths.directory),
+    ...(await measureSpace(parts)),
     keys,
     headSeq: committer.head.seq,
     oldestSeq: committer.head.oldest,
     secrets: shelf.size,
-    damagedSecrets: secrets.damaged,
     reserve: await reserve.exists(),
   }
 }

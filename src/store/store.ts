@@ -1,57 +1,83 @@
+import { type Clock, HearsayError, isHearsayError, type Logger, type Rng } from '../base/index.ts'
 import type { Store } from './api.ts'
-import type { Batch, KeyRange, StoreStats } from './batch-api.ts'
+import { type BackupOptions, type BackupResult, writeBackup } from './backup.ts'
+import type { Batch, KeyRange, StoreSpace, StoreStats } from './batch-api.ts'
 import { WorkBatch } from './batch.ts'
 import type { Bucket } from './buckets.ts'
 import { type CheckResult, checkStore } from './check.ts'
-import type { Committer } from './committer.ts'
+import type { CommitListeners } from './commit-listeners.ts'
 import { ConsumerFeed, type FeedOptions } from './consumer-feed.ts'
 import { Consumers } from './consumers.ts'
-import type { Engine } from './engine.ts'
 import { Journal } from './journal.ts'
-import type { Parts } from './parts.ts'
+import type { Live, Parts } from './parts.ts'
 import { physicalKey, physicalRange } from './physical-key.ts'
+import { isWritable } from './probe.ts'
 import { applyRetention, type RetentionPolicy, type RetentionResult } from './retention.ts'
-import { collectStats } from './stats.ts'
+import { collectStats, measureSpace } from './stats.ts'
 import type { Vault } from './vault.ts'
+
+export interface EngineStorePorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+  readonly vault: Vault
+  readonly listeners: CommitListeners
+  /** Opens the files once more, after they were closed. */
+  readonly reopen: () => Promise<Parts>
+  /** The key of the vault, read again from its file. */
+  readonly vaultKey: () => Promise<Uint8Array>
+}
 
 /** The one implementation of `Store`, over LevelDB or memory. */
 export class EngineStore implements Store {
-  readonly epoch: string
   readonly journal: Journal
   readonly consumers: Consumers
-  readonly #parts: Parts
-  readonly #engine: Engine
-  readonly #vault: Vault
-  readonly #committer: Committer
+  readonly #ports: EngineStorePorts
+  readonly #live: Live
+  #parts: Parts
+  #healing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(parts: Parts) {
-    const { engine, vault, committer, clock } = parts
-    this.#parts = parts
-    this.#engine = engine
-    this.#vault = vault
-    this.#committer = committer
-    this.epoch = parts.epoch
-    this.journal = new Journal({ engine, vault, committer }, { epoch: parts.epoch })
+  constructor(ports: EngineStorePorts, options: { readonly parts: Parts }) {
+    this.#ports = ports
+    this.#parts = options.parts
+    const parts = () => this.#parts
+    this.#live = {
+      get parts() {
+        return parts()
+      },
+      ready: () => this.#ready(),
+    }
+    const live = this.#live
+    this.journal = new Journal({ live, listeners: ports.listeners })
     this.consumers = new Consumers({
-      clock,
-      engine,
-      vault,
+      clock: ports.clock,
+      live,
       journal: this.journal,
       batch: () => this.#newBatch(),
     })
   }
 
-  get(bucket: Bucket, key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#parts.reader.get(physicalKey(bucket, key))
+  get epoch(): string {
+    return this.#parts.epoch
+  }
+
+  get restored(): boolean {
+    return this.#parts.restored
+  }
+
+  async get(bucket: Bucket, key: Uint8Array): Promise<Uint8Array | undefined> {
+    const { reader } = await this.#ready()
+    return reader.get(physicalKey(bucket, key))
   }
 
   async *iterate(
     bucket: Bucket,
     range?: KeyRange,
   ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array]> {
-    for await (const [key, envelope] of this.#engine.iterate(physicalRange(bucket, range))) {
-      const value = await this.#parts.reader.open(key, envelope)
+    const { engine, reader } = await this.#ready()
+    for await (const [key, envelope] of engine.iterate(physicalRange(bucket, range))) {
+      const value = await reader.open(key, envelope)
       if (value !== undefined) yield [key.slice(1), value]
     }
   }
@@ -61,41 +87,63 @@ export class EngineStore implements Store {
   }
 
   keyFor(bucket: Bucket, ...parts: readonly Uint8Array[]): Uint8Array {
-    return this.#vault.name(Uint8Array.of(bucket), ...parts)
+    return this.#ports.vault.name(Uint8Array.of(bucket), ...parts)
   }
 
   headSeq(): number {
-    return this.#committer.head.seq
+    return this.#parts.committer.head.seq
   }
 
   state(): 'ok' | 'poisoned' {
-    return this.#committer.poison === undefined ? 'ok' : 'poisoned'
+    return this.#parts.committer.poison === undefined ? 'ok' : 'poisoned'
   }
 
   onPoisoned(listener: (cause: Error) => void): () => void {
-    return this.#committer.onPoisoned(listener)
+    return this.#ports.listeners.onPoisoned(listener)
+  }
+
+  async isWritable(): Promise<boolean> {
+    const { files, paths, committer } = this.#parts
+    return isWritable({ files, rng: this.#ports.rng }, paths, committer.poison)
+  }
+
+  heal(): Promise<void> {
+    this.#healing ??= this.#heal().finally(() => {
+      this.#healing = undefined
+    })
+    return this.#healing
   }
 
   async feed(options: FeedOptions): Promise<ConsumerFeed> {
     return new ConsumerFeed({ journal: this.journal, consumers: this.consumers }, options)
   }
 
-  compact(): Promise<void> {
-    return this.#engine.compact()
+  async compact(): Promise<void> {
+    const { engine } = await this.#ready()
+    await engine.compact()
   }
 
-  retain(policy?: RetentionPolicy): Promise<RetentionResult> {
-    const { clock, engine } = this.#parts
+  async retain(policy?: RetentionPolicy): Promise<RetentionResult> {
+    const { engine } = await this.#ready()
     const { journal, consumers } = this
-    return applyRetention({ clock, engine, journal, consumers }, policy)
+    return applyRetention({ clock: this.#ports.clock, engine, journal, consumers }, policy)
   }
 
-  check(): Promise<CheckResult> {
-    return checkStore(this.#parts, this.journal)
+  async check(): Promise<CheckResult> {
+    return checkStore(await this.#ready(), this.journal)
   }
 
-  stats(): Promise<StoreStats> {
-    return collectStats(this.#parts)
+  async stats(): Promise<StoreStats> {
+    return collectStats(await this.#ready())
+  }
+
+  async space(): Promise<StoreSpace> {
+    return measureSpace(await this.#ready())
+  }
+
+  async backup(options: BackupOptions): Promise<BackupResult> {
+    const { rng, vaultKey } = this.#ports
+    return writeBackup({ rng, vaultKey, parts: await this.#ready() }, options)
   }
 
   close(): Promise<void> {
@@ -104,14 +152,37 @@ export class EngineStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await this.#committer.close()
+    await this.#healing?.catch(() => undefined)
+    await this.#parts.committer.close()
     await this.#parts.closeFiles()
+  }
+
+  async #ready(): Promise<Parts> {
+    // A failed healing leaves the old parts, closed: reading then says so.
+    await this.#healing?.catch(() => undefined)
+    return this.#parts
+  }
+
+  async #heal(): Promise<void> {
+    if (this.#closing !== undefined) throw new HearsayError('not-running', 'the store is closed')
+    if (this.state() === 'ok') return
+    await this.#parts.committer.close()
+    try {
+      await this.#parts.closeFiles()
+    } catch (error) {
+      // What is broken may not close in order either; if the lock is still held, the opening says so.
+      const code = isHearsayError(error) ? error.code : 'unknown'
+      this.#ports.log.warn('the broken store did not close in order', { code })
+    }
+    this.#parts = await this.#ports.reopen()
+    await this.consumers.load()
+    this.#ports.listeners.appended(this.headSeq())
   }
 
   #newBatch(): WorkBatch {
     return new WorkBatch({
-      vault: this.#vault,
-      submit: (work) => this.#committer.submit(work),
+      vault: this.#ports.vault,
+      submit: (work) => this.#parts.committer.submit(work),
     })
   }
 }

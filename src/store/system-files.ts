@@ -1,4 +1,14 @@
-import { chmod, type FileHandle, mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import {
+  chmod,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FilePort, OpenFile } from './files.ts'
 
@@ -61,6 +71,12 @@ export const systemFiles: FilePort = {
       const found = await stat(path)
       return { mode: found.mode & 0o777, bytes: found.size }
     }),
+  identity: (path) =>
+    unlessMissing(async () => {
+      const found = await stat(path, { bigint: true })
+      return { inode: found.ino, birthNs: found.birthtimeNs }
+    }),
+  rename,
   remove: (path) => rm(path, { force: true }),
   async makeDirectory(path) {
     const created = await mkdir(path, { recursive: true, mode: 0o700 })

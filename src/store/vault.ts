@@ -23,6 +23,7 @@ export class Vault {
   readonly #shelfKey: Uint8Array
   readonly #checkKey: Uint8Array
   readonly #nameKey: Uint8Array
+  readonly #backupKey: Uint8Array
 
   constructor(ports: { readonly rng: Rng }, options: { readonly vaultKey: Uint8Array }) {
     const derive = (use: string) => kdf(LABELS.storeMaster, options.vaultKey, utf8(use), 32)
@@ -31,6 +32,7 @@ export class Vault {
     this.#shelfKey = derive('shelf')
     this.#checkKey = derive('check')
     this.#nameKey = derive('name')
+    this.#backupKey = derive('backup')
   }
 
   /** 1 | nonce 24 | sealed. */
@@ -90,6 +92,11 @@ export class Vault {
   /** PRF of names, 20 bytes. */
   name(...parts: readonly Uint8Array[]): Uint8Array {
     return keyedHash(LABELS.storeKey, this.#nameKey, ...parts).slice(0, KEY_FOR_BYTES)
+  }
+
+  /** The key of one backup's chunks, 32 bytes: another one for every header. */
+  backupKey(header: Uint8Array): Uint8Array {
+    return keyedHash(LABELS.storeBackup, this.#backupKey, header)
   }
 
   freshSlotKey(): Uint8Array {

@@ -116,6 +116,12 @@ export class CrashDisk {
       open: async (path) => (this.#files.has(path) ? handle(path) : undefined),
       status: async (path) =>
         this.#files.has(path) ? { mode: 0o600, bytes: this.visible(path).length } : undefined,
+      identity: async (path) => (this.#files.has(path) ? { inode: 0n, birthNs: 0n } : undefined),
+      rename: async (from, to) => {
+        this.#step()
+        this.#files.set(to, this.#files.get(from) as CrashFile)
+        this.#files.delete(from)
+      },
       remove: async (path) => void this.#files.delete(path),
       makeDirectory: async () => {},
       syncDirectory: async () => {},

@@ -26,7 +26,9 @@ import {
   type StorePorts,
 } from '../../src/store/index.ts'
 import { parseBox, verifyBox } from '../../src/stream/index.ts'
+import { copiedDisk } from './copied-disk.ts'
 import { fakeJobs } from './fake-jobs.ts'
+import { resetAddresses } from './reset-addresses.ts'
 import { seededRng } from './seeded-rng.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -55,7 +57,7 @@ export class Air {
   /** Every box, by hexadecimal address, in the order of their publication. */
   readonly boxes = new Map<string, BoxBytes[]>()
   readonly sent: Sent[] = []
-  /** The addresses that every holder of an invitation may write. */
+  /** The addresses that every holder of an invitation, or every device of an account, may write. */
   readonly claimAddresses = new Set<string>()
   /** Decides per box and device whether it is heard; by default always. */
   hears: (box: BoxBytes, to: Device) => boolean = () => true
@@ -131,7 +133,7 @@ const NEVER = new Promise<never>(() => {})
 export class Device {
   readonly air: Air
   readonly name: string
-  readonly disk: MemoryDisk = memoryDisk()
+  disk: MemoryDisk = memoryDisk()
   readonly options: DeviceOptions
   up = true
   /** Whether the local store has what was published; false models a node that keeps nothing. */
@@ -191,6 +193,21 @@ export class Device {
     )
     this.up = true
     await this.#alive(this.conversations.start())
+  }
+
+  /** Puts an old copy of the disk in place of the present one, and starts on it. */
+  async restore(copy: MemoryDisk): Promise<void> {
+    if (this.up) await this.crash()
+    this.crashAt = undefined
+    this.disk = await copiedDisk(copy)
+    await this.start({ restored: true })
+    for (const device of this.air.devices) if (device.up) await device.noteResetPlaces()
+  }
+
+  /** Salted boxes may come under these addresses: every device that an account had may write there. */
+  async noteResetPlaces(): Promise<void> {
+    const places = await resetAddresses(this.store, NETWORK_ID, this.air.clock.now())
+    for (const address of places) this.air.claimAddresses.add(address)
   }
 
   /** Ends the device as a crash would: nothing is flushed but what was committed. */

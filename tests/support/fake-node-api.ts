@@ -150,13 +150,19 @@ export class FakeNodeApi implements NodeApi {
       if (stub !== undefined) await stub({} as never, undefined as never)
       return {
         bytes: 0,
+        freeBytes: 0,
+        reserve: true,
         boxes: 0,
         messages: 0,
+        secrets: 0,
+        damagedSecrets: 0,
         headSeq: this.head,
         oldestSeq: this.oldest,
         epoch: EPOCH,
       }
     },
+    check: () => this.#answer('db.check', {}),
+    backup: (params) => this.#answer('db.backup', params),
   }
 
   async remember<T extends JsonObject>(call: CallContext, effect: () => Promise<T>) {

@@ -32,6 +32,8 @@ export interface MemoryNetworkOptions {
   graylist?: boolean
   /** Asked of everything that is sent; what it says true of is lost on its way, and its sender does not know. */
   drop?: (sent: Sent) => boolean
+  /** Milliseconds by which each copy comes later than its latency: none for what is lost, two for what comes twice. */
+  fate?: (sent: Sent) => readonly number[]
 }
 
 /** What one node hands to the link towards another, at the moment it does. */
@@ -47,6 +49,7 @@ export interface Sent {
 
 // What a rejected message costs with `graylist`: points for the square of their number, as gossipsub counts.
 const REJECT_POINTS = 5
+const ONE_COPY = [0]
 
 /**
  * A network of virtual nodes in one process, for tests and simulations: every node is linked to every
@@ -119,7 +122,8 @@ export class MemoryNetwork {
 
   isLinked(a: MemoryNode, b: MemoryNode): boolean {
     if (a === b || !a.online || !b.online) return false
-    return !this.#cut.has(linkKey(a.nodeId, b.nodeId)) && a.allows(b.nodeId) && b.allows(a.nodeId)
+    if (this.#cut.size > 0 && this.#cut.has(linkKey(a.nodeId, b.nodeId))) return false
+    return a.allows(b.nodeId) && b.allows(a.nodeId)
   }
 
   linkedTo(node: MemoryNode): MemoryNode[] {
@@ -135,13 +139,14 @@ export class MemoryNetwork {
   ): void {
     const sent = { ...what, at: this.clock.monotonic(), from: from.nodeId, to: to.nodeId }
     for (const tap of this.#taps) tap(sent)
-    if (this.options.drop?.(sent) !== true) this.deliver(from, to, arrive)
+    if (this.options.drop?.(sent) === true) return
+    for (const late of this.options.fate?.(sent) ?? ONE_COPY) this.deliver(from, to, arrive, late)
   }
 
   /** As `send`, for what carries no bytes. */
-  deliver(from: MemoryNode, to: MemoryNode, fn: () => void): void {
+  deliver(from: MemoryNode, to: MemoryNode, fn: () => void, lateMs = 0): void {
     const [min, max] = this.options.latencyMs
-    const latency = min + uniform(this.#rng) * (max - min)
+    const latency = min + uniform(this.#rng) * (max - min) + lateMs
     this.clock.setTimer(latency, () => {
       if (this.isLinked(from, to)) fn()
     })

@@ -33,6 +33,7 @@ export function recordingLogger(lines: LogLine[]): Logger {
 export const fakeConfig: ConfigPort = {
   get: async (key) => ({ [key ?? 'log.level']: 'info' }),
   set: async () => ({ applied: 'live' }),
+  reload: async () => ({ restartNeeded: [] }),
 }
 
 export interface Harness extends AsyncDisposable {

@@ -27,6 +27,7 @@ import type { Emission } from '../../src/mix/index.ts'
 import type { Net } from '../../src/net/index.ts'
 import { Session } from '../../src/node/session.ts'
 import { type MemoryDisk, memoryDisk, openMemoryStore, type Store } from '../../src/store/index.ts'
+import { copiedDisk } from './copied-disk.ts'
 import { MemoryNetwork, type MemoryNetworkOptions, type Sent } from './memory-net.ts'
 import { memoryNet } from './memory-node-net.ts'
 import { seededRng } from './seeded-rng.ts'
@@ -235,7 +236,7 @@ export class World {
 export class WorldNode {
   readonly world: World
   readonly name: string
-  readonly disk: MemoryDisk = memoryDisk()
+  disk: MemoryDisk = memoryDisk()
   readonly seed: Uint8Array
   store!: Store
   session!: Session
@@ -257,14 +258,14 @@ export class WorldNode {
   }
 
   /** Opens the disk and starts a session on it. */
-  async start(): Promise<void> {
+  async start(opening: { readonly restored?: boolean } = {}): Promise<void> {
     const { world, name } = this
     const { network } = world
     const clock = world.nodeClock(name)
     const rng = world.nodeRng(name, this.#starts++)
     const log = world.log(name)
     const disk = world.disk(name, this.disk)
-    this.store = await world.drive(openMemoryStore({ clock, rng, log }, { disk }))
+    this.store = await world.drive(openMemoryStore({ clock, rng, log }, { disk, ...opening }))
     this.session = new Session(
       {
         clock,
@@ -299,6 +300,13 @@ export class WorldNode {
     this.up = false
     await this.world.drive(this.session.stop(), `${this.name} stops`)
     await this.world.drive(this.store.close())
+  }
+
+  /** Puts an old copy of the disk in place of the present one, and starts on it. */
+  async restore(copy: MemoryDisk): Promise<void> {
+    await this.stop()
+    this.disk = await copiedDisk(copy)
+    await this.start({ restored: true })
   }
 
   /** A job runner whose work takes no virtual time. */

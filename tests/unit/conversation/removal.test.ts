@@ -5,7 +5,8 @@ import type { JobRunner } from '../../../src/conversation/index.ts'
 import { Outbox } from '../../../src/conversation/outbox.ts'
 import { encodeRecord } from '../../../src/conversation/records.ts'
 import { BUCKETS, type Bucket } from '../../../src/store/index.ts'
-import { codeOf, type Device, pair } from '../../support/devices.ts'
+import { damage } from '../../support/copied-disk.ts'
+import { Air, codeOf, Device, pair } from '../../support/devices.ts'
 
 /** Rows of every bucket of this module. */
 async function rows(device: Device): Promise<Record<string, number>> {
@@ -115,13 +116,15 @@ describe('removing a contact', () => {
 })
 
 describe('a home that cannot go on', () => {
-  it('restored from a backup ends its streams instead of using addresses twice', async () => {
-    const { air, alice, bob } = await pair()
-    const id = await alice.send('under way')
+  it('restored from a backup ends a key exchange instead of using addresses twice', async () => {
+    const air = new Air()
+    const alice = await Device.create(air, 'alice')
+    const bob = await Device.create(air, 'bob')
+    await alice.add(await bob.invite())
+    await air.slots(1)
     await alice.crash()
     await alice.start({ restored: true })
     expect(alice.phase()).toBe('failed: restored from a backup')
-    expect(await alice.state(id)).toBe('failed')
     const before = air.sent.length
     await air.slots(10)
     expect(air.sentBy(alice, before)).toBe(0)
@@ -135,12 +138,7 @@ describe('a home that cannot go on', () => {
     const { alice } = await pair()
     const id = await alice.send('under way')
     await alice.crash()
-    // The value is of another row: it does not open under this key.
-    const range = { gte: Uint8Array.of(BUCKETS.streams), lt: Uint8Array.of(BUCKETS.streams + 1) }
-    for await (const [key, value] of alice.disk.engine.iterate(range)) {
-      value[40] = (value[40] ?? 0) ^ 1
-      await alice.disk.engine.write([{ type: 'put', key, value }])
-    }
+    await damage(alice.disk, BUCKETS.sendGroups)
     await alice.restart()
     expect(alice.phase()).toBe('failed: keys lost')
     expect(await alice.state(id)).toBe('failed')
@@ -149,7 +147,7 @@ describe('a home that cannot go on', () => {
 })
 
 describe('the id of a received message', () => {
-  it('is bound to contact and place, so that a contact cannot shadow another message', async () => {
+  it('is bound to the contact, so that a contact cannot shadow another message', async () => {
     const { air, alice, bob } = await pair()
     const id = await alice.send('mine')
     await bob.send('theirs')
@@ -165,7 +163,7 @@ describe('the id of a received message', () => {
     expect(await alice.conversations.message(id)).toMatchObject({ text: 'mine', direction: 'out' })
   })
 
-  it('stays apart for two texts that carry the same one, and times of the future are cut', async () => {
+  it('is taken once by a contact that repeats itself, and times of the future are cut', async () => {
     const messageId = new Uint8Array(16).fill(7)
     const far = Number.MAX_SAFE_INTEGER
     const { air, bob, alice } = await pair()
@@ -181,8 +179,9 @@ describe('the id of a received message', () => {
       await air.slots(3)
     }
     const got = await alice.journal('message.received')
-    expect(got).toHaveLength(2)
-    expect(got[0]?.data['messageId']).not.toBe(got[1]?.data['messageId'])
+    expect(got.map(({ data }) => data['body'])).toEqual([{ text: 'first' }])
+    // Repeated or not, it is here: nobody need send it again.
+    expect(bob.conversations.outbox()).toEqual([])
     for (const { data } of got) {
       expect(Date.parse(data['sentAt'] as string)).toBeLessThanOrEqual(air.clock.now())
     }

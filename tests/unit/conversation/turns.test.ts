@@ -52,6 +52,8 @@ function contact(of: Ledger, streams: StreamReader, claims: StreamReader[] = [])
       boxesDone: 0,
       lastHeardAt: 0,
       heardDay: 0,
+      resetSince: 0,
+      resets: [],
     },
     { deviceId: rng.bytes(16), inviterRoot: ROOT },
   )
@@ -85,6 +87,7 @@ describe('windows', () => {
         expect(watch.find(address)).toEqual({
           kind: 'stream',
           contact: contacts[number],
+          reader: each,
           tag,
           index,
         })
@@ -113,7 +116,8 @@ describe('boxes that were heard', () => {
   it('are read a few at a time, in the order in which they came', async () => {
     const book = await ledger()
     const watch = new Watch()
-    const owner = contact(book, reader('0.1'))
+    const stream = reader('0.1')
+    const owner = contact(book, stream)
     const listener = new Listener(
       { ledger: book, watch, boxes: { find: async () => [] } },
       { ...OPTIONS },
@@ -121,7 +125,8 @@ describe('boxes that were heard', () => {
     const boxes: BoxBytes[] = []
     for (let index = 0; index < 2 * BOXES_PER_TURN + 1; index++) {
       const box = coverBox({ networkId: NETWORK_ID, expiryDay: 9, rng })
-      watch.add(parseBox(box).address, { kind: 'stream', contact: owner, tag: '0.1', index })
+      const ref = { kind: 'stream', contact: owner, reader: stream, tag: '0.1', index } as const
+      watch.add(parseBox(box).address, ref)
       listener.hear(box, { confirmed: true, conflict: false })
       boxes.push(box)
     }

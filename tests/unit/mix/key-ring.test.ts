@@ -3,7 +3,8 @@ import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts
 import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
 import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
-import { BUCKETS, type MemoryDisk, memoryDisk } from '../../../src/store/index.ts'
+import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
+import { copiedDisk } from '../../support/copied-disk.ts'
 import { CrashDisk } from '../../support/crash-disk.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
@@ -204,6 +205,35 @@ describe('after a restart', () => {
     for (const epoch of [10, 11]) {
       expect(await second.counted.store.get(BUCKETS.mixKeys, u32be(epoch))).toBeUndefined()
     }
+  })
+
+  it('of a home that was restored none is kept, nor made for an epoch that may have had one', async () => {
+    const first = await open()
+    await first.ring.start()
+    const copy = await copiedDisk(first.disk)
+    first.run()
+    await first.advance(EPOCH_MS)
+    first.stop()
+    expect(epochsOf(first.ring)).toEqual([11, 12, 13])
+    await openMemoryStore(
+      { clock: first.clock, rng: seededRng('restored'), log: silentLogger },
+      { disk: copy, restored: true },
+    ).then((store) => store.close())
+    const second = await open({ clock: first.clock, disk: copy })
+    await second.ring.start()
+    expect([epochsOf(second.ring), second.ring.isUsable]).toEqual([[], false])
+    expect(await second.counted.store.get(BUCKETS.mixKeys, u32be(11))).toBeUndefined()
+    second.ring.stop()
+    // A restart does not forget it.
+    const third = await open({ clock: first.clock, disk: copy })
+    await third.ring.start()
+    third.run()
+    expect(epochsOf(third.ring)).toEqual([])
+    await third.advance(1.6 * EPOCH_MS)
+    expect([epochsOf(third.ring), third.ring.isUsable]).toEqual([[14, 15], false])
+    await third.advance(EPOCH_MS)
+    expect(third.ring.isUsable).toBe(true)
+    third.stop()
   })
 
   it('on a disk that is gone there is no start', async () => {

@@ -1,0 +1,252 @@
+import { equalBytes, uniform } from '../base/index.ts'
+import { signKeyPairFromSeed, wipe } from '../crypto/index.ts'
+import type { Batch } from '../store/index.ts'
+import type { BoxKeys } from '../stream/index.ts'
+import { DEVICE_ID_BYTES, RESET_SLOTS, RESETS_PER_DAY } from './constants.ts'
+import { type Announced, type Contact, eraseGroups, eraseInvitation, hasMet } from './contact.ts'
+import { RENDEZVOUS_TAG } from './epoch-tag.ts'
+import { contactEvent } from './events.ts'
+import type { Ledger } from './ledger.ts'
+import { drawOffers } from './offers.ts'
+import type { Outbox } from './outbox.ts'
+import type { Places } from './places.ts'
+import { type ConversationOptions, type ConversationPorts, DAY_MS, dayOf } from './ports.ts'
+import { claimerPlace, keysAt } from './rendezvous.ts'
+import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
+import type { Watch } from './watch.ts'
+import type { WriteEpoch } from './writer.ts'
+
+export interface RecoveriesPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store'> {
+  readonly ledger: Ledger
+  readonly outbox: Outbox
+  readonly places: Places
+  readonly watch: Watch
+}
+
+const NOBODY = new Uint8Array(32)
+
+/**
+ * The one way back (SPEC §9): a device whose state was rolled back or no longer fits becomes a new device of its
+ * account, and both sides make keys anew inside the contact. What the old keys could write is never written again.
+ */
+export class Recoveries {
+  readonly #ports: RecoveriesPorts
+  readonly #options: ConversationOptions
+
+  constructor(ports: RecoveriesPorts, options: ConversationOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  /** Whether account and reset secret are there, without which nobody could be told. */
+  isPossible(contact: Contact): boolean {
+    const { accountSeed, resetSecret, theirAccount } = contact.keys
+    const secrets = [accountSeed, resetSecret, theirAccount]
+    return hasMet(contact) && !secrets.includes(undefined)
+  }
+
+  /** This device comes back as a new one, `over` a recovery of the other side's. The caller commits. */
+  begin(batch: Batch, contact: Contact, over?: Announced): void {
+    const { clock, rng, store, ledger, outbox, places } = this.#ports
+    const { networkId } = this.#options
+    const { keys, card } = contact
+    const { resetSecret, theirAccount, theirDevice, recovery: before } = keys
+    if (!this.isPossible(contact) || resetSecret === undefined || theirAccount === undefined) return
+    const now = clock.now()
+    const ownSeed = rng.bytes(32)
+    const claimerRoot = signKeyPairFromSeed(ownSeed).publicKey
+    // Verdicts are written under addresses of their own, and which of them were used is not known any more.
+    places.unwatch(contact)
+    eraseInvitation(keys)
+    this.#leaveStreams(contact)
+    outbox.move(batch, contact, {
+      tag: RENDEZVOUS_TAG,
+      chain: claimerPlace(networkId, resetSecret, claimerRoot).chain,
+      rootSeed: ownSeed.slice(),
+      since: now,
+    })
+    keys.deviceId = rng.bytes(DEVICE_ID_BYTES)
+    keys.recovery = {
+      side: 'claimer',
+      isOurs: true,
+      claimerRoot,
+      ownSeed,
+      over,
+      answer: undefined,
+      formerDevice: before === undefined ? theirDevice : before.formerDevice,
+      startedAt: now,
+      announcements: 0,
+      firstSlot: this.#drawSlot(),
+      announceAt: now,
+    }
+    const isNews = before?.isOurs !== true || card.storeEpoch !== store.epoch
+    card.phase = 'recovering'
+    card.storeEpoch = store.epoch
+    ledger.saveAll(batch, contact)
+    if (isNews) contactEvent(batch, contact, 'contact.recovering')
+  }
+
+  /** As `begin`, at most `RESETS_PER_DAY` times a day: what keeps on failing must not go on for ever. */
+  tryBegin(batch: Batch, contact: Contact, over?: Announced): boolean {
+    if (!this.isPossible(contact) || !this.hasBudget(contact)) return false
+    this.#spend(contact)
+    this.begin(batch, contact, over)
+    return true
+  }
+
+  /** Nothing is written in the old stream from here on; of the other side's, texts are still read. */
+  #leaveStreams(contact: Contact): void {
+    const { clock, watch } = this.#ports
+    const { reader, former } = contact
+    const left = contact.card.phase === 'ready' ? former?.reader : reader
+    if (left !== undefined) {
+      watch.removeEntries(left.watched())
+      left.clear()
+    }
+    if (contact.card.phase === 'ready' && reader !== undefined) {
+      contact.former = { reader, until: clock.now() + this.#options.ttlDays * DAY_MS }
+    }
+    contact.reader = undefined
+    contact.ackDueAt = undefined
+    contact.parkedAck = undefined
+    contact.ackLeft = undefined
+    eraseGroups(contact.keys)
+  }
+
+  /**
+   * The other side came back, and its claim holds, announced at `at` by its clock: the old streams end here. Returns the
+   * epoch in which the caller answers.
+   */
+  answer(contact: Contact, claimerRoot: Uint8Array, at: number): WriteEpoch | undefined {
+    const { clock, rng } = this.#ports
+    const { keys, card } = contact
+    const { recovery: before, theirDevice, resetSecret } = keys
+    if (resetSecret === undefined) return undefined
+    const now = clock.now()
+    const ownSeed = rng.bytes(32)
+    const answerRoot = signKeyPairFromSeed(ownSeed).publicKey
+    card.resetSince = at
+    this.#spend(contact)
+    this.#leaveStreams(contact)
+    card.phase = 'recovering'
+    keys.recovery = {
+      side: 'inviter',
+      isOurs: before?.isOurs ?? false,
+      claimerRoot,
+      ownSeed,
+      over: undefined,
+      answer: undefined,
+      formerDevice: before === undefined ? theirDevice : before.formerDevice,
+      startedAt: now,
+      announcements: 0,
+      firstSlot: this.#drawSlot(),
+      announceAt: now,
+    }
+    const { networkId } = this.#options
+    const { chain } = answerPlace(networkId, resetSecret, answerRoot, claimerRoot)
+    return { tag: RENDEZVOUS_TAG, chain, rootSeed: ownSeed.slice(), since: now }
+  }
+
+  #drawSlot(): number {
+    return Math.floor(uniform(this.#ports.rng) * RESET_SLOTS)
+  }
+
+  /** Both sides hold the same new keys: texts flow again, and what waited leaves. */
+  complete(batch: Batch, contact: Contact): void {
+    const { clock, ledger } = this.#ports
+    const { keys, card } = contact
+    const { recovery, theirDevice } = keys
+    if (recovery === undefined) return
+    wipe(recovery.ownSeed)
+    keys.recovery = undefined
+    keys.authenticators = undefined
+    card.phase = 'ready'
+    // Claims that came before are over: the former life of this device may have answered them.
+    if (recovery.isOurs) card.resetSince = Math.max(card.resetSince, clock.now())
+    ledger.saveAll(batch, contact)
+    if (recovery.isOurs) contactEvent(batch, contact, 'contact.recovered')
+    const isSame =
+      theirDevice && recovery.formerDevice && equalBytes(theirDevice, recovery.formerDevice)
+    if (isSame !== true) contactEvent(batch, contact, 'contact.reset', { reason: 'new device' })
+  }
+
+  /** A step of the other side was refused: we begin again, or wait until they do. */
+  refused(batch: Batch, contact: Contact, seq: number | undefined): void {
+    const isClaimer = contact.keys.recovery?.side === 'claimer'
+    if (isClaimer && this.tryBegin(batch, contact, contact.keys.recovery?.over)) return
+    if (seq !== undefined) contact.reader?.applied(seq)
+    this.#ports.ledger.saveReader(batch, contact)
+  }
+
+  /** What is read of an old stream ends; a claim that nobody took up is made anew before its boxes have expired. */
+  tick(batch: Batch, contact: Contact): boolean {
+    const { clock, watch, ledger } = this.#ports
+    const { former, keys } = contact
+    const now = clock.now()
+    let changed = false
+    if (former !== undefined && now >= former.until) {
+      watch.removeEntries(former.reader.watched())
+      former.reader.clear()
+      contact.former = undefined
+      ledger.saveReader(batch, contact)
+      changed = true
+    }
+    const { recovery } = keys
+    const patience = (this.#options.ttlDays * DAY_MS) / 2
+    if (recovery?.side !== 'claimer' || now - recovery.startedAt < patience) return changed
+    this.begin(batch, contact, recovery.over)
+    return true
+  }
+
+  /** Until the other side has answered: our KeyPackage is used then. */
+  isAnnouncementDue(contact: Contact): boolean {
+    const { recovery, keyPackages } = contact.keys
+    if (recovery === undefined || keyPackages.length === 0) return false
+    return this.#ports.clock.now() >= recovery.announceAt
+  }
+
+  /**
+   * The next announcement: every slot of a day once, then one a day for as long as it takes; salted, because a device
+   * that comes back twice from one copy chooses its slots anew. SECRET, owned by the caller.
+   */
+  announce(
+    contact: Contact,
+  ): { keys: BoxKeys; rootSeed: Uint8Array; payload: Uint8Array } | undefined {
+    const { clock, rng } = this.#ports
+    const { recovery, accountSeed, resetSecret } = contact.keys
+    if (recovery === undefined || accountSeed === undefined || resetSecret === undefined) {
+      return undefined
+    }
+    const now = clock.now()
+    const account = accountKeyOf(accountSeed)
+    const place = resetPlace(this.#options.networkId, resetSecret, account, dayOf(now))
+    const count = recovery.announcements++
+    const keys = keysAt(place, (recovery.firstSlot + count) % RESET_SLOTS)
+    const soon = count < RESET_SLOTS - 1 ? drawOffers(rng, this.#options)[count] : undefined
+    recovery.announceAt = now + (soon ?? Math.round(DAY_MS * (1 + uniform(rng) / 4)))
+    const { side, claimerRoot, over } = recovery
+    const root = signKeyPairFromSeed(recovery.ownSeed).publicKey
+    const isClaim = side === 'claimer'
+    const payload = encodeAnnouncement({
+      kind: isClaim ? 'claim' : 'answer',
+      root,
+      at: now,
+      other: isClaim ? (over?.root ?? NOBODY) : claimerRoot,
+    })
+    return { keys, rootSeed: accountSeed.slice(), payload }
+  }
+
+  /** Whether one more recovery may be begun or answered today. */
+  hasBudget(contact: Contact): boolean {
+    return this.#recent(contact).length < RESETS_PER_DAY
+  }
+
+  #spend(contact: Contact): void {
+    contact.card.resets = [...this.#recent(contact), this.#ports.clock.now()]
+  }
+
+  #recent({ card }: Contact): number[] {
+    const since = this.#ports.clock.now() - DAY_MS
+    return card.resets.filter((at) => at > since)
+  }
+}

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest'
+import { type BoxBytes, isHearsayError } from '../../../src/base/index.ts'
+import { type Device, pair } from '../../support/devices.ts'
+
+type Outcome = 'cancelled' | { readonly alreadySent: unknown }
+
+/** What an API call that takes the message back would answer. */
+async function cancel(device: Device, id: Uint8Array): Promise<Outcome> {
+  const message = await device.conversations.message(id)
+  try {
+    await device.commit((batch) => device.conversations.cancel(batch, message))
+    return 'cancelled'
+  } catch (error) {
+    if (!isHearsayError(error, 'message-too-late')) throw error
+    return { alreadySent: error.details['alreadySent'] }
+  }
+}
+
+const TOO_LATE = { alreadySent: true }
+
+describe('taking a message back, whatever else happens at that moment', () => {
+  it('between the choice of a box and its seal is too late: its number is bound', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    const id = await alice.send('bound')
+    const sealing = alice.conversations.nextBox()
+    expect(await cancel(alice, id)).toEqual(TOO_LATE)
+    const box = (await sealing) as BoxBytes
+    air.emit('alice', box)
+    await alice.conversations.published(box, true)
+    await air.until(async () => (await alice.state(id)) === 'delivered')
+    expect(await bob.received()).toEqual(['bound'])
+  })
+
+  it('before that, in the same turn, is final: the box does not carry it', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    const id = await alice.send('taken back')
+    const message = await alice.conversations.message(id)
+    const taken = alice.commit((batch) => alice.conversations.cancel(batch, message))
+    const box = await alice.conversations.nextBox()
+    await taken
+    if (box !== undefined) {
+      air.emit('alice', box)
+      await alice.conversations.published(box, true)
+    }
+    await air.slots(40)
+    expect(await bob.received()).toEqual([])
+    expect(await alice.state(id)).toBe('cancelled')
+  })
+
+  it('is too late for a box that no peer took, and for a text of which one box of many has gone', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    alice.peers = 0
+    const first = await alice.send('sealed')
+    await air.slots(1)
+    expect(await cancel(alice, first)).toEqual(TOO_LATE)
+    alice.peers = 1
+    await air.until(async () => (await alice.state(first)) === 'delivered')
+    const long = await alice.send('y'.repeat(20_000))
+    await air.slots(1)
+    expect(await alice.state(long)).toBe('queued')
+    expect(await cancel(alice, long)).toEqual(TOO_LATE)
+    await air.until(async () => (await bob.received()).length === 2)
+  })
+
+  it('twice says the second time that nothing had left', async () => {
+    const { air, alice } = await pair()
+    await air.slots(8)
+    const id = await alice.send('once')
+    const both = await Promise.all([cancel(alice, id), cancel(alice, id)])
+    expect(both).toEqual(['cancelled', { alreadySent: false }])
+    expect(await cancel(alice, id)).toEqual({ alreadySent: false })
+    const types = (await alice.events()).filter((type) => type === 'message.cancelled')
+    expect(types).toHaveLength(1)
+  })
+
+  it('holds after a crash, and leaves no hole that the reader would wait for', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    alice.linked = false
+    const ids = [await alice.send('a'), await alice.send('b'), await alice.send('c')]
+    expect(await cancel(alice, ids[1] ?? new Uint8Array())).toBe('cancelled')
+    await alice.crash()
+    await alice.restart()
+    alice.linked = true
+    await air.until(async () => (await bob.received()).length === 2)
+    await air.slots(60)
+    expect(await bob.received()).toEqual(['a', 'c'])
+    expect(await bob.events()).not.toContain('message.gap')
+    expect(await cancel(alice, ids[1] ?? new Uint8Array())).toEqual({ alreadySent: false })
+    expect(await cancel(alice, ids[2] ?? new Uint8Array())).toEqual(TOO_LATE)
+  })
+
+  it('that a crash follows before the answer has happened', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    alice.linked = false
+    const id = await alice.send('taken back')
+    alice.crashAt = alice.steps + 1
+    await cancel(alice, id)
+    expect(alice.up).toBe(false)
+    await alice.restart()
+    alice.linked = true
+    await air.slots(60)
+    expect([await bob.received(), await alice.state(id)]).toEqual([[], 'cancelled'])
+  })
+})
