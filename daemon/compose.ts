@@ -4,7 +4,8 @@ import { systemClock, systemRng } from '../src/base/index.ts'
 import { createNode, type NodePorts } from '../src/node/index.ts'
 import { type Config, LiveConfig, type LogLevel } from './config/index.ts'
 import { refuseTaken } from './free-port.ts'
-import type { Home } from './home.ts'
+import { Hooks, hookEnvironment } from './hooks/index.ts'
+import type { Environment, Home } from './home.ts'
 import type { DaemonLog } from './logging.ts'
 import { packageVersion } from './version.ts'
 
@@ -14,6 +15,9 @@ export type Taps = Pick<NodePorts, 'net' | 'onEmission'>
 export interface ComposeOptions {
   readonly home: Home
   readonly config: Config
+  /** Reads the settings again, by the same rule as `config`. @throws ExitError. */
+  readonly reload: () => Config
+  readonly env: Environment
 }
 
 /** A daemon whose RPC answers. */
@@ -25,7 +29,7 @@ export interface Daemon {
   readonly stopRequested: Promise<void>
   /** Resolves with the reason when the node cannot go on. */
   readonly failed: Promise<Error>
-  /** Closes the RPC first, so that no call meets a node that is half gone. */
+  /** Hooks first, whose programs may call; then the RPC, so that no call meets a node that is half gone. */
   stop(): Promise<void>
 }
 
@@ -42,7 +46,13 @@ export async function compose(
   const version = packageVersion()
   const announce = config.get('announce')
   const node = await createNode(
-    { clock: systemClock, rng: systemRng, log, ...taps },
+    {
+      clock: systemClock,
+      rng: systemRng,
+      log,
+      hooks: (head) => hooks.status(head),
+      ...taps,
+    },
     {
       home: home.root,
       listen: [...config.get('listen')],
@@ -50,6 +60,10 @@ export async function compose(
       reachable: config.get('reachable'),
       version,
     },
+  )
+  const hooks: Hooks = new Hooks(
+    { clock: systemClock, log: log.child('hooks'), events: node.api.events },
+    { env: hookEnvironment(options.env, home), cwd: home.root },
   )
   const stopRequested = new Promise<void>((resolve) => node.onStopRequested(() => resolve()))
   try {
@@ -63,7 +77,7 @@ export async function compose(
   const rpc = new RpcServer(
     {
       node: node.api,
-      config: liveConfig(log, options),
+      config: liveConfig({ log, hooks }, options),
       clock: systemClock,
       rng: systemRng,
       log: log.child('rpc'),
@@ -76,7 +90,10 @@ export async function compose(
     if (existsSync(home.cookieFile)) {
       chmodSync(home.cookieFile, Number.parseInt(config.get('rpc.cookie_mode'), 8))
     }
+    // Last: a program may call at once.
+    await hooks.apply(config.hooks)
   } catch (error) {
+    await hooks.stop()
     await rpc.stop()
     await node.stop()
     throw error
@@ -87,18 +104,24 @@ export async function compose(
     stopRequested,
     failed: node.failed,
     async stop() {
+      await hooks.stop()
       await rpc.stop()
       await node.stop()
     },
   }
 }
 
-function liveConfig(log: DaemonLog, { home, config }: ComposeOptions): LiveConfig {
+function liveConfig(
+  { log, hooks }: { log: DaemonLog; hooks: Hooks },
+  { home, config, reload }: ComposeOptions,
+): LiveConfig {
   return new LiveConfig(
     {
       apply(key, value) {
         if (key === 'log.level') log.setLevel(value as LogLevel)
       },
+      applyHooks: (configs) => hooks.apply(configs),
+      load: reload,
     },
     { file: home.configFile, started: config },
   )

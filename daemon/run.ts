@@ -37,7 +37,8 @@ export async function runDaemon(
   // Whatever is made from here on is closed to others, sockets and databases too.
   process.umask(0o077)
   await prepareHome(home)
-  const config = loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
+  const reload = () => loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
+  const config = reload()
   const log = await openLog({
     level: config.get('log.level'),
     json: !io.stderr.isTTY,
@@ -46,7 +47,7 @@ export async function runDaemon(
   const bug = catchBugs(log)
   let daemon: Daemon
   try {
-    daemon = await compose(log, { home, config }, ports.taps)
+    daemon = await compose(log, { home, config, reload, env: io.env }, ports.taps)
   } catch (error) {
     throw explainStart(error, home, config.get('listen'))
   }

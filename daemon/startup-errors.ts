@@ -72,7 +72,10 @@ function sentence(
     case 'storage-permissions':
       return [message, `run: chmod 600 ${home.keyFile}`]
     case 'storage-corrupt':
-      return [`the database under ${home.root} is damaged: ${message}`, 'restore a backup']
+      return [
+        `the database under ${home.root} is damaged: ${message}`,
+        'restore a backup: hearsay db restore <file> --replace; if this home is a copy of one that was in use: hearsay db renew',
+      ]
     default:
       return [message, undefined]
   }

@@ -16,6 +16,8 @@ const BENCHES: Record<string, () => Promise<BenchResult[]>> = {
   sphinx: async () => (await import('../tests/bench/sphinx.ts')).benchSphinx(),
   gossip: async () => (await import('../tests/bench/gossip.ts')).benchGossip(),
   rpc: async () => (await import('../tests/bench/rpc.ts')).benchRpc(),
+  events: async () => (await import('../tests/bench/events.ts')).benchEvents(),
+  send: async () => (await import('../tests/bench/send.ts')).benchSend(),
   relay: async () => (await import('../tests/bench/mix-relay.ts')).benchRelay(),
   lateness: async () => (await import('../tests/bench/mix-lateness.ts')).benchLateness(),
   mixing: async () => (await import('../tests/bench/mix-mixing.ts')).benchMixing(),

@@ -1,4 +1,4 @@
-import type { NodeStatus } from '../../src/node/index.ts'
+import type { HookStatus, NodeStatus } from '../../src/node/index.ts'
 import { formatBytes, formatDuration } from './duration.ts'
 import type { Output } from './output.ts'
 import { printable } from './table.ts'
@@ -14,6 +14,10 @@ export function statusText(status: NodeStatus, out: Output, nowMs: number): stri
   if (catchUp !== '') rows.push(['catch-up', catchUp])
   rows.push(
     ['outbox', outboxLine(status)],
+    ...status.hooks.map((hook, index): [string, string] => [
+      index === 0 ? 'hooks' : '',
+      hookLine(hook, out, nowMs),
+    ]),
     ['storage', storageLine(status)],
     ['peer id', status.peerId],
     ...status.addresses.map((address, index): [string, string] => [
@@ -91,6 +95,23 @@ function outboxLine({ outbox }: NodeStatus): string {
   const age =
     outbox.oldestAgeMs === null ? '' : `, the oldest for ${formatDuration(outbox.oldestAgeMs)}`
   return `${outbox.queued} waiting${age}`
+}
+
+/** `✗ notify: 3 behind, failed 2 times in a row (exit 1), tries again in 4 s` */
+function hookLine(hook: HookStatus, out: Output, nowMs: number): string {
+  const { name, state, behind, failures, nextTryAt, lastError, missed } = hook
+  if (state === 'off') return `${name}: off, ${behind} events behind`
+  const place = behind === 0 ? 'has had everything' : `${behind} events behind`
+  const trouble =
+    failures === 0
+      ? ''
+      : `, failed ${failures === 1 ? 'once' : `${failures} times in a row`} (${lastError ?? 'unknown'})`
+  const next =
+    nextTryAt === null
+      ? ''
+      : `, tries again in ${formatDuration(Math.max(0, Date.parse(nextTryAt) - nowMs))}`
+  const lost = missed === 0 ? '' : `, ${missed} were too old to be kept`
+  return `${failures === 0 ? out.ok : out.warn} ${name}: ${place}${trouble}${next}${lost}`
 }
 
 function storageLine({ storage }: NodeStatus): string {

@@ -1,3 +1,4 @@
+import { HOOK_EXAMPLE } from './hooks.ts'
 import { CONFIG_KEY_NAMES, CONFIG_KEYS, environmentName } from './keys.ts'
 
 /** A config.toml that sets nothing and explains everything. */
@@ -22,5 +23,5 @@ export function exampleConfig(): string {
     )
     lines.push(`# ${key.slice(dot + 1)} = ${example}`)
   }
-  return `${lines.join('\n')}\n`
+  return `${lines.join('\n')}\n\n${HOOK_EXAMPLE}\n`
 }

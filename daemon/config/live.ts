@@ -1,8 +1,11 @@
 import { renameSync, writeFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { HearsayError } from '../../src/base/index.ts'
 import type { ConfigPort } from '../../rpc/index.ts'
+import { ExitError } from '../exit-codes.ts'
 import { setInText } from './edit.ts'
 import { exampleConfig } from './example.ts'
+import type { HookConfig } from './hooks.ts'
 import {
   BadValue,
   CONFIG_KEY_NAMES,
@@ -18,17 +21,23 @@ export interface LiveConfigOptions {
   readonly started: Config
 }
 
+export interface LiveConfigPorts {
+  /** A live key has a new value. */
+  readonly apply: (key: ConfigKeyName, value: ConfigValue) => void
+  /** The hooks as the file has them now. */
+  readonly applyHooks: (hooks: readonly HookConfig[]) => Promise<void>
+  /** All settings read anew, by the same rule as at the start. @throws ExitError. */
+  readonly load: () => Config
+}
+
 /** The settings of a running daemon as the RPC sees them. Live keys are handed on when they change. */
 export class LiveConfig implements ConfigPort {
-  readonly #apply: (key: ConfigKeyName, value: ConfigValue) => void
+  readonly #ports: LiveConfigPorts
   readonly #options: LiveConfigOptions
   readonly #changed = new Map<ConfigKeyName, ConfigValue>()
 
-  constructor(
-    ports: { apply: (key: ConfigKeyName, value: ConfigValue) => void },
-    options: LiveConfigOptions,
-  ) {
-    this.#apply = ports.apply
+  constructor(ports: LiveConfigPorts, options: LiveConfigOptions) {
+    this.#ports = ports
     this.#options = options
   }
 
@@ -49,9 +58,36 @@ export class LiveConfig implements ConfigPort {
     const parsed = parse(name, value)
     if (persist) writeConfigFile(this.#options.file, editedText(this.#options.file, name, parsed))
     const live = CONFIG_KEYS[name].reload === 'live'
-    if (live) this.#apply(name, parsed)
+    if (live) this.#ports.apply(name, parsed)
     if (live || persist) this.#changed.set(name, parsed)
     return { applied: live ? 'live' : 'restart-needed' }
+  }
+
+  async reload(): Promise<{ restartNeeded: readonly ConfigKeyName[] }> {
+    const { started } = this.#options
+    const fresh = this.#load()
+    for (const name of CONFIG_KEY_NAMES) {
+      const value = fresh.get(name)
+      const isNew = !isDeepStrictEqual(value, this.#changed.get(name) ?? started.get(name))
+      if (isNew && CONFIG_KEYS[name].reload === 'live') this.#ports.apply(name, value)
+      this.#changed.set(name, value)
+    }
+    await this.#ports.applyHooks(fresh.hooks)
+    const restartNeeded = CONFIG_KEY_NAMES.filter(
+      (name) =>
+        CONFIG_KEYS[name].reload === 'restart' &&
+        !isDeepStrictEqual(fresh.get(name), started.get(name)),
+    )
+    return { restartNeeded }
+  }
+
+  #load(): Config {
+    try {
+      return this.#ports.load()
+    } catch (error) {
+      if (!(error instanceof ExitError)) throw error
+      throw new HearsayError('bad-value', error.message)
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { DAEMON_EXIT, ExitError, reasonOf, systemCode } from '../exit-codes.ts'
+import { type HookConfig, parseHooks } from './hooks.ts'
 import {
   BadValue,
   CONFIG_KEY_NAMES,
@@ -15,10 +16,16 @@ export type Origin = 'flag' | 'environment' | 'file' | 'default'
 
 /** The settings in force, each with where it came from. */
 export class Config {
+  /** In the order of the file. */
+  readonly hooks: readonly HookConfig[]
   readonly #values: ReadonlyMap<ConfigKeyName, { value: ConfigValue; origin: Origin }>
 
-  constructor(values: ReadonlyMap<ConfigKeyName, { value: ConfigValue; origin: Origin }>) {
+  constructor(
+    values: ReadonlyMap<ConfigKeyName, { value: ConfigValue; origin: Origin }>,
+    hooks: readonly HookConfig[],
+  ) {
     this.#values = values
+    this.hooks = hooks
   }
 
   get<K extends ConfigKeyName>(key: K): ReturnType<(typeof CONFIG_KEYS)[K]['parse']> {
@@ -46,7 +53,8 @@ export interface ConfigSources {
  */
 export function loadConfig(sources: ConfigSources): Config {
   const values = new Map<ConfigKeyName, { value: ConfigValue; origin: Origin }>()
-  for (const [key, value] of parseConfig(readConfigFile(sources.file), sources.file)) {
+  const file = parseFile(readConfigFile(sources.file), sources.file)
+  for (const [key, value] of file.values) {
     values.set(key, { value, origin: 'file' })
   }
   for (const key of CONFIG_KEY_NAMES) {
@@ -60,7 +68,7 @@ export function loadConfig(sources: ConfigSources): Config {
       values.set(key, { value: check(`--${key}`, key, flag), origin: 'flag' })
     }
   }
-  return new Config(values)
+  return new Config(values, file.hooks)
 }
 
 /** The text of the file; empty when there is none. @throws ExitError 74, 77. */
@@ -77,8 +85,15 @@ export function readConfigFile(file: string): string {
   }
 }
 
-/** Checks a whole config text. `where` names it in errors. @throws ExitError 78. */
+/** Checks a whole config text, hooks too, and gives its keys. `where` names it in errors. @throws ExitError 78. */
 export function parseConfig(text: string, where: string): Map<ConfigKeyName, ConfigValue> {
+  return parseFile(text, where).values
+}
+
+function parseFile(
+  text: string,
+  where: string,
+): { values: Map<ConfigKeyName, ConfigValue>; hooks: readonly HookConfig[] } {
   let table: Record<string, unknown>
   try {
     table = parseToml(text)
@@ -91,10 +106,11 @@ export function parseConfig(text: string, where: string): Map<ConfigKeyName, Con
     )
   }
   const values = new Map<ConfigKeyName, ConfigValue>()
-  for (const [name, value] of flatten(table)) {
+  const { hook, ...rest } = table
+  for (const [name, value] of flatten(rest)) {
     values.set(...checked(where, name, value))
   }
-  return values
+  return { values, hooks: parseHooks(hook, text, where) }
 }
 
 /** @throws ExitError 78 with the nearest known key. */

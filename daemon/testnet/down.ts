@@ -2,11 +2,12 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../src/base/index.ts'
 import { isAlive, stopProcesses } from './processes.ts'
+import { removeRelayFiles } from './relay/index.ts'
 import { removeState, type TestnetState } from './state.ts'
 
 const STOP_GRACE_MS = 10_000
 
-/** Stops every process of the testnet that still runs. The caller holds the lock. */
+/** Stops every process of the testnet that still runs; counts the nodes. The caller holds the lock. */
 export async function takeDown(
   clock: Clock,
   state: TestnetState,
@@ -15,12 +16,16 @@ export async function takeDown(
     process !== undefined && isAlive(process) ? [process] : [],
   )
   const { forced } = await stopProcesses(running, clock, STOP_GRACE_MS)
+  // Last: nodes that stop say good-bye to each other through it.
+  const relay = state.relay?.process
+  if (relay !== undefined) await stopProcesses([relay], clock, STOP_GRACE_MS)
   return { stopped: running.length, forced }
 }
 
 /** Deletes what a testnet has written, and nothing else that may be in the folder. */
 export function wipe(dir: string, state: TestnetState): void {
   removeState(dir)
+  removeRelayFiles(dir)
   rmSync(join(dir, 'smoke.json'), { force: true })
   for (const { index } of state.nodes) {
     rmSync(join(dir, `node-${index}`), { recursive: true, force: true })

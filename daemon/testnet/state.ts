@@ -15,6 +15,8 @@ export interface TestnetState {
   readonly parameters?: Parameters
   readonly seed: string
   readonly nodes: readonly NodeState[]
+  /** Absent where the nodes are connected directly. */
+  readonly relay?: { readonly process?: ProcessRef }
 }
 
 export interface NodeState {
@@ -22,7 +24,10 @@ export interface NodeState {
   readonly home: string
   /** Path of the RPC socket. */
   readonly rpc: string
+  /** Where the other nodes reach it. */
   readonly address: string
+  /** Where it listens, when the relay has `address`. */
+  readonly listen?: string
   readonly peerId: string
   /** Absent before the first start. */
   readonly process?: ProcessRef

@@ -1,10 +1,11 @@
 import { EXIT, ExitError } from '../exit-codes.ts'
 import type { Rpc } from '../rpc-port.ts'
 import { chooseAddresses, nodeHome } from './layout.ts'
-import { type NodeProcess, spawnNode } from './node-process.ts'
+import { type NodeProcess, type SpawnOptions, spawnNode } from './node-process.ts'
 import { type Parameters, sameParameters } from './parameters.ts'
 import type { TestnetPorts } from './ports.ts'
-import { isAlive, stopProcesses } from './processes.ts'
+import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
+import { startRelay } from './relay/index.ts'
 import { type NodeState, type Preset, readState, type TestnetState, writeState } from './state.ts'
 
 export interface UpOptions {
@@ -15,6 +16,8 @@ export interface UpOptions {
   readonly parameters?: Parameters
   readonly seed: string
   readonly tethered: boolean
+  /** A new testnet gets a relay between its nodes, so that links can be disturbed. */
+  readonly relayed?: boolean
   readonly timeoutMs: number
   /** Start and await these nodes alone; all of them when undefined. */
   readonly only?: readonly number[]
@@ -37,6 +40,7 @@ export async function bringUp(
   signal: AbortSignal,
 ): Promise<TestnetState> {
   const started: NodeProcess[] = []
+  let relay: ProcessRef | undefined
   try {
     let state = readState(options.dir) ?? (await planState(ports, options))
     if (state.nodes.length !== options.nodes) {
@@ -48,6 +52,13 @@ export async function bringUp(
     }
     refuseOtherParameters(options, state)
     const deadline = ports.clock.monotonic() + options.timeoutMs
+    if (state.relay !== undefined && !(state.relay.process && isAlive(state.relay.process))) {
+      // It reads there who the nodes are.
+      writeState(options.dir, state)
+      relay = await startRelay(ports.clock, options.dir, signal)
+      state = { ...state, relay: { process: relay } }
+      writeState(options.dir, state)
+    }
     state = await startMissing(ports, options, { state, started, deadline }, signal)
     await joinAll(ports, state, running(state), signal)
     state = await waitLinked(ports, state, deadline, signal)
@@ -56,7 +67,7 @@ export async function bringUp(
   } catch (error) {
     ports.progress('stopping what was started …')
     await stopProcesses(
-      started.map(({ ref }) => ref),
+      [...started.map(({ ref }) => ref), ...(relay === undefined ? [] : [relay])],
       ports.clock,
       STOP_GRACE_MS,
     )
@@ -67,18 +78,19 @@ export async function bringUp(
 /** A testnet of which nothing runs yet, with an address for every node. */
 export async function planState(
   ports: Pick<TestnetPorts, 'env'>,
-  options: Pick<UpOptions, 'dir' | 'nodes' | 'preset' | 'parameters' | 'seed'>,
+  options: Pick<UpOptions, 'dir' | 'nodes' | 'preset' | 'parameters' | 'seed' | 'relayed'>,
 ): Promise<TestnetState> {
-  const addresses = await chooseAddresses(options.nodes)
+  const addresses = await chooseAddresses(options.nodes, options.relayed === true)
   return {
     version: 1,
     preset: options.preset,
     ...(options.parameters === undefined ? {} : { parameters: options.parameters }),
     seed: options.seed,
-    nodes: addresses.map((address, index) => {
+    nodes: addresses.map((where, index) => {
       const home = nodeHome(options.dir, index, ports.env)
-      return { index, home: home.root, rpc: home.socket, address, peerId: '' }
+      return { index, home: home.root, rpc: home.socket, ...where, peerId: '' }
     }),
+    ...(addresses.every(({ listen }) => listen !== undefined) ? { relay: {} } : {}),
   }
 }
 
@@ -114,10 +126,7 @@ async function startMissing(
   tell()
   const startOne = async (node: NodeState) => {
     signal.throwIfAborted()
-    const spawned = (ports.spawn ?? spawnNode)(
-      { dir: options.dir, index: node.index, address: node.address, tethered: options.tethered },
-      ports.env,
-    )
+    const spawned = (ports.spawn ?? spawnNode)(spawnOptions(node, options), ports.env)
     start.started.push(spawned)
     nodes[node.index] = { ...node, process: spawned.ref }
     // Written at once: if this command is killed now, `testnet down` still finds the process.
@@ -136,8 +145,18 @@ async function startMissing(
   return { ...start.state, nodes }
 }
 
+/** How a node of a testnet is started, the first time and every other. */
+export function spawnOptions(
+  { index, address, listen }: NodeState,
+  { dir, tethered }: Pick<UpOptions, 'dir' | 'tethered'>,
+): SpawnOptions {
+  return listen === undefined
+    ? { dir, index, address, tethered }
+    : { dir, index, address: listen, announce: address, tethered }
+}
+
 /** A connection to a node that runs. @throws ExitError when it ended, or 5 when it is late. */
-async function connectWhenReady(
+export async function connectWhenReady(
   ports: TestnetPorts,
   node: NodeState,
   start: { process: NodeProcess; deadline: number },

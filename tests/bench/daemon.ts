@@ -8,7 +8,7 @@ import { type Client, connect } from '../../rpc/client/index.ts'
 import type { BenchResult } from './box.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const HEARSAY = join(ROOT, 'hearsay')
+export const HEARSAY = join(ROOT, 'hearsay')
 const STARTS = 5
 const SINGLES = 20
 const LINKED_MS = 60_000
@@ -38,7 +38,8 @@ async function hearsay(args: string[]): Promise<{ stdout: string; lines: [number
   return { stdout, lines }
 }
 
-async function running(socket: string): Promise<Client> {
+/** A client of the daemon behind `socket`, once it runs. */
+export async function running(socket: string): Promise<Client> {
   const end = performance.now() + DEADLINE_MS
   while (performance.now() < end) {
     try {
@@ -105,6 +106,7 @@ async function swift(folder: string): Promise<BenchResult[]> {
     '7',
     '--preset',
     'swift',
+    '--direct',
     '--dir',
     dir,
     '--json',
@@ -145,6 +147,7 @@ async function lab(folder: string): Promise<BenchResult[]> {
     '30',
     '--preset',
     'lab',
+    '--direct',
     '--dir',
     dir,
   ])

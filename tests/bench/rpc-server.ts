@@ -8,7 +8,11 @@ if (socketPath === undefined) throw new Error('usage: rpc-server.ts SOCKET')
 const server = new RpcServer(
   {
     node: new FakeNodeApi(),
-    config: { get: async () => ({}), set: async () => ({ applied: 'live' }) },
+    config: {
+      get: async () => ({}),
+      set: async () => ({ applied: 'live' }),
+      reload: async () => ({ restartNeeded: [] }),
+    },
     clock: systemClock,
     rng: systemRng,
     log: silentLogger,

@@ -40,6 +40,10 @@ export function register(program: Command, registry: Registry): void {
     .command('example')
     .description('print a config.toml that explains every key')
     .action(registry.action((context) => context.out.raw(exampleConfig())))
+  config
+    .command('reload')
+    .description('let the daemon read config.toml again: hooks and live settings hold at once')
+    .action(registry.action(reload))
   config.command('path').description('where the file is').action(registry.action(path))
 }
 
@@ -117,6 +121,19 @@ function validate(context: Context, file: string | undefined): void {
   loadConfig({ file: target, env: file === undefined ? context.io.env : {} })
   context.out.note(`${context.out.ok} ${target} is valid`)
   context.out.data({ file: target, valid: true }, '')
+}
+
+async function reload(context: Context): Promise<void> {
+  const { out } = context
+  // Here, where a fault can be named with its line.
+  load(context)
+  const { restartNeeded } = await context.call('config.reload')
+  out.note(
+    restartNeeded.length === 0
+      ? `${out.ok} read, in force now`
+      : `${out.ok} read; at the next start also: ${restartNeeded.join(', ')}`,
+  )
+  out.data({ restartNeeded }, '')
 }
 
 function path(context: Context): void {

@@ -6,6 +6,7 @@ import { selfCommand } from '../../background.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import {
   bringUp,
+  canRelay,
   defaultPreset,
   isAlive,
   MAX_NODES,
@@ -17,6 +18,7 @@ import {
   PRESETS,
   type Preset,
   readState,
+  relayReport,
   reportTable,
   requireNode,
   requireState,
@@ -33,6 +35,7 @@ import type { Context } from '../context.ts'
 import { runDemo } from '../demo-command.ts'
 import { parseDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
+import { registerFaults, relayNote } from '../testnet-faults.ts'
 import {
   DEFAULT_TESTNET_DIR,
   newRunId,
@@ -69,6 +72,7 @@ export function register(program: Command, registry: Registry): void {
       (word: string, words: string[] | undefined) => [...(words ?? []), word],
     )
     .option('--seed <seed>', 'order of the smoke test', '1')
+    .option('--direct', 'no relay between the nodes: faster, and links cannot be disturbed')
     .addOption(directory())
     .action(registry.action(up))
   testnet
@@ -109,6 +113,7 @@ export function register(program: Command, registry: Registry): void {
     .argument('<duration>', 'seconds, or 500ms, 2m')
     .addOption(directory())
     .action(registry.action(pause))
+  registerFaults(testnet, registry, directory)
   testnet
     .command('report')
     .description('a table of the nodes and of the last smoke test')
@@ -138,6 +143,7 @@ interface UpFlags extends Dir {
   readonly preset?: Preset
   readonly param?: readonly string[]
   readonly seed: string
+  readonly direct?: boolean
 }
 
 async function up(context: Context, options: UpFlags): Promise<void> {
@@ -162,6 +168,7 @@ async function startAll(context: Context, dir: string, options: UpFlags): Promis
       ...(options.param === undefined ? {} : { parameters: parseParameters(options.param) }),
       seed: options.seed,
       tethered: false,
+      relayed: canRelay() && options.direct !== true,
       timeoutMs: context.timeoutMs(UP_TIMEOUT_MS),
     },
     context.signal,
@@ -178,7 +185,10 @@ async function status(context: Context, options: Dir): Promise<void> {
   const dir = resolve(options.dir)
   const state = requireState(dir)
   const nodes = await nodeReports(testnetPorts(context), state, STATUS_TIMEOUT_MS)
-  context.out.data({ dir, preset: state.preset, nodes }, reportTable(nodes, undefined))
+  const relay = relayReport(dir, state)
+  context.out.data({ dir, preset: state.preset, relay, nodes }, reportTable(nodes, undefined))
+  const note = relayNote(relay, state.nodes.length)
+  if (note !== undefined) context.out.alert(note)
 }
 
 async function runSmoke(context: Context, options: Dir & { pairs?: string }): Promise<number> {

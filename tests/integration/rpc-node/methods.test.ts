@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { REGISTRY } from '../../../rpc/index.ts'
 import { badParams } from '../../support/bad-params.ts'
@@ -67,6 +68,11 @@ describe('a real node', () => {
     await client.call('rpc.version')
     await client.call('rpc.ping', { nonce: 'x' })
     await client.call('db.stats')
+    expect(await client.call('db.check')).toMatchObject({ ok: true, damaged: [] })
+    const path = join(node.home, 'one.backup')
+    expect(await client.call('db.backup', { path })).toMatchObject({ path, withKey: false })
+    expect(await node.fails('db.backup', { path })).toMatchObject({ code: -32602 })
+    expect(await node.fails('db.backup', { path: 'relative' })).toMatchObject({ code: -32602 })
     await client.call('config.get', {})
     await client.call('config.set', { key: 'log.level', value: 'info' })
     await client.call('peers.list')

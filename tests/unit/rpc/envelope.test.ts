@@ -100,8 +100,6 @@ describe('the JSON-RPC envelope', () => {
       'contacts.unblock',
       'identity.backup',
       'identity.restore',
-      'db.check',
-      'db.backup',
     ]
     for (const method of absent) expect((await rpc.call(method)).error?.code).toBe(-32601)
   })

@@ -5,7 +5,7 @@ import { DispatchHarness } from '../../support/rpc-dispatch.ts'
 /** Written out by hand: a change of the registry that widens a scope must be made twice. */
 const MATRIX: Readonly<Record<Scope | 'any', string>> = {
   any: 'rpc.discover rpc.version rpc.ping',
-  read: 'node.status node.wait node.doctor identity.get network.inspect peers.list db.stats',
+  read: 'node.status node.wait node.doctor identity.get network.inspect peers.list db.stats db.check',
   send: 'messages.send messages.wait messages.cancel',
   receive:
     'messages.get messages.list messages.markRead outbox.list events.subscribe events.ack ' +
@@ -16,7 +16,7 @@ const MATRIX: Readonly<Record<Scope | 'any', string>> = {
     'contacts.rename contacts.verify contacts.remove',
   network: 'network.create network.join network.get network.leave network.invite peers.ban',
   identity: '',
-  admin: 'node.stop config.get config.set',
+  admin: 'node.stop db.backup config.get config.reload config.set',
 }
 
 const allowed = (scope: Scope | 'any') => MATRIX[scope].split(' ').filter((name) => name !== '')

@@ -97,6 +97,7 @@ describe('a damaged home', () => {
       'db/MANIFEST-*',
       'secrets.shelf',
       'watermark',
+      'witness',
     ])
     expect(await inspect(dir)).toEqual({ refused: '', missing: 0, damaged: 0, wrong: 0 })
   })

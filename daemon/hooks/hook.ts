@@ -1,0 +1,176 @@
+import { type Clock, type HearsayError, isHearsayError, type Logger } from '../../src/base/index.ts'
+import type { EventView, HookStatus, NodeApi } from '../../src/node/index.ts'
+import type { HookConfig } from '../config/index.ts'
+import type { ProgramEnd } from './program.ts'
+
+/** Consumers of hooks. No client can name one: the RPC takes no colon in a name. */
+export const HOOK_PREFIX = 'hook:'
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 600_000
+/** Events taken at a time. */
+const PAGE = 16
+/** A hook of rare events moves its cursor once for so many others, or it would hold back retention. */
+const SKIP_STRIDE = 256
+const WAIT_MS = 60_000
+
+export interface HookPorts {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly events: NodeApi['events']
+  /** Runs the program once with this on stdin. */
+  readonly run: (input: string, signal: AbortSignal) => Promise<ProgramEnd>
+}
+
+/**
+ * One durable consumer whose reader is a program. Every event of its types is given to it in order, one at a time,
+ * again and again until it is accepted; the cursor is on disk before the next event is given out. A daemon that is
+ * killed gives the event again that was under way: at least once, and by `id` once.
+ */
+export class Hook {
+  readonly config: HookConfig
+  readonly #ports: HookPorts
+  readonly #consumer: string
+  /** Accepted, or of no interest, up to here. */
+  #position = 0
+  #cursor = 0
+  #state: HookStatus['state'] = 'idle'
+  #failures = 0
+  #lastError: string | undefined
+  #nextTryAt: number | undefined
+  #missed = 0
+  #isOpen = false
+
+  constructor(ports: HookPorts, config: HookConfig) {
+    this.#ports = ports
+    this.config = config
+    this.#consumer = `${HOOK_PREFIX}${config.name}`
+    if (!config.enabled) this.#state = 'off'
+  }
+
+  /** Its place in the journal, made at the head for a new hook. @throws HearsayError as the store. */
+  async open(): Promise<void> {
+    const { events } = this.#ports
+    const { items } = await events.consumers.list()
+    const { cursor } =
+      items.find(({ name }) => name === this.#consumer) ??
+      (await events.consumers.create({ name: this.#consumer, from: 'now' }, {}))
+    this.#cursor = cursor
+    this.#position = cursor
+    this.#isOpen = true
+  }
+
+  /** Runs until the signal; only then it returns. A program that is running is waited for. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (!this.config.enabled) return
+    while (!signal.aborted) {
+      try {
+        await this.#step(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (isHearsayError(error, 'cursor-too-old')) this.#skipLost(error)
+        else await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+      }
+    }
+  }
+
+  status(head: number): HookStatus {
+    return {
+      name: this.config.name,
+      state: this.#state,
+      cursor: this.#cursor,
+      // Nothing that it waits for lies between.
+      behind: this.#state === 'idle' ? 0 : Math.max(0, head - this.#position),
+      failures: this.#failures,
+      nextTryAt: this.#nextTryAt === undefined ? null : new Date(this.#nextTryAt).toISOString(),
+      lastError: this.#lastError ?? null,
+      missed: this.#missed,
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    const { events } = this.#ports
+    const types = this.config.events
+    if (!this.#isOpen) await this.open()
+    const { items, head } = await events.list({ after: this.#position, limit: PAGE, types })
+    for (const event of items) {
+      if (!(await this.#deliver(event, signal))) return
+    }
+    if (items.length > 0) return
+    this.#position = Math.max(this.#position, head)
+    this.#recovered('idle')
+    if (this.#position - this.#cursor >= SKIP_STRIDE) await this.#ack(this.#position)
+    await events.wait({ after: this.#position, types, timeoutMs: WAIT_MS }, signal)
+  }
+
+  /** @returns false when the signal came first: the event is not acknowledged and comes again. */
+  async #deliver(event: EventView, signal: AbortSignal): Promise<boolean> {
+    const { run } = this.#ports
+    const input = `${JSON.stringify(event)}\n`
+    for (;;) {
+      this.#state = 'running'
+      const end = await run(input, signal)
+      if (end.kind === 'ok') break
+      if (end.kind === 'stopped' || signal.aborted) return false
+      await this.#failed(end.error, signal)
+    }
+    this.#position = event.seq
+    this.#recovered('running')
+    // Whatever the disk says, this program has had this event: it is not given it again while the daemon lives.
+    while (this.#cursor < event.seq) {
+      try {
+        await this.#ack(event.seq)
+      } catch (error) {
+        if (signal.aborted) return false
+        await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+      }
+    }
+    this.#recovered('running')
+    return true
+  }
+
+  async #ack(seq: number): Promise<void> {
+    const { events } = this.#ports
+    try {
+      const { cursor } = await events.ack({ consumer: this.#consumer, seq })
+      this.#cursor = cursor
+    } catch (error) {
+      if (!isHearsayError(error, 'consumer-not-found')) throw error
+      await events.consumers.create({ name: this.#consumer, from: seq }, {})
+      this.#cursor = seq
+    }
+  }
+
+  /** Waits longer after every failure in a row. @throws the signal's reason. */
+  async #failed(error: string, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#ports
+    const delay = Math.min(RETRY_MIN_MS * 2 ** this.#failures, RETRY_MAX_MS)
+    this.#failures++
+    this.#lastError = error
+    this.#state = 'retrying'
+    this.#nextTryAt = clock.now() + delay
+    log.warn('a hook failed', { hook: this.config.name, error, failures: this.#failures })
+    try {
+      await clock.sleep(delay, signal)
+    } finally {
+      this.#nextTryAt = undefined
+    }
+  }
+
+  #recovered(state: HookStatus['state']): void {
+    this.#state = state
+    this.#failures = 0
+    this.#lastError = undefined
+  }
+
+  /** It failed for longer than events are kept. */
+  #skipLost({ details }: HearsayError): void {
+    const oldest = Number(details['oldest'] ?? this.#position + 2)
+    const lost = oldest - 1 - this.#position
+    this.#missed += lost
+    this.#position = oldest - 1
+    this.#ports.log.error('events are gone that a hook has not had', {
+      hook: this.config.name,
+      lost,
+    })
+  }
+}

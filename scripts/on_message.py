@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""A hook: appends every text that arrives to a file. Python's standard library only.
+
+In config.toml of the daemon:
+
+    [[hook]]
+    name = "diary"
+    command = ["/usr/bin/python3", "/absolute/path/of/on_message.py", "/absolute/path/of/diary.txt"]
+    events = ["message.received"]
+
+then: hearsay config reload
+"""
+
+import json
+import os
+import sys
+
+
+def main():
+    event = json.load(sys.stdin)
+    message = event["data"]
+    line = "\t".join([event["id"], message["contactId"], json.dumps(message["body"]["text"])]) + "\n"
+    with open(sys.argv[1], "a+", encoding="utf-8") as diary:
+        diary.seek(0)
+        # The daemon was killed after we wrote and before it noted that: the event comes again, with the same id.
+        if any(known.startswith(event["id"] + "\t") for known in diary):
+            return
+        diary.write(line)
+        diary.flush()
+        os.fsync(diary.fileno())
+
+
+if __name__ == "__main__":
+    main()  # exit code 0 acknowledges; an exception is exit code 1, and the event comes again

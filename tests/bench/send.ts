@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Client, connect } from '../../rpc/client/index.ts'
+import { type Address, silentLogger, systemClock, systemRng } from '../../src/base/index.ts'
+import { BoxRows } from '../../src/mailbox/box-rows.ts'
+import { openStore } from '../../src/store/index.ts'
+import type { BenchResult } from './box.ts'
+import { HEARSAY, running } from './daemon.ts'
+import { NodeProcess } from './node-process.ts'
+
+const CALLERS = 64
+const WARM_UP = 1_000
+const MESSAGES = 9_000
+const BOXES = 100_000
+const DAY_MS = 86_400_000
+const TTL_DAYS = 7
+/** A publication: a box of 2 KiB and its envelope. */
+const PUBLICATION_BYTES = 2_300
+const RESTARTS = 3
+
+/** `count` texts from CALLERS callers over one connection; each call's time in ms, sorted. */
+async function send(client: Client, count: number): Promise<number[]> {
+  const times: number[] = []
+  let next = 0
+  const caller = async () => {
+    while (next < count) {
+      const text = `a message of the usual length, number ${next++}`
+      const begin = performance.now()
+      await client.call('messages.send', { to: 'bob', body: { text } })
+      times.push(performance.now() - begin)
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller))
+  return times.sort((a, b) => a - b)
+}
+
+async function befriend(alice: Client, bob: Client): Promise<void> {
+  const { uri } = await alice.call('network.create', { name: 'bench', preset: 'swift' })
+  await bob.call('network.join', { uri })
+  await bob.call('node.wait', { for: 'linked', timeoutMs: 60_000 })
+  const invite = await alice.call('contacts.invite', { label: 'bob' })
+  await bob.call('contacts.add', { uri: invite.uri, alias: 'alice' })
+  const ready = { after: 0, types: ['contact.ready'], timeoutMs: 120_000 }
+  for (const client of [alice, bob]) {
+    const { items } = await client.call('events.wait', ready)
+    if (items.length === 0) throw new Error('the key exchange took too long')
+  }
+}
+
+/** BOXES boxes, hot and kept, into the store of a stopped node. */
+async function fill(home: string): Promise<void> {
+  const store = await openStore(
+    { clock: systemClock, rng: systemRng, log: silentLogger },
+    { dir: home },
+  )
+  const rows = new BoxRows(store, () => 7)
+  const before = await rows.count()
+  const now = Date.now()
+  let batch = rows.batch()
+  for (let i = 1; i <= BOXES; i++) {
+    const entry = {
+      address: systemRng.bytes(32) as Address,
+      boxHash: systemRng.bytes(32),
+      expiryDay: Math.floor(now / DAY_MS) + TTL_DAYS,
+      slot: 0,
+      heardAt: now - Math.floor((i / BOXES) * 600_000),
+      confirmed: true,
+      kept: true,
+    }
+    rows.put(batch, { entry, publication: systemRng.bytes(PUBLICATION_BYTES) }, true)
+    if (i % 500 !== 0) continue
+    rows.putCount(batch, before + i)
+    await batch.commit()
+    batch = rows.batch()
+  }
+  await store.close()
+}
+
+async function restarts(home: string): Promise<BenchResult> {
+  const times: number[] = []
+  for (let i = 0; i < RESTARTS; i++) {
+    const begin = performance.now()
+    const daemon = spawn(HEARSAY, ['run', '--home', home], { stdio: 'ignore' })
+    const ended = once(daemon, 'close')
+    const client = await running(join(home, 'rpc.sock'))
+    times.push(performance.now() - begin)
+    const { boxes, messages } = await client.call('db.stats')
+    if (boxes < BOXES || messages < MESSAGES)
+      throw new Error('the home is not as full as it should be')
+    client.close()
+    daemon.kill('SIGTERM')
+    await ended
+  }
+  times.sort((a, b) => a - b)
+  return {
+    name: 'restart to ready with 100,000 stored boxes and 10,000 messages',
+    value: (times[Math.floor(RESTARTS / 2)] ?? Number.NaN) / 1_000,
+    unit: 's',
+    target: 2,
+    note: `median of ${RESTARTS}, longest ${((times.at(-1) ?? 0) / 1_000).toFixed(2)} s; from spawn until the socket says running`,
+  }
+}
+
+/** Acceptance of messages on a real disk, in a network of two nodes that runs on meanwhile, and a restart after it. */
+export async function benchSend(): Promise<BenchResult[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'hearsay-bench-'))
+  const home = join(folder, 'alice')
+  try {
+    let times: number[]
+    let elapsedMs: number
+    {
+      await using alice = await NodeProcess.start(home)
+      await using bob = await NodeProcess.start(join(folder, 'bob'))
+      const client = await connect({ socket: alice.socket })
+      const other = await connect({ socket: bob.socket })
+      await befriend(client, other)
+      await send(client, WARM_UP)
+      const begin = performance.now()
+      times = await send(client, MESSAGES)
+      elapsedMs = performance.now() - begin
+      client.close()
+      other.close()
+    }
+    await fill(home)
+    const at = (share: number) => times[Math.floor(times.length * share)] ?? Number.NaN
+    return [
+      {
+        name: 'messages.send to durable acceptance, 64 callers',
+        value: Math.round((MESSAGES / elapsedMs) * 1_000),
+        unit: 'messages/s',
+        target: 2_000,
+        note: `${MESSAGES.toLocaleString('en')} messages to one contact, each synced before its answer`,
+      },
+      {
+        name: 'messages.send, p99',
+        value: at(0.99),
+        unit: 'ms',
+        target: 20,
+        note: `p50 ${at(0.5).toFixed(1)} ms, longest ${(times.at(-1) ?? 0).toFixed(0)} ms`,
+      },
+      await restarts(home),
+    ]
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,245 @@
+import type { History, ListedMessage, SendRecord } from './history.ts'
+
+/**
+ * The promises: A what was accepted is kept and ends, B it arrives exactly once, C streams have no gap, D order is
+ * kept, E a key is one message, F nothing crashes, G nodes are back in time.
+ */
+export type Promised = 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | 'G'
+
+/** A promise that was broken, with what shows it. */
+export interface Violation {
+  readonly promise: Promised
+  readonly what: string
+}
+
+export interface CheckOptions {
+  /** Longest time from a start to `running` of all but one in a hundred starts. */
+  readonly readyMs: number
+  /**
+   * Nodes whose database was put back on purpose: their epochs change, what they had accepted since the copy is gone,
+   * and what they had shown by then counts as delivered.
+   */
+  readonly restored?: readonly number[]
+}
+
+const ENDED = new Set(['delivered', 'read', 'failed', 'expired'])
+const GIVEN_UP = new Set(['failed', 'expired'])
+
+/** Every promise that this history breaks. An empty answer means that none was seen to be broken. */
+export function check(history: History, options: CheckOptions): Violation[] {
+  return [
+    ...durability(history, options.restored ?? []),
+    ...delivery(history, options.restored ?? []),
+    ...streams(history, options.restored ?? []),
+    ...order(history),
+    ...idempotency(history),
+    ...crashes(history),
+    ...recovery(history, options.readyMs),
+  ]
+}
+
+/** How many of each kind, for a table. */
+export interface Losses {
+  readonly accepted: number
+  readonly delivered: number
+  /** Accepted, and neither with the recipient nor reported to the sender. */
+  readonly lost: number
+  /** Reported to the sender as failed or expired. */
+  readonly reported: number
+  /** Shown to the recipient more often than once. */
+  readonly duplicates: number
+}
+
+export function losses(history: History): Losses {
+  const accepted = history.sends.filter(({ acceptedAt }) => acceptedAt !== undefined)
+  const copies = accepted.map((send) => copiesOf(history, send))
+  const reported = accepted.filter((send) => givenUp(history, send))
+  return {
+    accepted: accepted.length,
+    delivered: copies.filter((count) => count > 0).length,
+    lost: accepted.filter((send, i) => copies[i] === 0 && !reported.includes(send)).length,
+    reported: reported.length,
+    duplicates: copies.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
+  }
+}
+
+function durability(history: History, restored: readonly number[]): Violation[] {
+  return acceptedOf(history).flatMap((send) => {
+    if (restored.includes(send.from)) return []
+    const own = history.lists.get(send.from)
+    if (own === undefined) return []
+    const kept = own.find(({ messageId }) => send.messageIds.includes(messageId))
+    if (kept === undefined) return [broken('A', `the sender of "${send.text}" has forgotten it`)]
+    if (kept.text !== send.text || kept.direction !== 'out') {
+      return [broken('A', `the sender of "${send.text}" keeps another message for it`)]
+    }
+    if (!ENDED.has(kept.state)) return [broken('A', `"${send.text}" is still ${kept.state}`)]
+    if (GIVEN_UP.has(kept.state) && !reportedBy(history, send, `message.${kept.state}`)) {
+      return [broken('A', `"${send.text}" has ${kept.state} and no event said so`)]
+    }
+    return []
+  })
+}
+
+function delivery(history: History, restored: readonly number[]): Violation[] {
+  return history.sends.flatMap((send) => {
+    const copies = copiesOf(history, send)
+    if (copies > 1) return [broken('B', `"${send.text}" was shown ${copies} times`)]
+    if (copies === 1 || send.acceptedAt === undefined || givenUp(history, send)) return []
+    if (restored.includes(send.from)) return []
+    if (restored.includes(send.to) && shownTo(history, send) > 0) return []
+    return [broken('B', `"${send.text}" never arrived`)]
+  })
+}
+
+/** The most often that one look at the recipient shows it: in its list, or as events of different ids. */
+function copiesOf(history: History, { to, text }: Pick<SendRecord, 'to' | 'text'>): number {
+  const listed = index(history).inbox.get(to)?.get(text)?.length ?? 0
+  const seen = shownTo(history, { to, text })
+  // A message that only an event showed is not there any more: that is a loss, not a delivery.
+  return history.lists.has(to) && listed === 0 ? 0 : Math.max(listed, seen)
+}
+
+/** How many different events showed it to its recipient. */
+function shownTo(history: History, { to, text }: Pick<SendRecord, 'to' | 'text'>): number {
+  return index(history).received.get(to)?.get(text)?.size ?? 0
+}
+
+function streams(history: History, restored: readonly number[]): Violation[] {
+  const found: Violation[] = []
+  const byNode = Map.groupBy(history.events, ({ node }) => node)
+  for (const [node, events] of byNode) {
+    const ids = new Map<string, string>()
+    let epoch: string | undefined
+    let last = history.cursors.get(node)
+    for (const event of events) {
+      if (event.epoch !== epoch) {
+        if (epoch !== undefined && !restored.includes(node)) {
+          found.push(broken('C', `node ${node} began a new epoch`))
+        }
+        if (epoch !== undefined) last = undefined
+        epoch = event.epoch
+      }
+      const place = `${event.epoch}/${event.seq}`
+      const before = ids.get(place)
+      if (before !== undefined && before !== event.id) {
+        found.push(broken('C', `node ${node} gave two events the number ${event.seq}`))
+      }
+      ids.set(place, event.id)
+      // Redelivered events come again with their numbers; a number that is skipped never came.
+      if (last !== undefined && event.seq > last + 1) {
+        found.push(broken('C', `node ${node} skipped the events ${last + 1} to ${event.seq - 1}`))
+      }
+      last = Math.max(last ?? 0, event.seq)
+    }
+  }
+  return found
+}
+
+function order(history: History): Violation[] {
+  const pairs = Map.groupBy(acceptedOf(history), ({ from, to }) => `${from}>${to}`)
+  return [...pairs].flatMap(([pair, sends]) => {
+    const inbox = index(history).inbox.get(sends[0]?.to ?? -1)
+    if (inbox === undefined) return []
+    const places = sends.flatMap(({ text }) => inbox.get(text)?.[0] ?? [])
+    const at = places.findIndex((place, i) => i > 0 && place < (places[i - 1] ?? 0))
+    return at === -1 ? [] : [broken('D', `${pair} arrived in another order than it was sent`)]
+  })
+}
+
+function idempotency(history: History): Violation[] {
+  return history.sends.flatMap((send) => {
+    const ids = new Set(send.messageIds)
+    if (ids.size > 1) return [broken('E', `one key made ${ids.size} messages of "${send.text}"`)]
+    const made = history.lists
+      .get(send.from)
+      ?.filter(({ text, direction }) => direction === 'out' && text === send.text)
+    return (made?.length ?? 0) > 1 ? [broken('E', `"${send.text}" was accepted twice`)] : []
+  })
+}
+
+function crashes(history: History): Violation[] {
+  return [
+    ...history.crashes.map(({ node, what }) => broken('F', `node ${node}: ${what}`)),
+    ...history.errors
+      .filter(({ name }) => name === 'INTERNAL')
+      .map(({ node, method }) => broken('F', `node ${node} answered ${method} with INTERNAL`)),
+  ]
+}
+
+function recovery(history: History, limitMs: number): Violation[] {
+  const times = history.recoveries.map(({ readyMs }) => readyMs).toSorted((a, b) => a - b)
+  const p99 = times[Math.max(0, Math.ceil(times.length * 0.99) - 1)] ?? 0
+  return p99 <= limitMs
+    ? []
+    : [broken('G', `ready after ${Math.round(p99)} ms, more than ${limitMs} ms`)]
+}
+
+function acceptedOf(history: History): SendRecord[] {
+  return history.sends.filter(({ acceptedAt }) => acceptedAt !== undefined)
+}
+
+function givenUp(history: History, send: SendRecord): boolean {
+  return [...GIVEN_UP].some((state) => reportedBy(history, send, `message.${state}`))
+}
+
+function reportedBy(history: History, send: SendRecord, type: string): boolean {
+  const types = index(history).told.get(send.from)
+  return send.messageIds.some((id) => types?.get(id)?.has(type) === true)
+}
+
+function broken(promise: Promised, what: string): Violation {
+  return { promise, what }
+}
+
+interface Index {
+  /** By node and text: the places of a message in the list of what came in. */
+  readonly inbox: ReadonlyMap<number, ReadonlyMap<string, readonly number[]>>
+  /** By node and text: ids of the events that showed it. */
+  readonly received: Map<number, Map<string, Set<string>>>
+  /** By node and message id: types of the events about it. */
+  readonly told: Map<number, Map<string, Set<string>>>
+}
+
+const INDEXES = new WeakMap<History, Index>()
+
+/** Made once for a history that does not change any more. */
+function index(history: History): Index {
+  const known = INDEXES.get(history)
+  if (known !== undefined) return known
+  const made: Index = {
+    inbox: new Map([...history.lists].map(([node, list]) => [node, placesOf(list)])),
+    received: new Map(),
+    told: new Map(),
+  }
+  for (const { node, type, text, messageId, id } of history.events) {
+    if (type === 'message.received') note(made.received, node, text, id)
+    else note(made.told, node, messageId, type)
+  }
+  INDEXES.set(history, made)
+  return made
+}
+
+function placesOf(list: readonly ListedMessage[]): Map<string, number[]> {
+  const places = new Map<string, number[]>()
+  for (const [place, { direction, text }] of list.entries()) {
+    if (direction !== 'in') continue
+    const known = places.get(text)
+    if (known === undefined) places.set(text, [place])
+    else known.push(place)
+  }
+  return places
+}
+
+function note(
+  map: Map<number, Map<string, Set<string>>>,
+  node: number,
+  key: string,
+  value: string,
+): void {
+  const ofNode = map.get(node) ?? new Map<string, Set<string>>()
+  map.set(node, ofNode)
+  const values = ofNode.get(key) ?? new Set<string>()
+  ofNode.set(key, values)
+  values.add(value)
+}

@@ -1,0 +1,235 @@
+import { listAll } from '../../daemon/cli/listing.ts'
+import { receivedMessage } from '../../daemon/message-event.ts'
+import type { Rpc } from '../../daemon/rpc-port.ts'
+import { aliasOf } from '../../daemon/testnet/contacts.ts'
+import { RpcFailure } from '../../rpc/client/index.ts'
+import { systemClock } from '../../src/base/index.ts'
+import type { SendRecord } from './history.ts'
+import type { Rig } from './rig.ts'
+
+export interface LoadOptions {
+  /** Ordered pairs that write; they are contacts already. */
+  readonly pairs: readonly (readonly [from: number, to: number])[]
+  /** Messages a second over all pairs, while the daemons answer. */
+  readonly rate: number
+}
+
+/** The durable consumer that the load has on every node. */
+export const CONSUMER = 'faults'
+const RETRY_MS = 100
+/** A call without an answer for so long is made again, under the same key. */
+const CALL_TIMEOUT_MS = 15_000
+/** For the last sends, when no new ones begin. */
+const PATIENCE_MS = 60_000
+const ACK_PAUSE_MS = 200
+const TEXT_BYTES = 60
+const POLL_MS = 250
+
+/**
+ * The users of a testnet, each a client of one daemon over the public RPC. They send at a steady rate, try again under
+ * the same key for as long as it takes, and read every event through a durable consumer. All that they see goes
+ * into the recorder.
+ */
+export class Load {
+  readonly #rig: Rig
+  readonly #options: LoadOptions
+  readonly #stop = new AbortController()
+  readonly #giveUp = new AbortController()
+  readonly #end = new AbortController()
+  readonly #rpcs = new Map<number, Promise<Rpc>>()
+  #senders: Promise<void>[] = []
+  #readers: Promise<void>[] = []
+
+  constructor(ports: { rig: Rig }, options: LoadOptions) {
+    this.#rig = ports.rig
+    this.#options = options
+  }
+
+  /** Resolves when every node has its consumer; sending begins then. */
+  async start(): Promise<void> {
+    const { pairs, rate } = this.#options
+    const nodes = [...new Set(pairs.flat())]
+    for (const node of nodes) {
+      const rpc = await this.#rpc(node)
+      const { cursor } = await rpc.call('events.consumers.create', { name: CONSUMER, from: 'now' })
+      this.#rig.recorder.cursors.set(node, cursor)
+    }
+    this.#readers = nodes.map((node) => this.#read(node))
+    const everyMs = (1000 * pairs.length) / rate
+    this.#senders = pairs.map((pair, i) => this.#send(pair, everyMs, (everyMs * i) / pairs.length))
+  }
+
+  /** No new message; resolves when every send that was begun has its answer, or after a last patience. */
+  async stopSending(): Promise<void> {
+    this.#stop.abort()
+    const timer = systemClock.setTimer(PATIENCE_MS, () => this.#giveUp.abort())
+    await Promise.all(this.#senders)
+    timer.cancel()
+  }
+
+  /** Resolves to true when every accepted message has ended for both sides, to false after `timeoutMs`. */
+  async settled(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs
+    const { recorder, options } = this.#rig
+    for (;;) {
+      const open = recorder.open.length
+      options.progress(`${open} of ${recorder.sends.length} messages are on their way`)
+      if (open === 0) return true
+      if (performance.now() > deadline) return false
+      await systemClock.sleep(POLL_MS, signal)
+    }
+  }
+
+  /** Ends the readers and asks every node for its messages. */
+  async finish(): Promise<void> {
+    this.#stop.abort()
+    await Promise.allSettled(this.#senders)
+    const { recorder } = this.#rig
+    for (const node of new Set(this.#options.pairs.flat())) {
+      const items = await listAll(await this.#rpc(node), 'messages.list', { order: 'asc' })
+      recorder.lists.set(
+        node,
+        items.map(({ messageId, direction, body, state }) => ({
+          messageId,
+          direction,
+          text: body.text,
+          state,
+        })),
+      )
+    }
+    await this.abort()
+  }
+
+  /** Ends everything without asking. */
+  async abort(): Promise<void> {
+    this.#stop.abort()
+    this.#giveUp.abort()
+    this.#end.abort()
+    await Promise.allSettled([...this.#senders, ...this.#readers])
+    for (const rpc of this.#rpcs.values()) {
+      await rpc.then((each) => each.close()).catch(() => {})
+    }
+  }
+
+  async #send([from, to]: readonly [number, number], everyMs: number, firstMs: number) {
+    let dueAt = performance.now() + firstMs
+    for (let n = 0; await this.#until(dueAt, this.#stop.signal); n++) {
+      // What could not be sent in time is not made up for: the rate is a limit, not a promise.
+      dueAt = Math.max(dueAt + everyMs, performance.now())
+      const label = `${from}>${to}#${n} `
+      const record: SendRecord = {
+        from,
+        to,
+        text: label.padEnd(TEXT_BYTES, '.'),
+        key: `${from}-${to}-${n}`,
+        calledAt: performance.now(),
+        messageIds: [],
+        acceptedAt: undefined,
+        tries: 0,
+      }
+      this.#rig.recorder.sends.push(record)
+      while (!(await this.#try(record)) && !this.#giveUp.signal.aborted) {
+        await systemClock.sleep(RETRY_MS)
+      }
+    }
+  }
+
+  /** @returns true when the daemon has said yes. */
+  async #try(record: SendRecord): Promise<boolean> {
+    record.tries++
+    const answer = await this.#call(record.from, 'messages.send', (rpc, signal) =>
+      rpc.call(
+        'messages.send',
+        {
+          to: aliasOf(record.to),
+          body: { text: record.text },
+          idempotencyKey: record.key,
+        },
+        signal,
+      ),
+    )
+    if (answer === undefined) return false
+    record.messageIds.push(answer.messageId)
+    record.acceptedAt ??= performance.now()
+    return true
+  }
+
+  async #read(node: number): Promise<void> {
+    const { signal } = this.#end
+    while (!signal.aborted) {
+      await this.#call(node, 'events.subscribe', async (rpc) => {
+        let seen = 0
+        let acked = 0
+        const round = new AbortController()
+        const ack = async () => {
+          while (await this.#until(performance.now() + ACK_PAUSE_MS, round.signal)) {
+            if (seen === acked) continue
+            const upTo = seen
+            await rpc.call('events.ack', { consumer: CONSUMER, seq: upTo })
+            acked = upTo
+          }
+        }
+        const acks = ack().catch((error: unknown) => this.#note(node, 'events.ack', error))
+        try {
+          for await (const event of rpc.subscribe({ consumer: CONSUMER }, signal)) {
+            const { seq, epoch, id, type } = event
+            const { messageId, text } = receivedMessage(event)
+            const at = performance.now()
+            this.#rig.recorder.event({ node, at, seq, epoch, id, type, messageId, text })
+            seen = seq
+          }
+        } finally {
+          round.abort()
+          await acks
+        }
+      })
+      await this.#until(performance.now() + RETRY_MS, signal)
+    }
+  }
+
+  /** Runs `use` with a connection that may be shared; undefined after a failure, which is recorded. */
+  async #call<T>(
+    node: number,
+    method: string,
+    use: (rpc: Rpc, signal: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await use(await this.#rpc(node), AbortSignal.timeout(CALL_TIMEOUT_MS))
+    } catch (error) {
+      this.#note(node, method, error)
+      return undefined
+    }
+  }
+
+  #note(node: number, method: string, error: unknown): void {
+    if (this.#end.signal.aborted) return
+    const answered = error instanceof RpcFailure
+    const name = answered ? error.kind : 'connection'
+    this.#rig.recorder.errors.push({ node, at: performance.now(), method, name })
+    if (answered) return
+    this.#rpcs
+      .get(node)
+      ?.then((rpc) => rpc.close())
+      .catch(() => {})
+    this.#rpcs.delete(node)
+  }
+
+  #rpc(node: number): Promise<Rpc> {
+    const known = this.#rpcs.get(node)
+    if (known !== undefined) return known
+    const opened = this.#rig.connect(node)
+    this.#rpcs.set(node, opened)
+    opened.catch(() => this.#rpcs.delete(node))
+    return opened
+  }
+
+  /** Resolves to true at `at`, to false when the signal aborts before. */
+  async #until(at: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      await systemClock.sleep(Math.max(0, at - performance.now()), signal)
+      return true
+    } catch {
+      return false
+    }
+  }
+}

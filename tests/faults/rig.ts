@@ -1,0 +1,270 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from '../../daemon/connect.ts'
+import type { Rpc } from '../../daemon/rpc-port.ts'
+import { ensureContacts, type Pair, type Peer } from '../../daemon/testnet/contacts.ts'
+import {
+  bringUp,
+  changeFaults,
+  churn,
+  type ChurnOptions,
+  type ChurnReport,
+  isAlive,
+  type LinkTable,
+  type NodeState,
+  type Preset,
+  type ProcessRef,
+  readState,
+  requireNode,
+  requireState,
+  signalProcess,
+  takeDown,
+  type TestnetPorts,
+  type TestnetState,
+  waitGone,
+  writeState,
+} from '../../daemon/testnet/index.ts'
+import { spawnNode } from '../../daemon/testnet/node-process.ts'
+import type { Parameters } from '../../daemon/testnet/parameters.ts'
+import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
+import { systemClock } from '../../src/base/index.ts'
+import type { Recorder } from './history.ts'
+
+export interface RigOptions {
+  readonly dir: string
+  readonly nodes: number
+  readonly preset: Preset
+  readonly parameters?: Parameters
+  readonly seed: string
+  /** A relay stands between the nodes. */
+  readonly relayed: boolean
+  readonly progress: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const UP_TIMEOUT_MS = 180_000
+const CONTACTS_TIMEOUT_MS = 300_000
+const START_TIMEOUT_MS = 60_000
+const POLL_MS = 20
+const GONE_TIMEOUT_MS = 15_000
+/** What no log may hold, whatever happens to the node. */
+const DISASTERS = /an error was not handled|the stop failed|heap out of memory/
+
+/** A testnet of real daemons, compiled, and what can be done to it. Every start and every crash is recorded. */
+export class Rig {
+  readonly recorder: Recorder
+  readonly options: RigOptions
+  readonly #ports: TestnetPorts
+  /** Processes that this rig ended on purpose, or that are to end. */
+  readonly #doomed = new Set<number>()
+
+  constructor(ports: { recorder: Recorder }, options: RigOptions) {
+    this.recorder = ports.recorder
+    this.options = options
+    this.#ports = {
+      clock: systemClock,
+      env: process.env,
+      connect: (socket) => connect({ socket }),
+      progress: options.progress,
+      spawn: (node, env) => spawnNode({ ...node, program: compiled() }, env),
+    }
+  }
+
+  /** The homes exist and nothing runs: whoever wants a disk of its own for a node mounts it now. */
+  async plan(): Promise<void> {
+    const { dir } = this.options
+    writeState(dir, await planState(this.#ports, this.options))
+  }
+
+  async up(): Promise<void> {
+    const { signal } = this.options
+    await bringUp(
+      this.#ports,
+      { ...this.options, tethered: false, timeoutMs: UP_TIMEOUT_MS },
+      signal,
+    )
+  }
+
+  /** Stops everything and looks for what no daemon may do. */
+  async down(): Promise<void> {
+    for (const node of this.state.nodes) {
+      const alive = node.process !== undefined && isAlive(node.process)
+      if (!alive && node.process !== undefined && !this.#doomed.has(node.process.pid)) {
+        this.recorder.crashes.push({ node: node.index, what: 'ended by itself' })
+      }
+      const log = join(node.home, 'log', 'hearsay.log')
+      const line = existsSync(log)
+        ? readFileSync(log, 'utf8')
+            .split('\n')
+            .find((each) => DISASTERS.test(each))
+        : undefined
+      if (line !== undefined) this.recorder.crashes.push({ node: node.index, what: line })
+    }
+    await this.abandon()
+  }
+
+  /** Stops everything that was started. */
+  async abandon(): Promise<void> {
+    const state = readState(this.options.dir)
+    if (state !== undefined) await takeDown(systemClock, state)
+  }
+
+  get state(): TestnetState {
+    return requireState(this.options.dir)
+  }
+
+  node(index: number): NodeState {
+    return requireNode(this.state, index)
+  }
+
+  connect(index: number): Promise<Rpc> {
+    return connect({ socket: this.node(index).rpc })
+  }
+
+  async befriend(pairs: readonly (readonly [number, number])[]): Promise<void> {
+    const peers = new Map<number, Peer>()
+    try {
+      const peer = async (index: number): Promise<Peer> => {
+        const known = peers.get(index) ?? { index, rpc: await this.connect(index) }
+        peers.set(index, known)
+        return known
+      }
+      const all: Pair[] = []
+      for (const [a, b] of pairs) all.push([await peer(a), await peer(b)])
+      await ensureContacts(this.#ports, all, CONTACTS_TIMEOUT_MS, this.options.signal)
+    } finally {
+      for (const { rpc } of peers.values()) rpc.close()
+    }
+  }
+
+  /** Ends the process of a node and resolves when it is gone. */
+  async kill(index: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const ref = this.#process(index)
+    this.#doomed.add(ref.pid)
+    this.recorder.fault(signal, index)
+    signalProcess(ref, signal)
+    if (!(await waitGone(ref, systemClock, GONE_TIMEOUT_MS))) {
+      throw new Error(`node ${index} survives ${signal}`)
+    }
+  }
+
+  pause(index: number): void {
+    this.recorder.fault('SIGSTOP', index)
+    signalProcess(this.#process(index), 'SIGSTOP')
+  }
+
+  resume(index: number): void {
+    this.recorder.fault('SIGCONT', index)
+    signalProcess(this.#process(index), 'SIGCONT')
+  }
+
+  /**
+   * Starts a node and resolves when it runs, with its state and the milliseconds that it took. @throws Error with what
+   * it said when it ends, or is not there in time.
+   */
+  async start(index: number, options: StartOptions = {}): Promise<Started> {
+    const { dir, signal } = this.options
+    const { states = ['running'], counted = true, program = compiled(), env = {} } = options
+    const began = performance.now()
+    const node = this.node(index)
+    const spawned = spawnNode(
+      { ...spawnOptions(node, { dir, tethered: false }), program },
+      { ...process.env, ...env },
+    )
+    const before = this.state
+    writeState(dir, {
+      ...before,
+      nodes: before.nodes.with(index, { ...node, process: spawned.ref }),
+    })
+    for (;;) {
+      const state = await this.#stateOf(index)
+      const readyMs = performance.now() - began
+      if (state !== undefined && states.includes(state)) {
+        if (counted) this.recorder.recoveries.push({ node: index, at: began, readyMs })
+        return { state, readyMs }
+      }
+      const exit = spawned.exit()
+      if (exit !== undefined) {
+        this.#doomed.add(spawned.ref.pid)
+        throw new StartFailure(index, exit)
+      }
+      if (readyMs > START_TIMEOUT_MS)
+        throw new Error(`node ${index} is ${state}, not ${states.join(' or ')}`)
+      await systemClock.sleep(POLL_MS, signal)
+    }
+  }
+
+  async #stateOf(index: number): Promise<string | undefined> {
+    let rpc: Rpc | undefined
+    try {
+      rpc = await this.connect(index)
+      return (await rpc.call('node.status')).state
+    } catch {
+      // Not there yet.
+      return undefined
+    } finally {
+      rpc?.close()
+    }
+  }
+
+  /** Stops and starts nodes at random, as `testnet churn` does, until all are back. */
+  churn(options: Omit<ChurnOptions, 'dir' | 'startTimeoutMs' | 'seed'>): Promise<ChurnReport> {
+    const { dir, seed, signal } = this.options
+    const all = { ...options, dir, seed, startTimeoutMs: START_TIMEOUT_MS }
+    return churn(this.#ports, all, signal)
+  }
+
+  /** Replaces all faults of the links. */
+  async links(what: string, table: LinkTable): Promise<void> {
+    await changeFaults(systemClock, this.options.dir, this.state, () => table)
+    this.recorder.fault(what)
+  }
+
+  /** The processes of the nodes that run, and of the relay. */
+  pids(): number[] {
+    const { nodes, relay } = this.state
+    return [...nodes, relay ?? {}].flatMap(({ process: ref }) =>
+      ref !== undefined && isAlive(ref) ? [ref.pid] : [],
+    )
+  }
+
+  #process(index: number): ProcessRef {
+    const ref = this.node(index).process
+    if (ref === undefined) throw new Error(`node ${index} does not run`)
+    return ref
+  }
+}
+
+export interface StartOptions {
+  /** What the daemon must say that it is. */
+  readonly states?: readonly string[]
+  /** False: it is no recovery, and the checker does not look at its time. */
+  readonly counted?: boolean
+  /** What runs in place of the daemon itself. */
+  readonly program?: { readonly file: string; readonly args: readonly string[] }
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Started {
+  readonly state: string
+  readonly readyMs: number
+}
+
+/** A daemon ended before it was ready. */
+export class StartFailure extends Error {
+  readonly code: number | null
+
+  constructor(index: number, exit: { code: number | null; said: string }) {
+    super(`node ${index} ended with exit code ${exit.code}: ${exit.said}`)
+    this.code = exit.code
+  }
+}
+
+/** The daemon as it is shipped: `npm run faults` compiles it before. */
+export function compiled() {
+  return {
+    file: process.execPath,
+    args: ['--max-semi-space-size=2', join(ROOT, 'dist', 'daemon', 'main.js')],
+  }
+}

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { percentiles } from '../../../daemon/testnet/index.ts'
+import { uniform } from '../../../src/base/index.ts'
+import { CONSUMER } from '../load.ts'
+import { LoopDisk } from '../loop-disk.ts'
+import { impossible, type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+
+const VICTIM = 0
+/** A daemon accepts nothing new while less than 64 MiB are free. */
+const DISK_MB = 192
+/** Within this time after the disk is full, whoever sends is told. */
+const TOLD_MS = 1_000
+/** Within this time after there is room again, messages are accepted again, without a restart. */
+const HEALED_MS = 5_000
+/** How long is waited before a limit counts as missed altogether. */
+const PATIENCE_MS = 30_000
+const RESTART_EVERY = 4
+const POLL_MS = 20
+const FULL = new Set(['STORAGE_FULL', 'STORAGE_READONLY'])
+
+interface Times {
+  readonly told: number[]
+  readonly healed: number[]
+  restarts: number
+}
+
+/** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
+export async function diskFull(options: RunOptions): Promise<Outcome> {
+  const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))
+  try {
+    const missing = await LoopDisk.missing(scratch)
+    if (missing !== undefined) return impossible(`no file system in a file here: ${missing}`)
+    return await fills(options, scratch)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+function fills(options: RunOptions, scratch: string): Promise<Outcome> {
+  const nodes = options.nodes ?? 3
+  const times = options.times ?? 20
+  const others = Array.from({ length: nodes - 1 }, (_, i) => i + 1)
+  let disk: LoopDisk | undefined
+  return rehearse(options, {
+    nodes,
+    preset: options.preset ?? 'swift',
+    pairs: others.flatMap((other) => [[VICTIM, other] as const, [other, VICTIM] as const]),
+    rate: options.rate ?? 40,
+    minRate: 20,
+    settleMs: 240_000,
+    prepare: async ({ rig }) => {
+      const made = new LoopDisk({
+        folder: rig.node(VICTIM).home,
+        image: join(scratch, 'disk.img'),
+      })
+      disk = made
+      await made.create(DISK_MB)
+      return () => made.remove()
+    },
+    faults: async (stage) => {
+      if (disk === undefined) throw new Error('the disk is not mounted')
+      const found: Times = { told: [], healed: [], restarts: 0 }
+      for (let n = 0; n < times; n++) {
+        options.progress(`${n} of ${times} full disks`)
+        await stage.sleep(500 + uniform(stage.rng) * 1_500)
+        await full(stage, disk, { found, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
+      }
+      const [told, healed] = [percentiles(found.told), percentiles(found.healed)]
+      if ((told.p99 ?? 0) > TOLD_MS) stage.wrong.push(`refused only after ${told.p99} ms`)
+      if ((healed.p99 ?? 0) > HEALED_MS) stage.wrong.push(`accepts only after ${healed.p99} ms`)
+      return {
+        'full disks': times,
+        'starts on a full disk': found.restarts,
+        'refused after p99, ms': told.p99 ?? '-',
+        'accepts again after p50, ms': healed.p50 ?? '-',
+        'accepts again after p99, ms': healed.p99 ?? '-',
+      }
+    },
+  })
+}
+
+async function full(
+  stage: Stage,
+  disk: LoopDisk,
+  { found, restart }: { found: Times; restart: boolean },
+): Promise<void> {
+  const { rig, wrong } = stage
+  const { recorder } = rig
+  recorder.fault('disk full', VICTIM)
+  disk.fill()
+  const fullAt = performance.now()
+  const told = await until(stage, () =>
+    recorder.errors.find(({ node, at, name }) => node === VICTIM && at >= fullAt && FULL.has(name)),
+  )
+  if (told === undefined) wrong.push('nobody was told of a full disk')
+  else found.told.push(told.at - fullAt)
+  if (restart) {
+    await rig.kill(VICTIM)
+    disk.fill()
+    try {
+      await rig.start(VICTIM, { states: ['running', 'readonly'] })
+      found.restarts++
+    } catch (error) {
+      wrong.push(`no start on a full disk: ${error instanceof Error ? error.message : 'unknown'}`)
+    }
+  }
+  await readable(stage)
+  recorder.fault('room again', VICTIM)
+  disk.free()
+  const freedAt = performance.now()
+  const accepted = await until(stage, () =>
+    recorder.sends.find(({ from, acceptedAt }) => from === VICTIM && (acceptedAt ?? 0) > freedAt),
+  )
+  if (accepted !== undefined) {
+    found.healed.push((accepted.acceptedAt ?? 0) - freedAt)
+    return
+  }
+  wrong.push(`nothing is accepted ${PATIENCE_MS / 1000} s after there is room again`)
+  // Only a restart helps then; without it all later points would show nothing new.
+  await rig.kill(VICTIM, 'SIGTERM')
+  await rig.start(VICTIM)
+}
+
+/** What a full disk must not stop: reading, and acknowledging what was read. */
+async function readable({ rig, wrong }: Stage): Promise<void> {
+  try {
+    const rpc = await rig.connect(VICTIM)
+    try {
+      await rpc.call('messages.list', { limit: 10 })
+      await rpc.call('events.list', { after: 0, limit: 10 })
+      const { items } = await rpc.call('events.consumers.list')
+      const cursor = items.find(({ name }) => name === CONSUMER)?.cursor ?? 0
+      await rpc.call('events.ack', { consumer: CONSUMER, seq: cursor })
+    } finally {
+      rpc.close()
+    }
+  } catch (error) {
+    wrong.push(`on a full disk: ${error instanceof Error ? error.message : 'unknown'}`)
+  }
+}
+
+async function until<T>(stage: Stage, probe: () => T | undefined): Promise<T | undefined> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const found = probe()
+    if (found !== undefined || performance.now() > deadline) return found
+    await stage.sleep(POLL_MS)
+  }
+}

@@ -1,0 +1,36 @@
+import { uniform, uniformInt } from '../../../src/base/index.ts'
+import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
+
+const SHORTEST_MS = 300
+const LONGEST_MS = 2_000
+
+/** R1: a node at a time is killed at any moment and started again. */
+export function kill(options: RunOptions): Promise<Outcome> {
+  const nodes = options.nodes ?? 5
+  const times = options.times ?? (options.tier === 'P' ? 40 : 400)
+  return rehearse(options, {
+    nodes,
+    preset: options.preset ?? 'swift',
+    rate: options.rate ?? 40,
+    minRate: 20,
+    settleMs: 240_000,
+    faults: async ({ rig, rng, sleep }) => {
+      const starts = new Set<Promise<unknown>>()
+      const away = new Set<number>()
+      for (let n = 0; n < times; n++) {
+        options.progress(`${n} of ${times} kills`)
+        await sleep(SHORTEST_MS + uniform(rng) * (LONGEST_MS - SHORTEST_MS))
+        let victim = uniformInt(rng, nodes)
+        while (away.has(victim)) victim = (victim + 1) % nodes
+        await rig.kill(victim)
+        away.add(victim)
+        const start = rig.start(victim).then(() => away.delete(victim))
+        starts.add(start)
+        // Never the last one: somebody has to be there whose messages can be looked at.
+        if (away.size >= nodes - 1) await Promise.all(starts)
+      }
+      await Promise.all(starts)
+      return { kills: times }
+    },
+  })
+}

@@ -1,0 +1,76 @@
+import {
+  changeLinks,
+  directions,
+  type LinkFaults,
+  NO_FAULTS,
+  percentiles,
+} from '../../../daemon/testnet/index.ts'
+import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+
+interface Profile extends Pick<LinkFaults, 'rateBps' | 'delayMs' | 'jitterMs' | 'loss'> {
+  readonly name: string
+}
+
+/** From good to absurd, as iroh's tests have them; the delay is that of one direction. */
+const PROFILES: readonly Profile[] = [
+  { name: 'good wifi', rateBps: 100e6, delayMs: 16, jitterMs: 0, loss: 0.001 },
+  { name: 'congested wifi', rateBps: 25e6, delayMs: 40, jitterMs: 12, loss: 0.01 },
+  { name: 'weak 4g', rateBps: 8e6, delayMs: 90, jitterMs: 15, loss: 0.02 },
+  { name: 'slow 3g', rateBps: 3e6, delayMs: 200, jitterMs: 30, loss: 0.03 },
+  { name: 'congested cellular', rateBps: 1.5e6, delayMs: 300, jitterMs: 40, loss: 0.05 },
+  { name: 'very bad', rateBps: 0.8e6, delayMs: 450, jitterMs: 60, loss: 0.08 },
+  { name: 'satellite', rateBps: 25e6, delayMs: 600, jitterMs: 40, loss: 0.015 },
+  { name: 'barely usable', rateBps: 0.5e6, delayMs: 450, jitterMs: 80, loss: 0.12 },
+  { name: 'absurd', rateBps: 0.256e6, delayMs: 800, jitterMs: 150, loss: 0.25 },
+]
+const EACH_MS = 35_000
+const ARRIVAL_MS = 60_000
+
+/** R8: all links become worse step by step. What is sent on a step must arrive, whatever that takes. */
+export function ladder(options: RunOptions): Promise<Outcome> {
+  const nodes = options.nodes ?? 5
+  const ms = options.minutes === undefined ? EACH_MS : (options.minutes * 60_000) / PROFILES.length
+  return rehearse(options, {
+    nodes,
+    preset: options.preset ?? 'swift',
+    relayed: true,
+    rate: options.rate ?? 15,
+    minRate: 10,
+    settleMs: 300_000,
+    faults: async (stage) => {
+      const figures: Record<string, string> = {}
+      for (const profile of PROFILES) figures[profile.name] = await step(stage, profile, nodes, ms)
+      await stage.rig.links('clean', {})
+      return figures
+    },
+  })
+}
+
+/** @returns `p50 / p99 ms, n of m`: times from sending to arrival, while the step lasted and a little longer. */
+async function step(
+  { rig, sleep }: Stage,
+  { name, ...shape }: Profile,
+  nodes: number,
+  ms: number,
+): Promise<string> {
+  rig.options.progress(`links are ${name}`)
+  const all = Array.from({ length: nodes }, (_, i) => i)
+  const faults = { ...NO_FAULTS, ...shape }
+  await rig.links(
+    name,
+    changeLinks({}, directions(all, all), () => faults),
+  )
+  const { recorder } = rig
+  const first = recorder.sends.length
+  await sleep(ms)
+  const sends = new Map(recorder.sends.slice(first).map((send) => [send.text, send.calledAt]))
+  const arrivals = () =>
+    recorder.events.flatMap(({ type, text, at }) => {
+      const calledAt = type === 'message.received' ? sends.get(text) : undefined
+      return calledAt === undefined ? [] : [at - calledAt]
+    })
+  const deadline = performance.now() + ARRIVAL_MS
+  while (arrivals().length < sends.size && performance.now() < deadline) await sleep(250)
+  const { p50, p99 } = percentiles(arrivals())
+  return `${p50 ?? '-'} / ${p99 ?? '-'} ms, ${arrivals().length} of ${sends.size}`
+}

@@ -1,0 +1,85 @@
+import { connect as connectSocket } from 'node:net'
+import { RpcFailure } from '../../../rpc/client/index.ts'
+import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { usageOf } from '../usage.ts'
+
+const VICTIM = 0
+const STORMERS = 50
+const STORM_EVERY_MS = 100
+const DEFAULT_MINUTES = 1
+const MAX_GROWTH_MB = 64
+
+/**
+ * R18: a client of one daemon subscribes and never reads, and fifty consumers connect anew ten times a second. The
+ * other client of that daemon sees every event, and the daemon does not grow.
+ */
+export function slowConsumer(options: RunOptions): Promise<Outcome> {
+  const nodes = options.nodes ?? 3
+  const minutes = options.minutes ?? DEFAULT_MINUTES
+  return rehearse(options, {
+    nodes,
+    preset: options.preset ?? 'swift',
+    rate: options.rate ?? 30,
+    minRate: 10,
+    settleMs: 240_000,
+    faults: async (stage) => {
+      const before = residentMb(stage)
+      const stuck = stuckReader(stage)
+      const storms = await storm(stage, minutes * 60_000)
+      const growth = residentMb(stage) - before
+      stuck.destroy()
+      if (growth > MAX_GROWTH_MB) stage.wrong.push(`node ${VICTIM} grew by ${growth.toFixed(0)} MB`)
+      return { minutes, 'connections of the storm': storms, 'growth, MB': Math.round(growth) }
+    },
+  })
+}
+
+/** Asks for all events from the first on and takes nothing of the answer. */
+function stuckReader({ rig }: Stage) {
+  const socket = connectSocket(rig.node(VICTIM).rpc)
+  socket.pause()
+  socket.on('error', () => {})
+  const subscribe = { jsonrpc: '2.0', id: 1, method: 'events.subscribe', params: { after: 0 } }
+  socket.write(`${JSON.stringify(subscribe)}\n`)
+  rig.recorder.fault('a reader that never reads', VICTIM)
+  return socket
+}
+
+/** @returns how many connections were made. */
+async function storm({ rig, wrong, sleep }: Stage, ms: number): Promise<number> {
+  const setUp = await rig.connect(VICTIM)
+  const names = Array.from({ length: STORMERS }, (_, i) => `storm-${i}`)
+  for (const name of names) await setUp.call('events.consumers.create', { name, from: 'now' })
+  const end = performance.now() + ms
+  let made = 0
+  const one = async (name: string, firstMs: number) => {
+    await sleep(firstMs)
+    while (performance.now() < end) {
+      const rpc = await rig.connect(VICTIM)
+      try {
+        made++
+        for await (const event of rpc.subscribe(
+          { consumer: name },
+          AbortSignal.timeout(STORM_EVERY_MS),
+        )) {
+          await rpc.call('events.ack', { consumer: name, seq: event.seq })
+        }
+      } catch (error) {
+        // The connection before it may not be gone yet.
+        if (!(error instanceof RpcFailure) || error.kind !== 'CONSUMER_BUSY') throw error
+      } finally {
+        rpc.close()
+      }
+    }
+  }
+  const ends = await Promise.allSettled(names.map((name, i) => one(name, i * 2)))
+  const failed = ends.find((each) => each.status === 'rejected')
+  if (failed !== undefined) wrong.push(`a consumer of the storm was refused: ${failed.reason}`)
+  for (const name of names) await setUp.call('events.consumers.delete', { name })
+  setUp.close()
+  return made
+}
+
+function residentMb({ rig }: Stage): number {
+  return usageOf(rig.node(VICTIM).process?.pid ?? 0)?.rssMb ?? 0
+}

@@ -1,0 +1,192 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { HookConfig } from '../../../../daemon/config/index.ts'
+import { Hook } from '../../../../daemon/hooks/hook.ts'
+import type { ProgramEnd } from '../../../../daemon/hooks/program.ts'
+import { silentLogger, TaskGroup } from '../../../../src/base/index.ts'
+import type { EventView, NodeApi } from '../../../../src/node/index.ts'
+import { eventsApi } from '../../../../src/node/events-api.ts'
+import { Idempotency } from '../../../../src/node/idempotency.ts'
+import {
+  memoryDisk,
+  type MemoryDisk,
+  openMemoryStore,
+  type Store,
+} from '../../../../src/store/index.ts'
+import { seededRng } from '../../../support/seeded-rng.ts'
+import { VirtualClock } from '../../../support/virtual-clock.ts'
+
+const CONFIG: HookConfig = {
+  name: 'notify',
+  command: ['/bin/true'],
+  events: ['message.received'],
+  timeoutMs: 30_000,
+  enabled: true,
+}
+const OK: ProgramEnd = { kind: 'ok' }
+const fails = (error: string): ProgramEnd => ({ kind: 'failed', error })
+
+let clock: VirtualClock
+let disk: MemoryDisk
+let store: Store
+let events: NodeApi['events']
+let tasks: TaskGroup
+/** What each run of the program ends with; `ok` when nothing is left. */
+let ends: (ProgramEnd | Promise<ProgramEnd>)[]
+let given: number[]
+
+async function open(): Promise<void> {
+  const ports = { clock, rng: seededRng('hook'), log: silentLogger }
+  store = await openMemoryStore(ports, { disk })
+  events = eventsApi({ store, clock, idempotency: new Idempotency({ store, clock }) })
+  tasks = new TaskGroup(silentLogger)
+}
+
+beforeEach(async () => {
+  clock = new VirtualClock()
+  disk = memoryDisk()
+  ends = []
+  given = []
+  await open()
+})
+afterEach(async () => {
+  await tasks.stop()
+  await store.close()
+})
+
+async function started(config: Partial<HookConfig> = {}): Promise<Hook> {
+  const run = async (input: string): Promise<ProgramEnd> => {
+    given.push((JSON.parse(input) as EventView).seq)
+    return ends.shift() ?? OK
+  }
+  const hook = new Hook({ clock, log: silentLogger, events, run }, { ...CONFIG, ...config })
+  await hook.open()
+  tasks.spawn('hook', (signal) => hook.run(signal))
+  await clock.advance(0)
+  return hook
+}
+
+async function append(count: number, type = 'message.received'): Promise<void> {
+  const batch = store.batch()
+  for (let i = 0; i < count; i++) batch.append({ type, data: { i } })
+  await batch.commit()
+  await clock.advance(0)
+}
+
+const cursor = () => store.consumers.get('hook:notify').cursor
+const status = (hook: Hook) => hook.status(store.headSeq())
+
+describe('a hook', () => {
+  it('gives every event of its types in order and moves its place behind each', async () => {
+    await append(2)
+    const hook = await started()
+    await append(3)
+    await append(1, 'message.queued')
+    await append(1)
+    expect(given).toEqual([3, 4, 5, 7])
+    expect(cursor()).toBe(7)
+    expect(status(hook)).toMatchObject({ state: 'idle', cursor: 7, behind: 0, failures: 0 })
+  })
+
+  it('gives an event again after 1 s, 2 s, 4 s … 10 min, and none behind it before', async () => {
+    const hook = await started()
+    ends = Array.from({ length: 14 }, () => fails('exit 3'))
+    await append(2)
+    const times: number[] = []
+    for (let runs = 1; runs <= 14; runs++) {
+      expect(given).toEqual(Array.from({ length: runs }, () => 1))
+      const { nextTryAt, ...rest } = status(hook)
+      expect(rest).toMatchObject({
+        state: 'retrying',
+        failures: runs,
+        lastError: 'exit 3',
+        behind: 2,
+      })
+      const wait = Date.parse(nextTryAt ?? '') - clock.now()
+      times.push(wait)
+      await clock.advance(wait)
+    }
+    expect(times.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000])
+    expect(times.slice(-4)).toEqual([600_000, 600_000, 600_000, 600_000])
+    expect(given.slice(-2)).toEqual([1, 2])
+    expect(status(hook)).toMatchObject({
+      state: 'idle',
+      failures: 0,
+      lastError: null,
+      nextTryAt: null,
+    })
+  })
+
+  it('goes on behind its last acknowledgement after a restart, and repeats what was under way', async () => {
+    await started()
+    const never = Promise.withResolvers<ProgramEnd>()
+    ends = [OK, never.promise]
+    await append(3)
+    expect(given).toEqual([1, 2])
+    never.resolve({ kind: 'stopped' })
+    await tasks.stop()
+    await store.close()
+    await open()
+    given = []
+    await started()
+    expect(given).toEqual([2, 3])
+  })
+
+  it('acknowledges nothing for a program that was stopped', async () => {
+    await started()
+    const never = Promise.withResolvers<ProgramEnd>()
+    ends = [never.promise]
+    await append(1)
+    const stopped = tasks.stop()
+    never.resolve({ kind: 'stopped' })
+    await stopped
+    expect(cursor()).toBe(0)
+  })
+
+  it('does not hold back retention when its events are rare', async () => {
+    await started()
+    for (let i = 0; i < 5; i++) {
+      await append(100, 'message.queued')
+      await append(0)
+      await clock.advance(61_000)
+    }
+    expect(given).toEqual([])
+    expect(cursor()).toBeGreaterThanOrEqual(256)
+  })
+
+  it('says how many events it has missed when they became too old, and goes on', async () => {
+    const hook = await started()
+    ends = [fails('timeout')]
+    await append(3)
+    await store.journal.trim(3)
+    // The three it holds already; what comes behind them is read anew.
+    await clock.advance(1_000)
+    expect(given).toEqual([1, 1, 2, 3])
+    ends = Array.from({ length: 3 }, () => fails('exit 1'))
+    await append(30)
+    await store.journal.trim(30)
+    await clock.advance(10_000)
+    expect(status(hook)).toMatchObject({ missed: 10, state: 'idle', behind: 0, cursor: 33 })
+    expect(given.slice(-4)).toEqual([30, 31, 32, 33])
+  })
+
+  it('makes its place again at the same event when somebody deletes it', async () => {
+    await started()
+    await append(1)
+    await store.consumers.delete('hook:notify')
+    await append(1)
+    expect(given).toEqual([1, 2])
+    expect(cursor()).toBe(2)
+  })
+
+  it('that is off is not run and keeps its place', async () => {
+    await started()
+    await append(1)
+    await tasks.stop()
+    tasks = new TaskGroup(silentLogger)
+    const off = await started({ enabled: false })
+    await append(2)
+    expect(status(off)).toMatchObject({ state: 'off', cursor: 1, behind: 2 })
+    await started()
+    expect(given).toEqual([1, 2, 3])
+  })
+})
