@@ -16,6 +16,8 @@ import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
 import type { WriteEpoch } from './writer.ts'
 
+const READS_AT_ONCE = 64
+
 export interface OutboxPorts {
   readonly clock: Clock
   readonly rng: Rng
@@ -41,11 +43,14 @@ export class Outbox {
 
   async load(): Promise<void> {
     const { ledger, history } = this.#ports
-    for (const { writer } of ledger.contacts.values()) {
-      if (writer === undefined) continue
-      for (const record of [...writer.queue, ...writer.outstanding.values()]) {
-        if (record.message === undefined) continue
-        const message = await history.get(record.message)
+    const numbers = [...ledger.contacts.values()].flatMap(({ writer }) =>
+      writer === undefined
+        ? []
+        : [...writer.queue, ...writer.outstanding.values()].flatMap(({ message }) => message ?? []),
+    )
+    for (let at = 0; at < numbers.length; at += READS_AT_ONCE) {
+      const some = numbers.slice(at, at + READS_AT_ONCE).map((number) => history.get(number))
+      for (const message of await Promise.all(some)) {
         if (message !== undefined) this.#live.set(message.number, message)
       }
     }

@@ -1,7 +1,7 @@
 import { type Clock, concat, fromUtf8, type Logger, type Rng, u32be, utf8 } from '../base/index.ts'
 import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
 import { BUCKETS, type Store } from '../store/index.ts'
-import { KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
+import { CLOCK_JUMP_MS, CLOCK_JUMP_PATIENCE_MS, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
 
 export interface KeyRingPorts {
   readonly clock: Clock
@@ -45,6 +45,9 @@ export class KeyRing {
   readonly #keys = new Map<number, MixKeyPair>()
   /** No key is made for an epoch before it. */
   #first = 0
+  #lastTurn: { readonly wall: number; readonly monotonic: number } | undefined
+  /** Monotonic, ms. */
+  #trustedFrom = 0
 
   constructor(ports: KeyRingPorts, options: KeyRingOptions) {
     this.#ports = ports
@@ -150,6 +153,22 @@ export class KeyRing {
     return Math.min(left(sinceOrigin), left(sinceOrigin - KEY_GRACE_MS))
   }
 
+  /**
+   * False for a while after the wall clock jumped ahead. Erased keys would be made anew for the same epochs when it is
+   * set back, and two keys for one epoch are a proof against this node.
+   */
+  #isClockTrusted(): boolean {
+    const { clock } = this.#ports
+    const [wall, monotonic] = [clock.now(), clock.monotonic()]
+    const { wall: lastWall, monotonic: lastMonotonic } = this.#lastTurn ?? { wall, monotonic }
+    this.#lastTurn = { wall, monotonic }
+    const jumpMs = wall - lastWall - (monotonic - lastMonotonic)
+    if (jumpMs > CLOCK_JUMP_MS) this.#trustedFrom = monotonic + CLOCK_JUMP_PATIENCE_MS
+    // Back again: what the jump would have erased is not over.
+    if (jumpMs < -CLOCK_JUMP_MS) this.#trustedFrom = 0
+    return monotonic >= this.#trustedFrom
+  }
+
   /** True when the public keys changed. */
   async #turn(): Promise<boolean> {
     const { rng, store } = this.#ports
@@ -164,7 +183,7 @@ export class KeyRing {
       seed.fill(0)
       isChanged = true
     }
-    const old = [...this.#keys.keys()].filter((each) => each < oldest)
+    const old = this.#isClockTrusted() ? [...this.#keys.keys()].filter((each) => each < oldest) : []
     for (const each of old) batch.delSecret(BUCKETS.mixKeys, u32be(each))
     if (isChanged || old.length > 0) await batch.commit()
     for (const each of old) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts'
-import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
+import { CLOCK_JUMP_PATIENCE_MS, KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
 import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
@@ -263,17 +263,35 @@ describe('a wall clock that steps', () => {
     stop()
   })
 
-  it('ahead erases what ended on the way, and publishes none of that future when it is over', async () => {
+  it('ahead for a while publishes none of that future when it is over, and the same keys as before', async () => {
     const { ring, run, stop, advance, clock } = await open()
     await ring.start()
+    const before = [10, 11, 12].map((epoch) => keyOf(ring, epoch))
     run()
-    clock.stepMs = 8 * EPOCH_MS
     await advance(31_000)
+    clock.stepMs = 8 * EPOCH_MS
+    await advance(CLOCK_JUMP_PATIENCE_MS - 31_000)
     expect(epochsOf(ring)).toEqual([18, 19, 20])
     clock.stepMs = 0
     await advance(31_000)
     expect(epochsOf(ring)).toEqual([10, 11, 12])
+    expect([10, 11, 12].map((epoch) => keyOf(ring, epoch))).toEqual(before)
     expect(held(ring)).toEqual([10])
+    stop()
+  })
+
+  it('ahead for good erases what ended on the way', async () => {
+    const { ring, run, stop, advance, clock, counted } = await open()
+    await ring.start()
+    run()
+    await advance(31_000)
+    clock.stepMs = 8 * EPOCH_MS
+    await advance(CLOCK_JUMP_PATIENCE_MS + 62_000)
+    const rows: number[] = []
+    for await (const [key] of counted.store.iterate(BUCKETS.mixKeys)) {
+      if (key.length === 4) rows.push(new DataView(key.buffer, key.byteOffset).getUint32(0))
+    }
+    expect(Math.min(...rows)).toBeGreaterThanOrEqual(17)
     stop()
   })
 })
