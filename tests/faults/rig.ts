@@ -24,7 +24,11 @@ import {
   waitGone,
   writeState,
 } from '../../daemon/testnet/index.ts'
-import { spawnNode } from '../../daemon/testnet/node-process.ts'
+import {
+  type NodeProcess,
+  type SpawnOptions,
+  spawnNode,
+} from '../../daemon/testnet/node-process.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
 import { systemClock } from '../../src/base/index.ts'
@@ -56,8 +60,10 @@ export class Rig {
   readonly recorder: Recorder
   readonly options: RigOptions
   readonly #ports: TestnetPorts
-  /** Processes that this rig ended on purpose, or that are to end. */
+  /** Processes that were ended on purpose, or whose end is accounted for. */
   readonly #doomed = new Set<number>()
+  /** What runs, or ran last, for each node. */
+  readonly #processes = new Map<number, NodeProcess>()
 
   constructor(ports: { recorder: Recorder }, options: RigOptions) {
     this.recorder = ports.recorder
@@ -67,7 +73,7 @@ export class Rig {
       env: process.env,
       connect: (socket) => connect({ socket }),
       progress: options.progress,
-      spawn: (node, env) => spawnNode({ ...node, program: compiled() }, env),
+      spawn: (node, env) => this.#spawn({ ...node, program: compiled() }, env),
     }
   }
 
@@ -89,10 +95,7 @@ export class Rig {
   /** Stops everything and looks for what no daemon may do. */
   async down(): Promise<void> {
     for (const node of this.state.nodes) {
-      const alive = node.process !== undefined && isAlive(node.process)
-      if (!alive && node.process !== undefined && !this.#doomed.has(node.process.pid)) {
-        this.recorder.crashes.push({ node: node.index, what: 'ended by itself' })
-      }
+      this.#lookForCrash(node.index)
       const log = join(node.home, 'log', 'hearsay.log')
       const line = existsSync(log)
         ? readFileSync(log, 'utf8')
@@ -141,6 +144,7 @@ export class Rig {
   /** Ends the process of a node and resolves when it is gone. */
   async kill(index: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const ref = this.#process(index)
+    this.#lookForCrash(index)
     this.#doomed.add(ref.pid)
     this.recorder.fault(signal, index)
     signalProcess(ref, signal)
@@ -168,7 +172,7 @@ export class Rig {
     const { states = ['running'], counted = true, program = compiled(), env = {} } = options
     const began = performance.now()
     const node = this.node(index)
-    const spawned = spawnNode(
+    const spawned = this.#spawn(
       { ...spawnOptions(node, { dir, tethered: false }), program },
       { ...process.env, ...env },
     )
@@ -227,6 +231,22 @@ export class Rig {
     return [...nodes, relay ?? {}].flatMap(({ process: ref }) =>
       ref !== undefined && isAlive(ref) ? [ref.pid] : [],
     )
+  }
+
+  #spawn(options: SpawnOptions, env: NodeJS.ProcessEnv): NodeProcess {
+    const spawned = spawnNode(options, env)
+    this.#processes.set(options.index, spawned)
+    return spawned
+  }
+
+  /** A process that nobody ended has no reason to be gone. */
+  #lookForCrash(index: number): void {
+    const ref = this.node(index).process
+    if (ref === undefined || isAlive(ref) || this.#doomed.has(ref.pid)) return
+    this.#doomed.add(ref.pid)
+    const exit = this.#processes.get(index)?.exit()
+    const how = `ended by itself, exit code ${exit?.code}: ${exit?.said}`
+    this.recorder.crashes.push({ node: index, what: how })
   }
 
   #process(index: number): ProcessRef {

@@ -68,8 +68,8 @@ function fills(options: RunOptions, scratch: string): Promise<Outcome> {
         await full(stage, disk, { found, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
       }
       const [told, healed] = [percentiles(found.told), percentiles(found.healed)]
-      if ((told.p99 ?? 0) > TOLD_MS) stage.wrong.push(`refused only after ${told.p99} ms`)
-      if ((healed.p99 ?? 0) > HEALED_MS) stage.wrong.push(`accepts only after ${healed.p99} ms`)
+      if ((told.p99 ?? 0) > TOLD_MS) stage.late.push(`refused only after ${told.p99} ms`)
+      if ((healed.p99 ?? 0) > HEALED_MS) stage.late.push(`accepts only after ${healed.p99} ms`)
       return {
         'full disks': times,
         'starts on a full disk': found.restarts,

@@ -27,7 +27,7 @@ export function partition(options: RunOptions): Promise<Outcome> {
         after.push(...(await cut(stage, words, { nodes, ms })))
       }
       const { p50, p99 } = percentiles(after)
-      if ((p99 ?? 0) > HEALED_MS) stage.wrong.push(`p99 after the heal is ${p99} ms`)
+      if ((p99 ?? 0) > HEALED_MS) stage.late.push(`p99 after the heal is ${p99} ms`)
       return {
         cuts: cuts.map((words) => words.join(' ')).join('; '),
         'each, s': ms / 1000,
@@ -45,7 +45,7 @@ function everyKind(one: string): string[][] {
 
 /** Cuts, waits, heals; milliseconds from the heal to the arrival of what was sent before and came after it. */
 async function cut(
-  { rig, wrong, sleep }: Stage,
+  { rig, late, sleep }: Stage,
   words: readonly string[],
   { nodes, ms }: { nodes: number; ms: number },
 ): Promise<number[]> {
@@ -72,7 +72,7 @@ async function cut(
     progress(`healed; ${open()} of the messages from before are on their way`)
     await sleep(250)
   }
-  if (open() > 0) wrong.push(`${open()} messages did not arrive ${HEALED_MS} ms after "${name}"`)
+  if (open() > 0) late.push(`${open()} messages did not arrive ${HEALED_MS} ms after "${name}"`)
   return arrived()
     .filter(({ at }) => at >= healedAt)
     .map(({ at }) => at - healedAt)

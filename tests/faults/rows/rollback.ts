@@ -36,7 +36,7 @@ export function rollback(options: RunOptions): Promise<Outcome> {
 }
 
 /** @returns milliseconds from the start to the first message in each direction that was sent after it. */
-async function putBack({ rig, wrong, sleep }: Stage): Promise<number> {
+async function putBack({ rig, late, sleep }: Stage): Promise<number> {
   const { recorder } = rig
   const home = rig.node(VICTIM).home
   const copy = `${home}.old`
@@ -60,7 +60,7 @@ async function putBack({ rig, wrong, sleep }: Stage): Promise<number> {
   }
   while (!arrived('from') || !arrived('to')) {
     if (performance.now() - startedAt > GOES_ON_MS) {
-      wrong.push('the conversation does not go on after an old copy was put back')
+      late.push('the conversation does not go on after an old copy was put back')
       break
     }
     await systemClock.sleep(200)

@@ -27,12 +27,20 @@ export class FastRng implements Rng {
 
   bytes(length: number): Uint8Array {
     if (length > this.#bytes.length - this.#used) {
-      if (length > this.#bytes.length) throw new RangeError('length')
+      if (length > this.#bytes.length) return this.#many(length)
       for (let i = 0; i < POOL_WORDS; i++) this.#pool[i] = this.#next()
       this.#used = 0
     }
     this.#used += length
     return this.#bytes.slice(this.#used - length, this.#used)
+  }
+
+  #many(length: number): Uint8Array {
+    const out = new Uint8Array(length)
+    for (let at = 0; at < length; at += this.#bytes.length) {
+      out.set(this.bytes(Math.min(this.#bytes.length, length - at)), at)
+    }
+    return out
   }
 
   /** Uniform in [0, 1), 32 bits. */
