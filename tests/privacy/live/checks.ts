@@ -120,7 +120,7 @@ function ofTimes({ runs, control }: Verdict, timed: boolean): Check[] {
 }
 
 function ofTraffic(
-  { runs, separation, control, controlSeparation }: Verdict,
+  { runs, separation, controlSeparation }: Verdict,
   timed: boolean,
 ): Check[] {
   const framesOff = furthest(runs, 'framesPerSecond')
