@@ -119,10 +119,7 @@ function ofTimes({ runs, control }: Verdict, timed: boolean): Check[] {
   ]
 }
 
-function ofTraffic(
-  { runs, separation, controlSeparation }: Verdict,
-  timed: boolean,
-): Check[] {
+function ofTraffic({ runs, separation, controlSeparation }: Verdict, timed: boolean): Check[] {
   const framesOff = furthest(runs, 'framesPerSecond')
   const bytesOff = furthest(runs, 'bytesPerSecond')
   return [
