@@ -412,7 +412,8 @@ class LocalNode implements HearsayNode {
   /** Why a wait was in vain. */
   #obstacle(target: WaitTarget): string {
     const state = this.#shownState()
-    if (state === 'readonly') return 'the store accepts no writes until the disk does'
+    if (state === 'readonly')
+      return 'the disk takes no writes: free space or repair it, and the node goes on by itself'
     if (state !== 'running') return 'the node has not got that far yet'
     if (target === 'ready') return 'the node has not got that far yet'
     if (this.#ports.networks.joined === undefined) {
