@@ -110,7 +110,7 @@ describe('the couriers of a network, seen by another of its members', () => {
         const uri = await becomeContacts(writer, reader)
         await eventually(
           'the observer hears everybody',
-          20_000,
+          60_000,
           async () => observer.neighbours >= 2,
         )
         const { mixing } = await writer.call('node.status')
