@@ -128,21 +128,18 @@ function testnetPorts(options: LiveOptions, routes: readonly Route[]): TestnetPo
     connect: (socket) => connect({ socket }),
     progress: options.progress,
   }
-  if (!options.observed) return ports
-  const tapped = fileURLToPath(new URL('./tapped-daemon.ts', import.meta.url))
+  const program = options.observed
+    ? new URL('./tapped-daemon.ts', import.meta.url)
+    : new URL('../../../daemon/main.ts', import.meta.url)
+  const args = ['--max-semi-space-size=2', fileURLToPath(program)]
   return {
     ...ports,
     spawn: (node, env) => {
       const { host, port } = routes[node.index]!.listening
-      return spawnNode(
-        {
-          ...node,
-          address: `/ip4/${host}/tcp/${port}`,
-          announce: node.address,
-          program: { file: process.execPath, args: ['--max-semi-space-size=2', tapped] },
-        },
-        env,
-      )
+      const place = options.observed
+        ? { address: `/ip4/${host}/tcp/${port}`, announce: node.address }
+        : { address: node.address }
+      return spawnNode({ ...node, ...place, program: { file: process.execPath, args } }, env)
     },
   }
 }
