@@ -34,11 +34,14 @@ const shared = {
   progress,
   signal: stop.signal,
 }
+// Timers of the clock do not keep a process alive.
+const awake = setInterval(() => {}, 2 ** 30)
 const result = await run().catch((error: unknown) => {
   if (!stop.signal.aborted) throw error
   console.error('privacy: interrupted')
   process.exit(130)
 })
+clearInterval(awake)
 progress('')
 console.log(result.text)
 if (values.out !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * Runs a simulation: `npm run sim -- privacy`, `npm run sim -- loss`. The rest of the arguments are the simulation's
+ * Runs a simulation: `npm run sim -- privacy`, `loss`, `faults`, `gossip`. The rest of the arguments are the simulation's
  * own. Exit 2 for arguments that it does not understand.
  */
 type Simulation = (args: readonly string[]) => number | Promise<number>
@@ -7,6 +7,8 @@ type Simulation = (args: readonly string[]) => number | Promise<number>
 const SIMULATIONS: Record<string, () => Promise<Simulation>> = {
   privacy: async () => (await import('../tests/sim/privacy/cli.ts')).simulatePrivacy,
   loss: async () => (await import('../tests/sim/loss/cli.ts')).simulateLoss,
+  faults: async () => (await import('../tests/sim/faults/cli.ts')).simulateFaults,
+  gossip: async () => (await import('../tests/sim/gossip/cli.ts')).compareGossip,
 }
 
 const [name = '', ...args] = process.argv.slice(2)
