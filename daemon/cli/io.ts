@@ -1,4 +1,5 @@
 import { type Clock, type Rng, systemClock, systemRng } from '../../src/base/index.ts'
+import { DAEMON_EXIT } from '../exit-codes.ts'
 
 /** Where text goes. `columns` is 0 when it is not a terminal. */
 export interface Sink {
@@ -33,10 +34,12 @@ export const SIGNAL_EXIT: Readonly<Record<string, number>> = {
   SIGHUP: 129,
 }
 
-function sink(stream: NodeJS.WriteStream): Sink {
-  // A reader that has seen enough (`| head`) closes the pipe: that ends us, it is no failure.
+function sink(stream: NodeJS.WriteStream, options: { carriesData: boolean }): Sink {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 74)
+    // A reader that has seen enough (`| head`) closes the pipe: that ends us, it is no failure.
+    if (error.code === 'EPIPE') process.exit(0)
+    // A daemon whose log is on a full disk loses lines of it, and goes on: it heals when there is room.
+    if (options.carriesData) process.exit(DAEMON_EXIT.ioError)
   })
   return {
     get isTTY() {
@@ -63,8 +66,8 @@ export function processIo(): Io {
       },
       [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
     },
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
+    stdout: sink(process.stdout, { carriesData: true }),
+    stderr: sink(process.stderr, { carriesData: false }),
     env: process.env,
     clock: systemClock,
     rng: systemRng,

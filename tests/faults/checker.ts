@@ -42,23 +42,28 @@ export function check(history: History, options: CheckOptions): Violation[] {
 export interface Losses {
   readonly accepted: number
   readonly delivered: number
-  /** Accepted, and neither with the recipient nor reported to the sender. */
+  /** Accepted, and neither with the recipient nor reported to the sender, nor `gone`. */
   readonly lost: number
+  /** Known to nobody any more but by a copy of a database that was put back on purpose. */
+  readonly gone: number
   /** Reported to the sender as failed or expired. */
   readonly reported: number
   /** Shown to the recipient more often than once. */
   readonly duplicates: number
 }
 
-export function losses(history: History): Losses {
-  const accepted = history.sends.filter(({ acceptedAt }) => acceptedAt !== undefined)
+export function losses(history: History, restored: readonly number[] = []): Losses {
+  const accepted = acceptedOf(history)
   const copies = accepted.map((send) => copiesOf(history, send))
-  const reported = accepted.filter((send) => givenUp(history, send))
+  const reported = accepted.filter((send) => givenUp(history, send)).length
+  const missing = accepted.filter((send, i) => copies[i] === 0 && !givenUp(history, send))
+  const lost = missing.filter((send) => !isExcused(history, send, restored)).length
   return {
     accepted: accepted.length,
     delivered: copies.filter((count) => count > 0).length,
-    lost: accepted.filter((send, i) => copies[i] === 0 && !reported.includes(send)).length,
-    reported: reported.length,
+    lost,
+    gone: missing.length - lost,
+    reported,
     duplicates: copies.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
   }
 }
@@ -86,10 +91,15 @@ function delivery(history: History, restored: readonly number[]): Violation[] {
     const copies = copiesOf(history, send)
     if (copies > 1) return [broken('B', `"${send.text}" was shown ${copies} times`)]
     if (copies === 1 || send.acceptedAt === undefined || givenUp(history, send)) return []
-    if (restored.includes(send.from)) return []
-    if (restored.includes(send.to) && shownTo(history, send) > 0) return []
+    if (isExcused(history, send, restored)) return []
     return [broken('B', `"${send.text}" never arrived`)]
   })
+}
+
+/** Who puts an old database back has forgotten what it accepted and what it showed since the copy. */
+function isExcused(history: History, send: SendRecord, restored: readonly number[]): boolean {
+  if (restored.includes(send.from)) return true
+  return restored.includes(send.to) && shownTo(history, send) > 0
 }
 
 /** The most often that one look at the recipient shows it: in its list, or as events of different ids. */
@@ -100,9 +110,14 @@ function copiesOf(history: History, { to, text }: Pick<SendRecord, 'to' | 'text'
   return history.lists.has(to) && listed === 0 ? 0 : Math.max(listed, seen)
 }
 
-/** How many different events showed it to its recipient. */
+/**
+ * How many different events of one epoch showed it to its recipient. In a new epoch a message may come again: the
+ * database that had shown it is gone, and the client is told.
+ */
 function shownTo(history: History, { to, text }: Pick<SendRecord, 'to' | 'text'>): number {
-  return index(history).received.get(to)?.get(text)?.size ?? 0
+  const events = index(history).received.get(to)?.get(text) ?? []
+  const byEpoch = Map.groupBy(events, (place) => place.slice(0, place.indexOf('/')))
+  return Math.max(0, ...[...byEpoch.values()].map((each) => each.length))
 }
 
 function streams(history: History, restored: readonly number[]): Violation[] {
@@ -195,7 +210,7 @@ function broken(promise: Promised, what: string): Violation {
 interface Index {
   /** By node and text: the places of a message in the list of what came in. */
   readonly inbox: ReadonlyMap<number, ReadonlyMap<string, readonly number[]>>
-  /** By node and text: ids of the events that showed it. */
+  /** By node and text: `epoch/id` of the events that showed it. */
   readonly received: Map<number, Map<string, Set<string>>>
   /** By node and message id: types of the events about it. */
   readonly told: Map<number, Map<string, Set<string>>>
@@ -212,8 +227,8 @@ function index(history: History): Index {
     received: new Map(),
     told: new Map(),
   }
-  for (const { node, type, text, messageId, id } of history.events) {
-    if (type === 'message.received') note(made.received, node, text, id)
+  for (const { node, type, text, messageId, id, epoch } of history.events) {
+    if (type === 'message.received') note(made.received, node, text, `${epoch}/${id}`)
     else note(made.told, node, messageId, type)
   }
   INDEXES.set(history, made)

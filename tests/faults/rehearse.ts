@@ -151,6 +151,10 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       measured,
       others,
     })
+  } catch (error) {
+    rig.lookForCrashes()
+    keep(recorder)
+    throw error
   } finally {
     clearInterval(looks)
     // First the daemons: a client of one that stands still waits for ever.
@@ -208,12 +212,16 @@ function judge(recorder: Recorder, plan: Plan, seen: Seen): Outcome {
       ...(busy && inconclusive ? [crowd] : []),
     ],
     violations,
-    figures: figures(recorder, seen),
+    figures: figures(recorder, seen, plan.restored),
   }
 }
 
-function figures(recorder: Recorder, { rate, waiting, settledMs, measured, others }: Seen) {
-  const { accepted, delivered, lost, reported, duplicates } = losses(recorder)
+function figures(
+  recorder: Recorder,
+  { rate, waiting, settledMs, measured, others }: Seen,
+  restored: readonly number[] = [],
+) {
+  const { accepted, delivered, lost, gone, reported, duplicates } = losses(recorder, restored)
   const calledAt = new Map(recorder.sends.map((send) => [send.text, send.calledAt]))
   const latencies = recorder.events.flatMap(({ type, text, at }) => {
     const called = type === 'message.received' ? calledAt.get(text) : undefined
@@ -228,6 +236,7 @@ function figures(recorder: Recorder, { rate, waiting, settledMs, measured, other
     delivered,
     lost,
     'reported as expired or failed': reported,
+    ...(restored.length === 0 ? {} : { 'forgotten with the old copy': gone }),
     duplicates,
     'events read': recorder.events.length,
     'send to arrival p50, ms': latency.p50 ?? '-',

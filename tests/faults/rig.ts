@@ -94,17 +94,22 @@ export class Rig {
 
   /** Stops everything and looks for what no daemon may do. */
   async down(): Promise<void> {
-    for (const node of this.state.nodes) {
-      this.#lookForCrash(node.index)
-      const log = join(node.home, 'log', 'hearsay.log')
+    this.lookForCrashes()
+    await this.abandon()
+  }
+
+  lookForCrashes(): void {
+    const state = readState(this.options.dir)
+    for (const { index, home } of state?.nodes ?? []) {
+      this.#lookForCrash(index)
+      const log = join(home, 'log', 'hearsay.log')
       const line = existsSync(log)
         ? readFileSync(log, 'utf8')
             .split('\n')
             .find((each) => DISASTERS.test(each))
         : undefined
-      if (line !== undefined) this.recorder.crashes.push({ node: node.index, what: line })
+      if (line !== undefined) this.recorder.crashes.push({ node: index, what: line })
     }
-    await this.abandon()
   }
 
   /** Stops everything that was started. */

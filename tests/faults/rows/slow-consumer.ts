@@ -23,13 +23,25 @@ export function slowConsumer(options: RunOptions): Promise<Outcome> {
     minRate: 10,
     settleMs: 240_000,
     faults: async (stage) => {
-      const before = residentMb(stage)
+      const ms = minutes * 60_000
+      const first = residentMb(stage)
       const stuck = stuckReader(stage)
-      const storms = await storm(stage, minutes * 60_000)
-      const growth = residentMb(stage) - before
+      await stage.sleep(ms)
+      const second = residentMb(stage)
+      const connections = await storm(stage, ms)
+      const third = residentMb(stage)
       stuck.destroy()
-      if (growth > MAX_GROWTH_MB) stage.wrong.push(`node ${VICTIM} grew by ${growth.toFixed(0)} MB`)
-      return { minutes, 'connections of the storm': storms, 'growth, MB': Math.round(growth) }
+      const growth = [second - first, third - second].map(Math.round)
+      for (const [i, what] of ['a reader that never reads', 'the storm'].entries()) {
+        if ((growth[i] ?? 0) <= MAX_GROWTH_MB) continue
+        stage.wrong.push(`node ${VICTIM} grew by ${growth[i]} MB with ${what}`)
+      }
+      return {
+        'each, minutes': minutes,
+        'connections of the storm': connections,
+        'growth with a reader that never reads, MB': growth[0] ?? '-',
+        'growth with the storm, MB': growth[1] ?? '-',
+      }
     },
   })
 }

@@ -64,6 +64,7 @@ describe('the checker', () => {
       accepted: 6,
       delivered: 6,
       lost: 0,
+      gone: 0,
       reported: 0,
       duplicates: 0,
     })
@@ -199,6 +200,23 @@ describe('the checker', () => {
     history.event({ ...first, epoch: 'new', id: 'new/1', type: 'node.restored' })
     expect(promises(history)).toEqual(['C'])
     expect(check(history, { ...LIMITS, restored: [0] })).toEqual([])
+  })
+
+  it('lets a restored node forget what it had since the copy, and show again in a new epoch', () => {
+    const history = clean()
+    const restored = { ...LIMITS, restored: [1] }
+    const shown = history.events.find(({ text }) => text === '0>1#2')
+    if (shown === undefined) throw new Error('not shown')
+    history.event({ ...shown, epoch: 'new', seq: 1, id: 'new/1' })
+    expect(check(history, restored)).toEqual([])
+    const forgot = clean()
+    forgot.lists.set(
+      1,
+      listed(forgot, 1).filter(({ text }) => !['0>1#2', '1>0#2'].includes(text)),
+    )
+    expect(check(forgot, restored)).toEqual([])
+    expect(losses(forgot, [1])).toMatchObject({ lost: 0, gone: 1, delivered: 5 })
+    expect(promises(forgot)).toEqual(['A', 'B'])
   })
 
   it('finds messages that arrived in another order', () => {

@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { CryptoWatch } from '../../sim/faults/crypto-watch.ts'
 import { type Fixture, makeFixture } from '../../sim/faults/fixture.ts'
 import type { Planted } from '../../sim/faults/planted.ts'
-import { runSeed } from '../../sim/faults/run-seed.ts'
+import { runSeed, type SeedReport } from '../../sim/faults/run-seed.ts'
+import type { Fault, Schedule } from '../../sim/faults/schedule.ts'
 
-// Three nodes whose epochs have not settled yet: enough to find these, and made in two seconds.
+// Three nodes whose directory has not settled yet: enough to find these, and made in two seconds.
 const NODES = 3
 const crypto = CryptoWatch.install()
 let fixture: Fixture
@@ -13,27 +14,48 @@ beforeAll(async () => {
   fixture = await makeFixture(NODES, { warmMs: 0 })
 })
 
-async function violations(seed: number, planted?: Planted): Promise<string> {
-  const report = await runSeed({ fixture, crypto }, { seed, planted })
-  return report.violations.join('\n')
+const SHORT_MS = 30_000
+/** A window is as long as its network says: what it forgets comes up once it has moved on. */
+const LONG_MS = 170_000
+const TEXT_EVERY_MS = 2_000
+
+/** The first node writes all the time, and is cut off when `on` says, just after some of its texts. */
+function schedule(runMs: number, on?: 'now' | 'disk'): Schedule {
+  const texts = Array.from({ length: runMs / TEXT_EVERY_MS }, (_, i) => {
+    return { at: TEXT_EVERY_MS * i, from: 0, to: 0, bytes: 40 }
+  })
+  const faults = Array.from({ length: on === undefined ? 0 : 6 }, (_, i): Fault => {
+    const at = TEXT_EVERY_MS * 2 * (i + 1) + (on === 'now' ? 100 : 0)
+    const what = { kind: 'crash', on: on ?? 'now', after: 1 + i, fate: 'lost' } as const
+    return { ...what, at, node: 0, downMs: 1_000 }
+  })
+  return { faults, texts }
+}
+
+function run(runMs: number, on?: 'now' | 'disk', planted?: Planted): Promise<SeedReport> {
+  const options = { seed: 1, schedule: schedule(runMs, on), runMs, planted }
+  return runSeed({ fixture, crypto }, options)
 }
 
 describe('the simulator of faults', () => {
   it('finds an acknowledgement before the sync', async () => {
-    expect(await violations(1, 'ack-before-sync')).toMatch(/are gone|has changed/)
+    const { violations } = await run(SHORT_MS, 'now', 'ack-before-sync')
+    expect(violations.join(' ')).toMatch(/are gone|has changed/)
   })
 
   it('finds an event outside the batch of its change', async () => {
-    expect(await violations(1, 'event-outside-batch')).toContain('has the events')
+    const { violations } = await run(SHORT_MS, 'disk', 'event-outside-batch')
+    expect(violations.join(' ')).toContain('has the events')
   })
 
   it('finds a window that forgets an index', async () => {
-    expect(await violations(1, 'forgotten-index')).toContain('stay unread')
+    const { violations } = await run(LONG_MS, undefined, 'forgotten-index')
+    expect(violations.join(' ')).toContain('stay unread')
   })
 
   it('finds nothing where nothing is wrong, and runs a seed twice alike', async () => {
-    const first = await runSeed({ fixture, crypto }, { seed: 1 })
-    const again = await runSeed({ fixture, crypto }, { seed: 1 })
+    const first = await run(SHORT_MS, 'disk')
+    const again = await run(SHORT_MS, 'disk')
     expect(first.violations).toEqual([])
     expect(again.trace).toBe(first.trace)
   })

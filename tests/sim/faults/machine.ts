@@ -1,0 +1,286 @@
+import {
+  type Clock,
+  HearsayError,
+  isHearsayError,
+  type Logger,
+  type NodeId,
+  type Rng,
+} from '../../../src/base/index.ts'
+import {
+  ConversationJobs,
+  type JobName,
+  type JobRunner,
+  MlsAdapter,
+} from '../../../src/conversation/index.ts'
+import type { Network } from '../../../src/directory/index.ts'
+import { Repair } from '../../../src/node/repair.ts'
+import { Session } from '../../../src/node/session.ts'
+import { openMemoryStore, type Store } from '../../../src/store/index.ts'
+import type { MemoryNetwork } from '../../support/memory-net.ts'
+import { memoryNet } from '../../support/memory-node-net.ts'
+import type { VirtualClock } from '../../support/virtual-clock.ts'
+import type { Fate, FaultDisk } from './disk.ts'
+import type { FixtureNode } from './fixture.ts'
+import { NodeClock } from './node-clock.ts'
+import type { Watcher } from './watcher.ts'
+
+export interface MachinePorts {
+  readonly clock: VirtualClock
+  readonly air: MemoryNetwork
+  readonly watcher: Watcher
+  /** For the n-th start of this machine. */
+  readonly rng: (start: number) => Rng
+  readonly log: Logger
+  /** One job at a time in the whole simulation, outside of time. */
+  readonly job: <T>(run: () => Promise<T>) => Promise<T>
+  /** The store as the node gets it. */
+  readonly storeOf?: (store: Store) => Store
+}
+
+export interface MachineOptions {
+  readonly network: Network
+  readonly node: FixtureNode
+  readonly index: number
+  readonly nodeId: NodeId
+}
+
+/** From one start to the next end. */
+interface Life {
+  readonly clock: NodeClock
+  readonly rng: Rng
+  /** Aborts when the service is stopped. */
+  readonly ending: AbortController
+  store?: Store
+  session: Session | undefined
+  isUp: boolean
+}
+
+/** A service that could not start is started again. */
+const AGAIN_MS = 1_000
+/** Of every text: what is not delivered by then is reported. */
+const EXPIRES_MS = 420_000
+const JOBS: readonly JobName[] = [
+  'introduce',
+  'acceptClaim',
+  'acceptOffer',
+  'acceptFinish',
+  'refresh',
+  'followCommit',
+  'followWelcome',
+]
+
+/** A computer with one node: it starts, is told to stop, or is switched off in the middle of anything. */
+export class Machine {
+  readonly name: string
+  readonly disk: FaultDisk
+  readonly #ports: MachinePorts
+  readonly #options: MachineOptions
+  #life: Life | undefined
+  #starts = 0
+  /** What its clocks do beside the true time. */
+  #rate = 1
+  #stepMs = 0
+
+  constructor(ports: MachinePorts & { readonly disk: FaultDisk }, options: MachineOptions) {
+    this.#ports = ports
+    this.#options = options
+    this.disk = ports.disk
+    this.name = options.node.name
+  }
+
+  get nodeId(): NodeId {
+    return this.#options.nodeId
+  }
+
+  get isOn(): boolean {
+    return this.#life !== undefined
+  }
+
+  /** The node that runs, if it has started. */
+  get session(): Session | undefined {
+    return this.#life?.isUp === true ? this.#life.session : undefined
+  }
+
+  get store(): Store | undefined {
+    return this.#life?.store
+  }
+
+  get pendingTimers(): number {
+    return this.#life?.clock.pendingTimers ?? 0
+  }
+
+  /** Switches on, unless it is on. */
+  start(): void {
+    if (this.#life !== undefined) return
+    const clock = new NodeClock(this.#ports.clock, { rate: this.#rate, stepMs: this.#stepMs })
+    const rng = this.#ports.rng(this.#starts++)
+    const ending = new AbortController()
+    const life: Life = { clock, rng, ending, session: undefined, isUp: false }
+    this.#life = life
+    this.#run(life, 'start', () => this.#boot(life))
+  }
+
+  /** The power goes. */
+  cut(fate: Fate): void {
+    const life = this.#life
+    if (life === undefined) return
+    this.#life = undefined
+    life.clock.off()
+    this.#ports.air.setOnline(this.nodeId, false)
+    this.disk.cut(fate)
+  }
+
+  /** As when the service is stopped; switched off by then. */
+  stop(then: () => void): void {
+    const life = this.#life
+    if (life?.isUp !== true) return
+    life.isUp = false
+    this.#run(life, 'stop', async () => {
+      await this.#end(life)
+      then()
+    })
+  }
+
+  stepClock(ms: number): void {
+    this.#stepMs = ms
+    this.#life?.clock.step(ms)
+  }
+
+  driftClock(rate: number): void {
+    this.#rate = rate
+    this.#life?.clock.drift(rate)
+  }
+
+  /** A text of the user; nothing happens while the node is not up. */
+  send(to: string, text: string): void {
+    const life = this.#life
+    if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) return
+    const { session, store } = life
+    this.#run(life, 'send', async () => {
+      const batch = store.batch()
+      const message = session.conversations.send(batch, { to, text, expiresInMs: EXPIRES_MS })
+      const what = { from: this.name, to, id: message.id, text }
+      const sent = this.#ports.watcher.asked(what, life.clock.now() + EXPIRES_MS)
+      await batch.commit()
+      sent.accepted = true
+    })
+  }
+
+  /** As `LocalNode`: the store, what repairs it, and a session on it. */
+  async #boot(life: Life): Promise<void> {
+    const { clock, rng } = life
+    const { watcher, log, storeOf } = this.#ports
+    const opened = await openMemoryStore({ clock, rng, log }, { disk: this.disk.attach() })
+    const store = storeOf?.(opened) ?? opened
+    life.store = store
+    await watcher.follow(this.name, store, () => this.#life === life)
+    try {
+      await this.#enter(life, store)
+    } catch (error) {
+      if (!isWriteError(store, error)) throw error
+      await this.#end(life)
+      this.#ports.clock.setTimer(AGAIN_MS, () => this.start())
+      return
+    }
+    this.#run(life, 'repair', () => this.#repair(life, store).run(life.ending.signal))
+  }
+
+  #repair(life: Life, store: Store): Repair {
+    const { watcher, log } = this.#ports
+    return new Repair({
+      clock: life.clock,
+      log,
+      store,
+      quiesce: async () => {
+        life.isUp = false
+        try {
+          await life.session?.stop()
+        } finally {
+          if (this.#ports.air.find(this.nodeId)?.online === true) {
+            watcher.violation(`${this.name}: a session that was stopped stays in the network`)
+          }
+        }
+      },
+      forget: () => {
+        life.session = undefined
+      },
+      reload: () => watcher.compare(this.name, store),
+      resume: () => this.#enter(life, store),
+      fail: (cause) => watcher.violation(`${this.name}: no way on: ${describe(cause)}`),
+    })
+  }
+
+  async #enter(life: Life, store: Store): Promise<void> {
+    const { clock, rng } = life
+    const { network, node, index } = this.#options
+    const { air, log } = this.#ports
+    life.session = new Session(
+      { clock, rng, log, store, jobs: this.#jobs(clock, rng), net: memoryNet(air) },
+      {
+        network,
+        nodeSeed: node.seed,
+        requestSeed: node.requestSeed,
+        keepsFromDay: 0,
+        listen: [`/ip4/127.0.${index}.1/tcp/4001`],
+        announce: undefined,
+        reachable: 'yes',
+      },
+    )
+    await life.session.start()
+    life.isUp = true
+  }
+
+  async #end(life: Life): Promise<void> {
+    life.ending.abort(new HearsayError('aborted', 'stopping'))
+    const { session, store } = life
+    try {
+      await session?.stop()
+    } catch (error) {
+      if (store === undefined || !isWriteError(store, error)) throw error
+    }
+    await store?.close()
+    this.#off(life)
+  }
+
+  #off(life: Life): void {
+    if (this.#life !== life) return
+    this.#life = undefined
+    life.clock.off()
+    this.#ports.air.setOnline(this.nodeId, false)
+  }
+
+  /** What a life that has ended still does concerns nobody. */
+  #run(life: Life, what: string, work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      if (this.#life !== life) return
+      if (life.ending.signal.aborted && isHearsayError(error, 'aborted')) return
+      if (life.store !== undefined && isWriteError(life.store, error)) return
+      this.#ports.watcher.violation(`${this.name}: ${what}: ${describe(error)}`)
+    })
+  }
+
+  /** A job takes no virtual time, and those of all nodes run one after another: WebCrypto decides no order. */
+  #jobs(clock: Clock, rng: Rng): JobRunner {
+    const jobs = new ConversationJobs({ mls: new MlsAdapter({ rng, clock }), rng })
+    const run = (name: JobName) => (input: never) =>
+      this.#ports.job<unknown>(() => jobs[name](input) as Promise<unknown>)
+    return Object.fromEntries(JOBS.map((name) => [name, run(name)])) as unknown as JobRunner
+  }
+}
+
+/** What a failed write brings, and what repairs it. */
+function isWriteError(store: Store, error: unknown): boolean {
+  return store.state() === 'poisoned' && isHearsayError(error) && error.fault === 'storage'
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = isHearsayError(error) ? `${error.code} ` : ''
+  const at =
+    error.stack
+      ?.split('\n')
+      .slice(1, 4)
+      .map((line) => line.trim())
+      .join(' ') ?? ''
+  return `${code}${error.message} ${at}`
+}

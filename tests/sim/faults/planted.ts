@@ -1,0 +1,89 @@
+import type { Batch, CommitResult, EventDraft, Store } from '../../../src/store/index.ts'
+import type { Operation } from '../../../src/store/engine.ts'
+import { ReadWindow } from '../../../src/stream/index.ts'
+import { type Fate, FaultDisk } from './disk.ts'
+
+/** Bugs that the simulator puts in, to see that it finds them. */
+export const PLANTED = ['ack-before-sync', 'event-outside-batch', 'forgotten-index'] as const
+export type Planted = (typeof PLANTED)[number]
+
+const SYNC_MS = 300
+const FORGOTTEN_EVERY = 5
+
+/** A disk that says that it has written, and writes a little later. */
+export class HastyDisk extends FaultDisk {
+  /** What undoes the batches that are not on disk yet, the oldest first. */
+  #unsynced: Operation[][] = []
+
+  protected override async commit(operations: readonly Operation[]): Promise<void> {
+    const undo = operations.map(({ key }): Operation => {
+      const value = this.value(key)
+      return value === undefined ? { type: 'del', key } : { type: 'put', key, value }
+    })
+    undo.reverse()
+    this.#unsynced.push(undo)
+    this.apply(operations)
+    this.clock.setTimer(SYNC_MS, () => {
+      this.#unsynced = this.#unsynced.filter((other) => other !== undo)
+    })
+  }
+
+  override cut(fate: Fate): void {
+    super.cut(fate)
+    for (const undo of this.#unsynced.toReversed()) this.apply(undo)
+    this.#unsynced = []
+  }
+}
+
+/** A store whose batches commit their events after their changes. */
+export function tornStore(store: Store): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'batch') return () => tornBatch(target)
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+function tornBatch(store: Store): Batch {
+  const batch = store.batch()
+  const events: EventDraft[] = []
+  const commit = async (): Promise<CommitResult> => {
+    const result = await batch.commit()
+    if (events.length === 0) return result
+    const late = store.batch()
+    for (const event of events) late.append(event)
+    return late.commit()
+  }
+  const torn: Batch = new Proxy(batch, {
+    get: (target, name) => {
+      if (name === 'commit') return commit
+      if (name === 'append') {
+        return (event: EventDraft) => {
+          events.push(event)
+          return torn
+        }
+      }
+      const value = Reflect.get(target, name, target) as (...args: unknown[]) => unknown
+      return (...args: unknown[]) => {
+        value.apply(target, args)
+        return torn
+      }
+    },
+  })
+  return torn
+}
+
+/** From now on windows do not tell of some of the addresses that they derive. Returns what ends it. */
+export function forgetIndices(): () => void {
+  const { prototype } = ReadWindow
+  const extend = Object.getOwnPropertyDescriptor(prototype, 'extend')
+  const original = extend?.value as ReadWindow['extend']
+  prototype.extend = function (this: ReadWindow, count: number) {
+    return original.call(this, count).filter(({ index }) => index % FORGOTTEN_EVERY !== 3)
+  }
+  return () => {
+    prototype.extend = original
+  }
+}

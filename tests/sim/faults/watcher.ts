@@ -1,0 +1,231 @@
+import { toBase64Url } from '../../../src/base/index.ts'
+import type { JournalEvent, Store } from '../../../src/store/index.ts'
+
+/** A text that a node was asked to send. */
+export interface Sent {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+  readonly text: string
+  /** In the order of the calls, of this pair. */
+  readonly order: number
+  /** The commit has resolved: the user was told so. */
+  accepted: boolean
+  /** Its events are in the sender's journal. */
+  exists: boolean
+  received: number
+  /** By when it is reported at the latest. */
+  readonly expiresAt: number
+  /** The last state that the sender knows. */
+  state: string
+}
+
+interface Journal {
+  /** Number of the event before the first that is remembered. */
+  readonly base: number
+  readonly epoch: string
+  readonly events: JournalEvent[]
+}
+
+const FINAL = new Set(['delivered', 'expired', 'failed', 'cancelled'])
+const PAGE = 500
+
+/**
+ * Reads the journal of every node as its frontend would, and holds what was promised against what happens. It never
+ * forgets: a journal that says something else after a crash is a violation.
+ */
+export class Watcher {
+  readonly violations: string[] = []
+  readonly sent = new Map<string, Sent>()
+  readonly counts: Record<string, number> = {}
+  readonly #byText = new Map<string, Sent>()
+  readonly #journals = new Map<string, Journal>()
+  /** Per pair, the order of the last text that came. */
+  readonly #last = new Map<string, number>()
+  readonly #orders = new Map<string, number>()
+  readonly #gaps = new Set<string>()
+  /** Delivered, and not yet in the journal of their reader. */
+  readonly #ahead = new Set<Sent>()
+
+  violation(what: string): void {
+    if (this.violations.length < 20) this.violations.push(what)
+  }
+
+  /** A text goes to the outbox of `from`; whether it gets there is not known yet. `expiresAt` is by its own clock. */
+  asked(what: Pick<Sent, 'from' | 'to' | 'text'> & { id: Uint8Array }, expiresAt: number): Sent {
+    const { from, to, text } = what
+    const pair = `${from}>${to}`
+    const order = (this.#orders.get(pair) ?? 0) + 1
+    this.#orders.set(pair, order)
+    const ends = { accepted: false, exists: false, received: 0, state: 'queued', expiresAt }
+    const sent: Sent = { id: toBase64Url(what.id), from, to, text, order, ...ends }
+    this.sent.set(sent.id, sent)
+    this.#byText.set(text, sent)
+    return sent
+  }
+
+  /** Whether everything has ended that was promised to have ended by `time`, wall clock. */
+  isSettled(time: number): boolean {
+    return [...this.sent.values()].every((sent) => !this.#isPending(sent, time))
+  }
+
+  /** A text of a clock that was ahead has more time. */
+  #isPending(sent: Sent, time: number): boolean {
+    return this.#counts(sent) && !FINAL.has(sent.state) && sent.expiresAt <= time
+  }
+
+  /** Texts of this node that have not ended. */
+  open(node: string): number {
+    const own = [...this.sent.values()].filter(({ from }) => from === node)
+    return own.filter((sent) => this.#counts(sent) && !FINAL.has(sent.state)).length
+  }
+
+  #counts({ accepted, exists }: Sent): boolean {
+    return accepted || exists
+  }
+
+  /** The store of a node was opened. Reads it until `isCurrent` says that it is another one's turn. */
+  async follow(node: string, store: Store, isCurrent: () => boolean): Promise<void> {
+    await this.compare(node, store)
+    let isReading = false
+    const read = async (): Promise<void> => {
+      if (isReading) return
+      isReading = true
+      try {
+        while (isCurrent() && this.#journal(node, store).next <= store.headSeq()) {
+          await this.#read(node, store)
+        }
+      } finally {
+        isReading = false
+      }
+    }
+    const fail = (error: unknown): void => this.violation(`${node}: the journal: ${String(error)}`)
+    store.journal.onAppend(() => void read().catch(fail))
+    await read()
+  }
+
+  #journal(node: string, store: Store): { journal: Journal; next: number } {
+    let journal = this.#journals.get(node)
+    if (journal === undefined) {
+      journal = { base: store.headSeq(), epoch: store.epoch, events: [] }
+      this.#journals.set(node, journal)
+    }
+    return { journal, next: journal.base + journal.events.length + 1 }
+  }
+
+  /** After an opening or a repair: what was read before is there, and is the same. */
+  async compare(node: string, store: Store): Promise<void> {
+    const { journal, next } = this.#journal(node, store)
+    if (store.epoch !== journal.epoch) return this.violation(`${node}: another database epoch`)
+    if (store.headSeq() < next - 1) {
+      return this.violation(`${node}: events ${store.headSeq() + 1} to ${next - 1} are gone`)
+    }
+    for (let at = journal.base; at < next - 1; at += PAGE) {
+      const { events } = await store.journal.events(at, Math.min(PAGE, next - 1 - at))
+      for (const event of events) {
+        const before = journal.events[event.seq - journal.base - 1]
+        if (before?.id !== event.id) this.violation(`${node}: event ${event.seq} has changed`)
+      }
+    }
+  }
+
+  async #read(node: string, store: Store): Promise<void> {
+    const { journal, next } = this.#journal(node, store)
+    const { events } = await store.journal.events(next - 1, PAGE)
+    for (const event of events) {
+      const expected = journal.base + journal.events.length + 1
+      if (event.seq !== expected)
+        this.violation(`${node}: event ${event.seq} after ${expected - 1}`)
+      journal.events.push(event)
+      this.#take(node, event)
+    }
+  }
+
+  #take(node: string, { type, data }: JournalEvent): void {
+    this.counts[type] = (this.counts[type] ?? 0) + 1
+    if (type === 'message.received') this.#received(node, data)
+    else if (type === 'contact.failed') this.violation(`${node}: ${type} ${JSON.stringify(data)}`)
+    else if (type === 'message.gap') this.#gaps.add(`${textOf(data, 'alias')}>${node}`)
+    else if (type.startsWith('message.')) {
+      const sent = this.sent.get(textOf(data, 'messageId'))
+      if (sent === undefined) return this.violation(`${node}: ${type} of an unknown message`)
+      this.#moved(sent, type.slice('message.'.length))
+    }
+  }
+
+  #moved(sent: Sent, state: string): void {
+    sent.exists = true
+    if (FINAL.has(sent.state)) this.violation(`${name(sent)}: ${state} after ${sent.state}`)
+    sent.state = state
+    // What came ahead of a missing record waits on the reader's disk, and is acknowledged there.
+    if (state === 'delivered' && sent.received === 0) this.#ahead.add(sent)
+    if (state === 'failed') this.violation(`${name(sent)}: failed`)
+  }
+
+  #received(node: string, data: JournalEvent['data']): void {
+    const { text } = data['body'] as { text: string }
+    const sent = this.#byText.get(text)
+    const alias = textOf(data, 'alias')
+    if (sent?.from !== alias || sent.to !== node) {
+      return this.violation(`${node}: a text of ${alias} that nobody wrote: ${text.slice(0, 20)}`)
+    }
+    sent.received++
+    this.#ahead.delete(sent)
+    if (sent.received > 1) this.violation(`${name(sent)}: came ${sent.received} times`)
+    const pair = `${sent.from}>${sent.to}`
+    const last = this.#last.get(pair) ?? 0
+    if (sent.order < last && !this.#gaps.has(pair)) {
+      this.violation(`${name(sent)}: came after number ${last}`)
+    }
+    this.#last.set(pair, Math.max(last, sent.order))
+  }
+
+  /** The end: each promise against the journal and the history of both sides. */
+  async close(node: string, store: Store, history: readonly Stored[]): Promise<void> {
+    await this.compare(node, store)
+    const journal = this.#journals.get(node)
+    const told = new Map<string, string[]>()
+    for (const { type, data } of journal?.events ?? []) {
+      const id = data['messageId']
+      if (typeof id === 'string') told.set(id, [...(told.get(id) ?? []), type])
+    }
+    const held = new Map(history.map((message) => [toBase64Url(message.id), message]))
+    for (const [id, message] of held) {
+      const types = told.get(id)?.join(' ')
+      const states = message.history.map(({ state }) => `message.${state}`).join(' ')
+      if (types !== states) {
+        this.violation(
+          `${node}: a message with the states ${states} has the events ${types ?? 'none'}`,
+        )
+      }
+    }
+    for (const id of told.keys()) if (!held.has(id)) this.violation(`${node}: events of no message`)
+  }
+
+  closeSent(time: number): void {
+    for (const sent of this.#ahead) {
+      this.violation(`${name(sent)}: delivered, but its reader does not have it`)
+    }
+    for (const sent of this.sent.values()) {
+      if (sent.accepted && !sent.exists) this.violation(`${name(sent)}: accepted, and forgotten`)
+      if (!this.#counts(sent)) continue
+      if (this.#isPending(sent, time)) this.violation(`${name(sent)}: still ${sent.state}`)
+      this.counts[`end ${sent.state}`] = (this.counts[`end ${sent.state}`] ?? 0) + 1
+    }
+  }
+}
+
+/** A message of a node's history. */
+export interface Stored {
+  readonly id: Uint8Array
+  readonly history: readonly { readonly state: string }[]
+}
+
+function name({ from, to, order }: Sent): string {
+  return `text ${order} of ${from} to ${to}`
+}
+
+function textOf(data: JournalEvent['data'], field: string): string {
+  const value = data[field]
+  return typeof value === 'string' ? value : ''
+}
