@@ -133,7 +133,7 @@ export class Announcer {
   }
 
   async #issue(): Promise<void> {
-    const { clock, log, pubsub, sign, store } = this.#ports
+    const { clock, rng, log, pubsub, sign, store } = this.#ports
     const admission = this.#admission
     if (admission === undefined) return
     const issuedAt = Math.max(clock.now(), admission.date)
@@ -142,15 +142,16 @@ export class Announcer {
         ...this.#self,
         networkId: this.#network.id,
         nodeId: this.#nodeId,
-        sequence: nextSequence(this.#ports.lastSequence(), issuedAt),
+        sequence: nextSequence(rng, this.#ports.lastSequence(), issuedAt),
         issuedAt,
         admission,
       },
       sign,
     )
-    this.#ports.accept(descriptor)
+    // Before it is in the table, where peers may read it: after a crash its number must not come a second time.
     store.putDescriptor(descriptor)
     await store.flush()
+    this.#ports.accept(descriptor)
     try {
       const message = encodeMessage(MESSAGE_TYPES.descriptor, descriptor.bytes)
       this.#isSent = (await pubsub.publish(DIRECTORY_TOPIC, message)) > 0

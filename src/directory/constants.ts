@@ -124,6 +124,8 @@ export const CATCH_UP_MS = 120_000
 export const RUNNING_SET_VOUCHERS = 3
 /** Changes are written to disk at most this late; own descriptors before they are sent. */
 export const FLUSH_MS = 1_000
+/** Largest step of the sequence number while the clock is behind it. */
+export const SEQUENCE_STEP_MAX = 1_000
 /** Wait after a change of the own description, to put several into one descriptor. */
 export const REISSUE_DELAY_MS = 1_000
 /** A descriptor that reached nobody is issued again after this long. */

@@ -1,4 +1,12 @@
-import { asNetworkId, asNodeId, HearsayError, type NetworkId, type NodeId } from '../base/index.ts'
+import {
+  asNetworkId,
+  asNodeId,
+  HearsayError,
+  type NetworkId,
+  type NodeId,
+  type Rng,
+  uniformInt,
+} from '../base/index.ts'
 import { hash, LABELS, SIGNATURE_BYTES, verify } from '../crypto/index.ts'
 import { decodeCbor, encodeCbor } from '../wire/index.ts'
 import { type AdmissionProof, decodeAdmission, encodeAdmission } from './admission.ts'
@@ -9,6 +17,7 @@ import {
   MAX_MIX_KEYS,
   MIX_KEY_BYTES,
   REQUEST_KEY_BYTES,
+  SEQUENCE_STEP_MAX,
 } from './constants.ts'
 import { FieldList } from './field-list.ts'
 import { isNodeAddress } from './multiaddr.ts'
@@ -139,10 +148,11 @@ export function decodeDescriptor(bytes: Uint8Array): Descriptor {
 /**
  * The sequence number of the next descriptor: the clock, but always above the last one known, own or heard
  * back from others. A counter on disk alone would repeat itself after a restored backup, and the repetition is
- * a proof of misbehaviour that excludes the node.
+ * a proof of misbehaviour that excludes the node. While the clock is behind, steps are drawn: a former life of this
+ * home, under the clock as it was, then hardly ever took the same number.
  */
-export function nextSequence(last: number, now: number): number {
-  return Math.max(last + 1, now)
+export function nextSequence(rng: Rng, last: number, now: number): number {
+  return now > last ? now : last + 1 + uniformInt(rng, SEQUENCE_STEP_MAX)
 }
 
 function readAddress(value: unknown): string {

@@ -9,7 +9,11 @@ import {
 } from '../../../src/directory/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { admissionFault } from '../../../src/directory/admission.ts'
-import { MAX_DESCRIPTOR_BYTES, MIX_KEY_BYTES } from '../../../src/directory/constants.ts'
+import {
+  MAX_DESCRIPTOR_BYTES,
+  MIX_KEY_BYTES,
+  SEQUENCE_STEP_MAX,
+} from '../../../src/directory/constants.ts'
 import { nextSequence } from '../../../src/directory/descriptor.ts'
 import {
   OPERATOR_SEED,
@@ -119,8 +123,13 @@ describe('descriptor', () => {
   })
 
   it('never repeats a sequence number after a restored backup, as long as the clock moves on', () => {
-    expect(nextSequence(0, T0)).toBe(T0)
-    expect(nextSequence(T0 + 10, T0)).toBe(T0 + 11)
+    const rng = seededRng('sequence')
+    expect(nextSequence(rng, 0, T0)).toBe(T0)
+    const drawn = Array.from({ length: 100 }, () => nextSequence(rng, T0 + 10, T0))
+    expect(Math.min(...drawn)).toBeGreaterThan(T0 + 10)
+    expect(Math.max(...drawn)).toBeLessThanOrEqual(T0 + 10 + SEQUENCE_STEP_MAX)
+    // Two lives of one home, from the same copy, under one clock that is behind.
+    expect(new Set(drawn).size).toBeGreaterThan(80)
   })
 })
 
