@@ -32,7 +32,7 @@ export interface Result {
 
 const EXCHANGES = 200
 const TRIALS = 40
-const MIN_PAIRS = 2
+const MIN_PAIRS = 3
 
 /** Runs the testnets one after the other and judges them. */
 export async function judge(options: JudgeOptions): Promise<Result> {
