@@ -149,18 +149,14 @@ async function describe(
     const { report: result } = await pool.seed(name, how)
     return result.violations.length > 0
   }
-  const short = await shrink(schedule, fails)
   const brief = options.isBrief ? ' --brief' : ''
   const more = planted === undefined ? brief : `${brief} --planted ${planted}`
-  console.log(
-    [
-      `seed ${seed} of ${nodes} nodes violates what is promised:`,
-      ...violations.map((violation) => `  - ${violation}`),
-      `  again: npm run sim -- faults --first ${seed} --seeds 1${more}`,
-      `  with ${short.faults.length} of ${schedule.faults.length} faults:`,
-      ...short.faults.map((fault) => `    ${describeFault(fault)}`),
-    ].join('\n'),
-  )
+  console.log(`seed ${seed} of ${nodes} nodes violates what is promised:`)
+  for (const violation of violations) console.log(`  - ${violation}`)
+  console.log(`  again: npm run sim -- faults --first ${seed} --seeds 1${more}`)
+  const { faults } = await shrink(schedule, fails)
+  console.log(`  seed ${seed} needs ${faults.length} of its ${schedule.faults.length} faults:`)
+  for (const fault of faults) console.log(`    ${describeFault(fault)}`)
 }
 
 function report(tally: Tally, ms: { readonly fixtures: number; readonly seeds: number }): void {
