@@ -169,9 +169,14 @@ export class Load {
             acked = upTo
           }
         }
-        const acks = ack().catch((error: unknown) => this.#note(node, 'events.ack', error))
+        const acks = ack().catch((error: unknown) => {
+          this.#note(node, 'events.ack', error)
+          // Without acknowledgements the daemon soon stops to send: begin again.
+          round.abort()
+        })
+        const going = AbortSignal.any([signal, round.signal])
         try {
-          for await (const event of rpc.subscribe({ consumer: CONSUMER }, signal)) {
+          for await (const event of rpc.subscribe({ consumer: CONSUMER }, going)) {
             const { seq, epoch, id, type } = event
             const { messageId, text } = receivedMessage(event)
             const at = performance.now()
