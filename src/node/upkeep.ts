@@ -16,6 +16,8 @@ export const LOW_SPACE_BYTES = 256 * 1024 * 1024
 // Apart, so that a disk at the limit is not told of all the time.
 const ENOUGH_SPACE_BYTES = 320 * 1024 * 1024
 const BEAT_MS = 10_000
+/** While space is scarce: whoever frees some wants to go on at once. */
+const SCARCE_BEAT_MS = 1_000
 const RETAIN_MS = 600_000
 const PRUNE_MS = 6 * 3_600_000
 
@@ -57,7 +59,8 @@ export class Upkeep {
     let pruneAt = started + BEAT_MS
     while (!signal.aborted) {
       await this.#try('space', () => this.look())
-      await clock.sleep(BEAT_MS, signal)
+      const isScarce = this.#freeBytes < LOW_SPACE_BYTES
+      await clock.sleep(isScarce ? SCARCE_BEAT_MS : BEAT_MS, signal)
       if (store.state() !== 'ok') continue
       await this.#try('retry', retry)
       const now = clock.monotonic()

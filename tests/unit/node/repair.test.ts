@@ -138,21 +138,21 @@ describe('the repair of a store', () => {
 })
 
 describe('the eye on the free space', () => {
-  it('tells once when it becomes scarce and once when it is there again', async () => {
-    let freeBytes = 2 ** 40
+  const MIB = 1024 * 1024
+  let freeBytes = 2 ** 40
+  const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
       state: { value: () => store.state() },
       batch: { value: () => store.batch() },
+      retain: { value: async () => undefined },
     }) as Store
-    const upkeep = new Upkeep({
-      clock,
-      log: silentLogger,
-      store: watched,
-      retry: async () => {},
-      prune: async () => {},
-    })
-    const MIB = 1024 * 1024
+    const nothing = async () => {}
+    return new Upkeep({ clock, log: silentLogger, store: watched, retry: nothing, prune: nothing })
+  }
+
+  it('tells once when it becomes scarce and once when it is there again', async () => {
+    const upkeep = eye()
     for (const free of [1000, 255, 100, 300, 255, 400, 1000, 10]) {
       freeBytes = free * MIB
       await upkeep.look()
@@ -164,6 +164,18 @@ describe('the eye on the free space', () => {
       ['storage.recovered', 400],
       ['storage.low', 10],
     ])
+    await tasks.stop()
+  })
+
+  it('looks every second while it is scarce: who frees some wants to go on at once', async () => {
+    const upkeep = eye()
+    tasks.spawn('upkeep', (signal) => upkeep.run(signal))
+    freeBytes = 10 * MIB
+    await clock.advance(10_000)
+    expect(upkeep.freeBytes).toBe(10 * MIB)
+    freeBytes = 1000 * MIB
+    await clock.advance(1_100)
+    expect(upkeep.freeBytes).toBe(1000 * MIB)
     await tasks.stop()
   })
 })
