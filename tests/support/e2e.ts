@@ -138,8 +138,12 @@ export interface Testnet {
   home(index: number): string
 }
 
-/** A testnet of `count` daemons that is stopped and deleted at the end, whatever happens. */
-export async function withTestnet<T>(count: number, use: (net: Testnet) => Promise<T>): Promise<T> {
+/** A testnet of `count` daemons that is stopped and deleted at the end, whatever happens; `flags` of `testnet up`. */
+export async function withTestnet<T>(
+  count: number,
+  use: (net: Testnet) => Promise<T>,
+  ...flags: string[]
+): Promise<T> {
   return withFolder(async (folder) => {
     const dir = join(folder, 'net')
     const run = async (...words: string[]) => hearsay(['testnet', ...words, '--dir', dir])
@@ -151,6 +155,7 @@ export async function withTestnet<T>(count: number, use: (net: Testnet) => Promi
         dir,
         '--nodes',
         String(count),
+        ...flags,
       ])
       const at = (index: number) => {
         const node = up.nodes[index]

@@ -96,58 +96,63 @@ function expectCleanLogs(net: Testnet, secrets: readonly string[]): void {
 
 describe('the couriers of a network, seen by another of its members', () => {
   it('publish as much, as large and at such moments with 20 messages queued as without', () =>
-    withTestnet(3, async (net) => {
-      const [writer, reader, third] = [await net.rpc(0), await net.rpc(1), await net.rpc(2)]
-      const addresses: string[] = []
-      for (const rpc of [writer, reader, third]) {
-        await rpc.call('config.set', { key: 'log.level', value: 'debug' })
-        addresses.push(...(await rpc.call('node.status')).addresses)
-      }
-      const { file } = await writer.call('network.get')
-      const network = inspectNetwork(file, { now: Date.now() })
-      const observer = await Observer.join(file, addresses)
-      try {
-        const uri = await becomeContacts(writer, reader)
-        await eventually(
-          'the observer hears everybody',
-          60_000,
-          async () => observer.neighbours >= 2,
-        )
-        const { mixing } = await writer.call('node.status')
-        const rules: Rules = {
-          originMs: network.createdAt,
-          slotMs: network.parameters.slotMs,
-          epochMs: network.parameters.layerEpochMs,
-          publishEvery: mixing.publishEvery,
+    withTestnet(
+      3,
+      async (net) => {
+        const [writer, reader, third] = [await net.rpc(0), await net.rpc(1), await net.rpc(2)]
+        const addresses: string[] = []
+        for (const rpc of [writer, reader, third]) {
+          await rpc.call('config.set', { key: 'log.level', value: 'debug' })
+          addresses.push(...(await rpc.call('node.status')).addresses)
         }
-        const sleep = () => new Promise<void>((done) => setTimeout(done, STRETCH_MS))
-        const idle = await watched(observer, rules, sleep)
-        const ids: string[] = []
-        const busy = await watched(observer, rules, async () => {
-          for (let i = 0; i < 20; i++) {
-            const body = { text: `${i} ${LETTER}` }
-            const { messageId } = await writer.call('messages.send', { to: ALIASES[1], body })
-            ids.push(messageId)
+        const { file } = await writer.call('network.get')
+        const network = inspectNetwork(file, { now: Date.now() })
+        const observer = await Observer.join(file, addresses)
+        try {
+          const uri = await becomeContacts(writer, reader)
+          await eventually(
+            'the observer hears everybody',
+            60_000,
+            async () => observer.neighbours >= 2,
+          )
+          const { mixing } = await writer.call('node.status')
+          const rules: Rules = {
+            originMs: network.createdAt,
+            slotMs: network.parameters.slotMs,
+            epochMs: network.parameters.layerEpochMs,
+            publishEvery: mixing.publishEvery,
           }
-          await sleep()
-        })
-        const { outbox } = await writer.call('node.status')
-        console.log(table(idle, busy))
-        // The queue lasted to the end.
-        expect(outbox.queued).toBeGreaterThan(0)
-        for (const { sizes, sightings, beats } of [idle, busy]) {
-          expect(sizes).toEqual([PUBLICATION_BYTES])
-          // One of each node in a cycle, but for those that were under way when it began or ended.
-          expect(Math.abs(sightings - net.nodes.length * beats)).toBeLessThanOrEqual(UNDER_WAY)
+          const sleep = () => new Promise<void>((done) => setTimeout(done, STRETCH_MS))
+          const idle = await watched(observer, rules, sleep)
+          const ids: string[] = []
+          const busy = await watched(observer, rules, async () => {
+            for (let i = 0; i < 20; i++) {
+              const body = { text: `${i} ${LETTER}` }
+              const { messageId } = await writer.call('messages.send', { to: ALIASES[1], body })
+              ids.push(messageId)
+            }
+            await sleep()
+          })
+          const { outbox } = await writer.call('node.status')
+          console.log(table(idle, busy))
+          // The queue lasted to the end.
+          expect(outbox.queued).toBeGreaterThan(0)
+          for (const { sizes, sightings, beats } of [idle, busy]) {
+            expect(sizes).toEqual([PUBLICATION_BYTES])
+            // One of each node in a cycle, but for those that were under way when it began or ended.
+            expect(Math.abs(sightings - net.nodes.length * beats)).toBeLessThanOrEqual(UNDER_WAY)
+          }
+          expect(ksTwoSample(idle.moments, busy.moments)).toBeGreaterThan(SIGNIFICANCE)
+          const contact = await writer.call('contacts.get', { contact: ALIASES[1] })
+          expectCleanLogs(net, [...ALIASES, ...ids, uri, LETTER.slice(0, 40), contact.contactId])
+        } finally {
+          await observer.stop()
+          writer.close()
+          reader.close()
+          third.close()
         }
-        expect(ksTwoSample(idle.moments, busy.moments)).toBeGreaterThan(SIGNIFICANCE)
-        const contact = await writer.call('contacts.get', { contact: ALIASES[1] })
-        expectCleanLogs(net, [...ALIASES, ...ids, uri, LETTER.slice(0, 40), contact.contactId])
-      } finally {
-        await observer.stop()
-        writer.close()
-        reader.close()
-        third.close()
-      }
-    }))
+        // The observer is none of the nodes that a relay knows.
+      },
+      '--direct',
+    ))
 })
