@@ -1,5 +1,7 @@
 import type { Clock, Timer } from '../../../src/base/index.ts'
 
+const ROUNDING_MS = 1e-6
+
 /**
  * The clocks of one machine over the simulation's: the wall clock can step, both run faster or slower, and nothing
  * happens any more once it is switched off.
@@ -33,7 +35,9 @@ export class NodeClock implements Clock {
 
   setTimer(ms: number, fn: () => void): Timer {
     if (this.#isOff) return { cancel: () => undefined }
-    const timer = this.#base.setTimer(Math.max(0, ms) / this.#rate, () => {
+    // A rounding error early, and whoever waits for a moment would wait for it again for ever.
+    const later = ms > 0 ? ms / this.#rate + ROUNDING_MS : 0
+    const timer = this.#base.setTimer(later, () => {
       this.#timers.delete(timer)
       fn()
     })

@@ -98,9 +98,9 @@ class Worker {
         if (result.kind === kind) resolve(result as Result<K>)
         else reject(new Error(result.kind === 'error' ? result.error : `got ${result.kind}`))
       }
-      const onExit = (code: number | null): void => {
+      const onExit = (code: number | null, signal: string | null): void => {
         done()
-        reject(new Error(`a process ended with ${code}`))
+        reject(new Error(`a process ended with ${code ?? signal}`))
       }
       child.on('message', onMessage)
       child.on('exit', onExit)
@@ -109,6 +109,6 @@ class Worker {
   }
 
   end(): void {
-    this.#child.disconnect()
+    if (this.#child.connected) this.#child.disconnect()
   }
 }
