@@ -18,10 +18,8 @@ export const REQUEST_BODY_BYTES = 1 + 2_048
 export const ASK_REF_BYTES = 16
 /** A packet of a key epoch is taken for so long before it begins and after it ended: clocks and its way. */
 export const KEY_GRACE_MS = 180_000
-/** A wall clock that gained this much on the monotonic one jumped ahead, or the machine slept. */
-export const CLOCK_JUMP_MS = 60_000
-/** For so long after a jump ahead no key is erased: the clock may be set back. */
-export const CLOCK_JUMP_PATIENCE_MS = 600_000
+/** Key epochs whose key is known to be erased: those that a clock set back may show again. */
+export const ERASED_EPOCHS_MAX = 64
 /**
  * Around the beginning of an epoch a packet takes the mixes and keys of one or the other by chance: else the first to
  * use the new ones would be those whose clock is fast.

@@ -1,7 +1,7 @@
 import { type Clock, concat, fromUtf8, type Logger, type Rng, u32be, utf8 } from '../base/index.ts'
 import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
 import { BUCKETS, type Store } from '../store/index.ts'
-import { CLOCK_JUMP_MS, CLOCK_JUMP_PATIENCE_MS, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
+import { ERASED_EPOCHS_MAX, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
 
 export interface KeyRingPorts {
   readonly clock: Clock
@@ -27,6 +27,8 @@ const SEED_BYTES = 32
 const EPOCH_BYTES = 4
 /** Row beside the keys: the first epoch that has one, 4 bytes, and the generation of the store. */
 const GENERATION = utf8('generation')
+/** Row beside the keys: the epochs whose key is erased, 4 bytes each. */
+const ERASED = utf8('erased')
 /** A wall clock that stepped is noticed within this time. */
 const POLL_MS = 30_000
 
@@ -34,6 +36,9 @@ const POLL_MS = 30_000
  * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
  * erased `KEY_GRACE_MS` after their epoch. From then on no recorded packet of that epoch can be followed, whoever
  * takes this node.
+ *
+ * No epoch gets a second key: after a clock that was ahead erased those that were running, the node has none for them and
+ * sits out. Others have pinned the first; a second one would be a proof against this node.
  *
  * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
  * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
@@ -45,9 +50,8 @@ export class KeyRing {
   readonly #keys = new Map<number, MixKeyPair>()
   /** No key is made for an epoch before it. */
   #first = 0
-  #lastTurn: { readonly wall: number; readonly monotonic: number } | undefined
-  /** Monotonic, ms. */
-  #trustedFrom = 0
+  /** Epochs whose key is erased, the last of them at the end. */
+  readonly #erased = new Set<number>()
 
   constructor(ports: KeyRingPorts, options: KeyRingOptions) {
     this.#ports = ports
@@ -58,6 +62,10 @@ export class KeyRing {
   async start(): Promise<void> {
     const { store } = this.#ports
     await this.#enterGeneration()
+    const erased = await store.get(BUCKETS.mixKeys, ERASED)
+    for (let at = 0; at < (erased?.length ?? 0); at += EPOCH_BYTES) {
+      if (erased !== undefined) this.#erased.add(u32At(erased.subarray(at)))
+    }
     for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
       if (key.length !== EPOCH_BYTES) continue
       const epoch = u32At(key)
@@ -153,20 +161,14 @@ export class KeyRing {
     return Math.min(left(sinceOrigin), left(sinceOrigin - KEY_GRACE_MS))
   }
 
-  /**
-   * False for a while after the wall clock jumped ahead. Erased keys would be made anew for the same epochs when it is
-   * set back, and two keys for one epoch are a proof against this node.
-   */
-  #isClockTrusted(): boolean {
-    const { clock } = this.#ports
-    const [wall, monotonic] = [clock.now(), clock.monotonic()]
-    const { wall: lastWall, monotonic: lastMonotonic } = this.#lastTurn ?? { wall, monotonic }
-    this.#lastTurn = { wall, monotonic }
-    const jumpMs = wall - lastWall - (monotonic - lastMonotonic)
-    if (jumpMs > CLOCK_JUMP_MS) this.#trustedFrom = monotonic + CLOCK_JUMP_PATIENCE_MS
-    // Back again: what the jump would have erased is not over.
-    if (jumpMs < -CLOCK_JUMP_MS) this.#trustedFrom = 0
-    return monotonic >= this.#trustedFrom
+  /** Rows of `ERASED`. */
+  #noteErased(epochs: readonly number[]): Uint8Array[] {
+    for (const epoch of epochs) this.#erased.add(epoch)
+    for (const oldest of this.#erased) {
+      if (this.#erased.size <= ERASED_EPOCHS_MAX) break
+      this.#erased.delete(oldest)
+    }
+    return [...this.#erased].map(u32be)
   }
 
   /** True when the public keys changed. */
@@ -176,15 +178,16 @@ export class KeyRing {
     const batch = store.batch()
     let isChanged = false
     for (let each = Math.max(epoch, this.#first); each <= epoch + KEYS_AHEAD; each++) {
-      if (this.#keys.has(each)) continue
+      if (this.#keys.has(each) || this.#erased.has(each)) continue
       const seed = rng.bytes(SEED_BYTES)
       batch.putSecret(BUCKETS.mixKeys, u32be(each), seed)
       this.#keys.set(each, mixKeyPair(this.#options.suite, seed))
       seed.fill(0)
       isChanged = true
     }
-    const old = this.#isClockTrusted() ? [...this.#keys.keys()].filter((each) => each < oldest) : []
+    const old = [...this.#keys.keys()].filter((each) => each < oldest)
     for (const each of old) batch.delSecret(BUCKETS.mixKeys, u32be(each))
+    if (old.length > 0) batch.put(BUCKETS.mixKeys, ERASED, concat(...this.#noteErased(old)))
     if (isChanged || old.length > 0) await batch.commit()
     for (const each of old) {
       this.#keys.get(each)?.wipe()

@@ -54,10 +54,7 @@ const REPORT_MS = 30_000
 const PACKET_KIND = 0
 const PACKET_HEAD_BYTES = 35
 /** What an honest node never gives a reason for. */
-const BLAME = /^a (node signed two descriptors|courier signed two boxes)/
-const KEY_BLAME = /^a node named two mix keys/
-/** Keys that are over go at a start, by whatever time the clock shows then: they may be made a second time. */
-const MISLEADING_MS = 60_000
+const BLAME = /^a (node (signed two descriptors|named two mix keys)|courier signed two boxes)/
 /** Several slots: what was heard is read. */
 const QUIET_MS = 12_000
 const TIMERS_MAX = 400
@@ -286,14 +283,6 @@ class Run {
     counts[what] = (counts[what] ?? 0) + 1
   }
 
-  #isBlame(message: string): boolean {
-    if (BLAME.test(message)) return true
-    const isMisled = this.#schedule.faults.some(
-      (fault) => fault.kind === 'clock-step' && fault.byMs > MISLEADING_MS,
-    )
-    return KEY_BLAME.test(message) && !isMisled
-  }
-
   /** Errors of a node are violations, but for those that a write error brings. */
   #logger(node: string): Logger {
     const error = (message: string, fields: LogFields = {}): void => {
@@ -305,7 +294,7 @@ class Run {
       error,
       warn: (message) => {
         this.#count(`warn ${message}`)
-        if (this.#isBlame(message)) this.#watcher.violation(`${node}: log: ${message}`)
+        if (BLAME.test(message)) this.#watcher.violation(`${node}: log: ${message}`)
       },
       info: () => undefined,
       debug: () => undefined,
