@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Rng } from '../../src/base/index.ts'
 
 /** SHA-256 in counter mode: the same seed gives the same bytes. For faults that can be repeated, not for secrets. */
-export function seededRng(seed: string): Rng {
+export function seededRng(seed: number | string): Rng {
   let counter = 0
   let pool = Buffer.alloc(0)
   return {

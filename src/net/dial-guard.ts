@@ -1,8 +1,8 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../base/index.ts'
-import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND } from './constants.ts'
-import { HostRate } from './host-rate.ts'
+import { DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND, MAX_COUNTED_HOSTS } from './constants.ts'
 import { bearsName, isUnderTls } from './resolve.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
 const LOOPBACK = /^(?:127\.|::1$|::ffff:(?:127\.|7f[0-9a-f]{2}:)|(?:.+\.)?localhost\.?$)/i
 // Unspecified, link-local (there the metadata services of clouds are), multicast and broadcast.
@@ -14,14 +14,16 @@ const NOWHERE =
  * strangers, who would like to have us knock at services of this machine, or all of us at one victim.
  */
 export class DialGuard {
-  readonly #rate: HostRate
+  readonly #rate: TokenBuckets
   readonly #allowLoopback: boolean
 
   /** `allowLoopback`: this node belongs to a network on one machine. */
   constructor(ports: { clock: Clock }, options: { allowLoopback: boolean }) {
-    this.#rate = new HostRate(ports, {
+    this.#rate = new TokenBuckets(ports, {
       burst: DIALS_PER_HOST_BURST,
       perSecond: DIALS_PER_HOST_PER_SECOND,
+      maxWaitMs: 0,
+      maxKeys: MAX_COUNTED_HOSTS,
     })
     this.#allowLoopback = options.allowLoopback
   }
@@ -33,7 +35,7 @@ export class DialGuard {
     if (!this.#allowLoopback && LOOPBACK.test(host)) return true
     // Our own dials have looked names up; this one comes from Kademlia, where strangers write.
     if (bearsName(address) && !isUnderTls(address)) return true
-    return !this.#rate.take(host)
+    return this.#rate.take(host) === undefined
   }
 }
 

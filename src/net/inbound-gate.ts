@@ -5,11 +5,12 @@ import {
   INBOUND_PER_HOST_BURST,
   INBOUND_PER_HOST_PER_SECOND,
   MAX_CONNECTIONS_PER_PEER,
+  MAX_COUNTED_HOSTS,
   MAX_STRANGERS_PER_HOST,
 } from './constants.ts'
 import { isLoopbackHost } from './dial-guard.ts'
-import { HostRate } from './host-rate.ts'
 import { nodeIdOf } from './node-id.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
 type Open = Pick<Connection, 'remotePeer' | 'remoteAddr'>
 
@@ -30,14 +31,16 @@ export interface InboundGatePorts {
 export class InboundGate {
   readonly #ports: InboundGatePorts
   readonly #maxStrangers: number
-  readonly #rate: HostRate
+  readonly #rate: TokenBuckets
 
   constructor(ports: InboundGatePorts, options: { maxConnections: number }) {
     this.#ports = ports
     this.#maxStrangers = Math.max(1, Math.floor(options.maxConnections / 2))
-    this.#rate = new HostRate(ports, {
+    this.#rate = new TokenBuckets(ports, {
       burst: INBOUND_PER_HOST_BURST,
       perSecond: INBOUND_PER_HOST_PER_SECOND,
+      maxWaitMs: 0,
+      maxKeys: MAX_COUNTED_HOSTS,
     })
   }
 
@@ -46,7 +49,7 @@ export class InboundGate {
    * and one host must not hold them all.
    */
   refusesHost(address: Multiaddr): boolean {
-    return !isLoopbackHost(address) && !this.#rate.take(groupOf(address))
+    return !isLoopbackHost(address) && this.#rate.take(groupOf(address)) === undefined
   }
 
   refuses(node: NodeId, address: Multiaddr): boolean {

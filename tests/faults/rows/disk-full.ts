@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { percentiles } from '../../../daemon/testnet/index.ts'
 import { uniform } from '../../../src/base/index.ts'
 import { CONSUMER } from '../load.ts'
-import { LoopDisk } from '../loop-disk.ts'
-import { impossible, type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { LoopDisk } from '../loop-disk.ts'
+import { onLoopDisk, VICTIM } from '../on-loop-disk.ts'
+import type { Outcome, RunOptions, Stage } from '../rehearse.ts'
 
-const VICTIM = 0
 /** A daemon accepts nothing new while less than 64 MiB are free. */
 const DISK_MB = 192
 /** Within this time after the disk is full, whoever sends is told. */
@@ -27,57 +24,26 @@ interface Times {
 }
 
 /** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
-export async function diskFull(options: RunOptions): Promise<Outcome> {
-  const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))
-  try {
-    const missing = await LoopDisk.missing(scratch)
-    if (missing !== undefined) return impossible(`no file system in a file here: ${missing}`)
-    return await fills(options, scratch)
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
-}
-
-function fills(options: RunOptions, scratch: string): Promise<Outcome> {
-  const nodes = options.nodes ?? 3
+export function diskFull(options: RunOptions): Promise<Outcome> {
   const times = options.times ?? 20
-  const others = Array.from({ length: nodes - 1 }, (_, i) => i + 1)
-  let disk: LoopDisk | undefined
-  return rehearse(options, {
-    nodes,
-    preset: options.preset ?? 'swift',
-    pairs: others.flatMap((other) => [[VICTIM, other] as const, [other, VICTIM] as const]),
-    rate: options.rate ?? 40,
-    minRate: 20,
-    settleMs: 240_000,
-    prepare: async ({ rig }) => {
-      const made = new LoopDisk({
-        folder: rig.node(VICTIM).home,
-        image: join(scratch, 'disk.img'),
-      })
-      disk = made
-      await made.create(DISK_MB)
-      return () => made.remove()
-    },
-    faults: async (stage) => {
-      if (disk === undefined) throw new Error('the disk is not mounted')
-      const found: Times = { told: [], healed: [], restarts: 0 }
-      for (let n = 0; n < times; n++) {
-        options.progress(`${n} of ${times} full disks`)
-        await stage.sleep(500 + uniform(stage.rng) * 1_500)
-        await full(stage, disk, { found, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
-      }
-      const [told, healed] = [percentiles(found.told), percentiles(found.healed)]
-      if ((told.p99 ?? 0) > TOLD_MS) stage.late.push(`refused only after ${told.p99} ms`)
-      if ((healed.p99 ?? 0) > HEALED_MS) stage.late.push(`accepts only after ${healed.p99} ms`)
-      return {
-        'full disks': times,
-        'starts on a full disk': found.restarts,
-        'refused after p99, ms': told.p99 ?? '-',
-        'accepts again after p50, ms': healed.p50 ?? '-',
-        'accepts again after p99, ms': healed.p99 ?? '-',
-      }
-    },
+  const setting = { nodes: options.nodes ?? 3, megabytes: DISK_MB }
+  return onLoopDisk(options, setting, async (stage, disk) => {
+    const found: Times = { told: [], healed: [], restarts: 0 }
+    for (let n = 0; n < times; n++) {
+      options.progress(`${n} of ${times} full disks`)
+      await stage.sleep(500 + uniform(stage.rng) * 1_500)
+      await full(stage, disk, { found, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
+    }
+    const [told, healed] = [percentiles(found.told), percentiles(found.healed)]
+    if ((told.p99 ?? 0) > TOLD_MS) stage.late.push(`refused only after ${told.p99} ms`)
+    if ((healed.p99 ?? 0) > HEALED_MS) stage.late.push(`accepts only after ${healed.p99} ms`)
+    return {
+      'full disks': times,
+      'starts on a full disk': found.restarts,
+      'refused after p99, ms': told.p99 ?? '-',
+      'accepts again after p50, ms': healed.p50 ?? '-',
+      'accepts again after p99, ms': healed.p99 ?? '-',
+    }
   })
 }
 

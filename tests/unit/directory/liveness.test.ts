@@ -9,6 +9,7 @@ import {
 } from '../../../src/directory/constants.ts'
 import { readHeartbeat } from '../../../src/directory/heartbeat.ts'
 import { errorCode } from '../../support/outcome.ts'
+import { RoughClock } from '../../support/rough-clock.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { T0, testNetwork } from './fixtures.ts'
 import { beat, type LivenessRigOptions, livenessRig } from './liveness-rig.ts'
@@ -326,21 +327,15 @@ describe('the own heartbeats', () => {
 
   it('are dated by a clock that was hours ahead as soon as it is right again', async () => {
     const clock = new VirtualClock(T0)
-    let offMs = 0
-    const own = {
-      now: () => clock.now() + offMs,
-      monotonic: () => clock.monotonic(),
-      setTimer: clock.setTimer.bind(clock),
-      sleep: clock.sleep.bind(clock),
-    }
+    const own = new RoughClock(clock)
     const { liveness, published } = livenessRig(own)
     const other = livenessRig(clock, { index: 9 })
     const controller = new AbortController()
     liveness.run(controller.signal).catch(() => undefined)
-    offMs = 7_200_000
+    own.stepMs = 7_200_000
     await clock.advance(60_000)
     for (const { bytes } of published.splice(0)) other.liveness.hear(bytes)
-    offMs = 0
+    own.stepMs = 0
     await clock.advance(60_000)
     controller.abort()
     expect(published.map(({ bytes }) => other.liveness.hear(bytes))).toContain('accept')
@@ -375,19 +370,13 @@ describe('the own heartbeats', () => {
 
   it('grow in date also when the clock is set back, so that they still count', async () => {
     const clock = new VirtualClock(T0)
-    let offMs = 0
-    const own = {
-      now: () => clock.now() + offMs,
-      monotonic: () => clock.monotonic(),
-      setTimer: clock.setTimer.bind(clock),
-      sleep: clock.sleep.bind(clock),
-    }
+    const own = new RoughClock(clock)
     const { liveness, published } = livenessRig(own)
     const other = livenessRig(clock, { index: 9 })
     const controller = new AbortController()
     liveness.run(controller.signal).catch(() => undefined)
     await clock.advance(60_000)
-    offMs = -60_000
+    own.stepMs = -60_000
     await clock.advance(60_000)
     controller.abort()
     const dates = published.map(({ bytes }) => readHeartbeat(bytes).at)

@@ -13,7 +13,8 @@ import {
 import type { MixRequest } from '../../../src/mix/request.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
-import { isReal, layersOf, nodeAt, paperBox, placeAt, RoughClock } from './fixtures.ts'
+import { RoughClock } from '../../support/rough-clock.ts'
+import { isReal, layersOf, nodeAt, paperBox, placeAt } from './fixtures.ts'
 
 export interface BenchOptions {
   readonly seed?: string

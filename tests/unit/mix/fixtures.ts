@@ -52,34 +52,6 @@ export const isReal = (box: Uint8Array): boolean => box[37] === 1
 export const serialOf = (box: Uint8Array): number =>
   new DataView(box.buffer, box.byteOffset).getUint32(38)
 
-/** A wall clock that can step, and timers that can be late, over virtual time. */
-export class RoughClock implements Clock {
-  readonly virtual: VirtualClock
-  stepMs = 0
-  /** How late the next timer fires, milliseconds. */
-  lateness: () => number = () => 0
-
-  constructor(virtual: VirtualClock) {
-    this.virtual = virtual
-  }
-
-  now(): number {
-    return this.virtual.now() + this.stepMs
-  }
-
-  monotonic(): number {
-    return this.virtual.monotonic()
-  }
-
-  setTimer(ms: number, fn: () => void) {
-    return this.virtual.setTimer(ms + this.lateness(), fn)
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return this.virtual.sleep(ms + this.lateness(), signal)
-  }
-}
-
 /** A busy main loop: most timers are on time, some are `worstMs` late at most. */
 export function busyLoop(rng: Rng, worstMs: number): () => number {
   return () => (uniform(rng) < 0.9 ? 0 : uniform(rng) * worstMs)

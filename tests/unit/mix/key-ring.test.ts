@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts'
-import { CLOCK_JUMP_PATIENCE_MS, KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
+import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
 import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import { copiedDisk } from '../../support/copied-disk.ts'
 import { CrashDisk } from '../../support/crash-disk.ts'
+import { RoughClock } from '../../support/rough-clock.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
-import { countedStore, RoughClock } from './fixtures.ts'
+import { countedStore } from './fixtures.ts'
 
 const EPOCH_MS = 3_600_000
 const START = Date.UTC(2026, 0, 15, 12)

@@ -87,12 +87,27 @@ describe('the clock of a machine', () => {
     clock.drift(2)
     let fired = 0
     clock.setTimer(100, () => fired++)
-    await base.advance(50)
-    expect([clock.monotonic(), fired]).toEqual([100, 1])
+    await base.advance(51)
+    expect([clock.monotonic(), fired]).toEqual([102, 1])
     clock.setTimer(100, () => fired++)
     clock.off()
     await base.advance(1_000)
     expect([clock.pendingTimers, fired]).toEqual([0, 1])
+  })
+
+  it('fires no timer before its time, at whatever rate: a rounding error would be waited for for ever', async () => {
+    const base = new VirtualClock(1_000_000)
+    await base.advance(123_456.789)
+    for (let i = 1; i <= 200; i++) {
+      const clock = new NodeClock(base, { rate: 1 + i / 30_011, stepMs: 0 })
+      const due = clock.monotonic() + i / 7
+      let at: number | undefined
+      clock.setTimer(due - clock.monotonic(), () => {
+        at = clock.monotonic()
+      })
+      await base.advance(100)
+      expect(at).toBeGreaterThanOrEqual(due)
+    }
   })
 })
 

@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LoopDisk } from './loop-disk.ts'
+import {
+  impossible,
+  type Outcome,
+  type Plan,
+  rehearse,
+  type RunOptions,
+  type Stage,
+} from './rehearse.ts'
+
+/** The node whose home is a file system of its own; all others are left alone. */
+export const VICTIM = 0
+
+/** Messages to and from one node, whose disk `faults` has in its hands. */
+export async function onLoopDisk(
+  options: RunOptions,
+  { nodes, megabytes }: { readonly nodes: number; readonly megabytes: number },
+  faults: (stage: Stage, disk: LoopDisk) => ReturnType<Plan['faults']>,
+): Promise<Outcome> {
+  const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))
+  try {
+    const missing = await LoopDisk.missing(scratch)
+    if (missing !== undefined) return impossible(`no file system in a file here: ${missing}`)
+    const others = Array.from({ length: nodes - 1 }, (_, i) => i + 1)
+    let disk: LoopDisk | undefined
+    return await rehearse(options, {
+      nodes,
+      preset: options.preset ?? 'swift',
+      pairs: others.flatMap((other) => [[VICTIM, other] as const, [other, VICTIM] as const]),
+      rate: options.rate ?? 40,
+      minRate: 20,
+      settleMs: 240_000,
+      prepare: async ({ rig }) => {
+        const made = new LoopDisk({
+          folder: rig.node(VICTIM).home,
+          image: join(scratch, 'disk.img'),
+        })
+        disk = made
+        await made.create(megabytes)
+        return () => made.remove()
+      },
+      faults: async (stage) => {
+        if (disk === undefined) throw new Error('the disk is not mounted')
+        return await faults(stage, disk)
+      },
+    })
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
