@@ -17,7 +17,6 @@ import {
 } from '../../../src/store/index.ts'
 import { BOX_BYTES } from '../../../src/stream/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
-import type { VirtualClock } from '../../support/virtual-clock.ts'
 
 const DAY_MS = 86_400_000
 
