@@ -35,7 +35,7 @@ export function testNet(host: number, options: Partial<NetOptions> = {}): Net {
 }
 
 /** Polls every 20 ms of real time; for integration tests only. */
-export async function eventually(condition: () => boolean, ms = 10_000): Promise<void> {
+export async function eventually(condition: () => boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms
   while (!condition()) {
     if (performance.now() > end) throw new Error('condition did not become true in time')
