@@ -63,26 +63,28 @@ export class Listener {
     return conflicts
   }
 
-  /** Notes a verified box if any conversation waits for it. */
-  hear(box: BoxBytes, { confirmed, conflict }: Arrival): void {
+  /** Notes a verified box if any conversation waits for it. True: it was not noted before. */
+  hear(box: BoxBytes, { confirmed, conflict }: Arrival): boolean {
     const { address, expiryDay } = parseBox(box)
     const ref = this.#ports.watch.find(address)
-    if (ref === undefined) return
+    if (ref === undefined) return false
     if (conflict && isOfOneWriter(ref)) this.#conflicts.add(ref)
     if (ref.kind === 'taken') {
       if (confirmed && ref.contact.unconfirmed.size > 0) this.confirmed(boxHash(box))
-      return
+      return false
     }
     if (!confirmed && !mayBeShown(ref)) {
       this.#defer(toHex(boxHash(box)))
-      return
+      return false
     }
     if (this.#heard.length >= HEARD_MAX) {
       this.#rescan = true
-      return
+      return true
     }
     const day = expiryDay - this.#options.ttlDays
+    const isNoted = this.#heard.some((other) => equalBytes(other.box, box))
     this.#heard.push({ ref, box: box.slice() as BoxBytes, day, confirmed })
+    return !isNoted
   }
 
   #defer(hash: string): void {
@@ -95,15 +97,20 @@ export class Listener {
     this.#deferred.add(hash)
   }
 
-  /** Boxes that were found under one address, or under several: two under one are a conflict. */
-  found(boxes: readonly { readonly box: BoxBytes; readonly confirmed: boolean }[]): void {
+  /**
+   * Boxes that were found under one address, or under several: two under one are a conflict. True: one was not noted
+   * before.
+   */
+  found(boxes: readonly { readonly box: BoxBytes; readonly confirmed: boolean }[]): boolean {
+    let isNews = false
     const first = new Map<string, BoxBytes>()
     for (const { box, confirmed } of boxes) {
       const key = toHex(parseBox(box).address)
       const other = first.get(key) ?? box
       first.set(key, other)
-      this.hear(box, { confirmed, conflict: !equalBytes(other, box) })
+      if (this.hear(box, { confirmed, conflict: !equalBytes(other, box) })) isNews = true
     }
+    return isNews
   }
 
   /** Looks these addresses up in the local store. */

@@ -251,11 +251,18 @@ export class StreamReader {
     })
   }
 
-  /** The first `count` addresses after the highest box read, in every epoch: for catching up. */
-  heads(count: number): readonly WatchedAddress[] {
-    return this.#epochs.flatMap((e) => {
-      const ahead = e.window.addresses().filter((a) => a.index >= e.window.next)
-      return namely(e.tag, ahead.slice(0, count))
+  /** For every epoch the index after the highest box read. */
+  nexts(): ReadonlyMap<string, number> {
+    return new Map(this.#epochs.map(({ tag, window }) => [tag, window.next]))
+  }
+
+  /** The addresses after the highest box read and before the end of their epoch: for catching up. */
+  heads(ends: ReadonlyMap<string, number>): readonly WatchedAddress[] {
+    return this.#epochs.flatMap(({ tag, window }) => {
+      const end = ends.get(tag) ?? 0
+      if (end <= window.next) return []
+      const ahead = window.addresses().filter((a) => a.index >= window.next && a.index < end)
+      return namely(tag, ahead)
     })
   }
 

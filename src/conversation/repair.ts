@@ -1,11 +1,12 @@
 import { type Address, type BoxBytes, type Clock, type Rng, toHex, uniform } from '../base/index.ts'
 import { Audits } from './audits.ts'
-import { CATCH_UP_MS, GAP_LOOK_UPS_PER_HOUR, GAP_ROUNDS_MAX, PROBE_AHEAD } from './constants.ts'
+import { CATCH_UP_MS, GAP_LOOK_UPS_PER_HOUR, GAP_ROUNDS_MAX } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, dayOf } from './ports.ts'
-import type { StreamReader, WatchedAddress } from './reader.ts'
+import { type ProbeTarget, Probing, readersOf } from './probing.ts'
+import type { WatchedAddress } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
 
 export type RepairResult =
@@ -29,32 +30,10 @@ export interface RepairPorts {
   readonly ledger: Ledger
   readonly places: Places
   readonly resets: ResetPlaces
-  /** Boxes from the keepers of one address, to be treated like any that were heard. */
-  readonly onBoxes: (boxes: readonly BoxBytes[]) => void
+  /** Boxes from the keepers of one address, to be treated like any that were heard. True: one was news. */
+  readonly onBoxes: (boxes: readonly BoxBytes[]) => boolean
   /** The keepers have the box in which these messages end. */
   readonly onStored: (messages: readonly number[]) => void
-}
-
-/** What a contact may have written while this node was away. */
-interface Probing {
-  readonly contact: Contact
-  /** Address and day of look-ups that are done or under way. */
-  readonly asked: Set<string>
-  notBefore: number
-  /** Look-ups under way. */
-  open: number
-  /** Boxes were found that have not been read yet: they will show where to ask next. */
-  unread: boolean
-}
-
-/** Nothing is under way or unread, and no address is missing that would have to be asked for. */
-function isExhausted({ contact, open, unread }: Probing): boolean {
-  return open === 0 && !unread && readersOf(contact).every((reader) => reader.isFull)
-}
-
-function readersOf({ reader, former, claims }: Contact): StreamReader[] {
-  const streams = [reader, former?.reader].filter((each) => each !== undefined)
-  return [...streams, ...claims.values()]
 }
 
 interface GapTries {
@@ -103,18 +82,12 @@ export class Repair {
   /** Asks for what this contact may have written since it was last heard. */
   probe(contact: Contact): void {
     this.#awaySince.set(contact, contact.card.heardDay)
-    this.#probing.set(contact, {
-      contact,
-      asked: new Set(),
-      notBefore: 0,
-      open: 0,
-      unread: false,
-    })
+    this.#probing.set(contact, new Probing(contact))
   }
 
-  /** The boxes that were found have been read. */
+  /** A turn is over: what was found before it has been read. */
   settled(): void {
-    for (const probing of this.#probing.values()) probing.unread = false
+    for (const probing of this.#probing.values()) probing.settled()
     for (const contact of this.#awaySince.keys()) {
       if (hasEnded(contact)) this.#awaySince.delete(contact)
     }
@@ -214,24 +187,22 @@ export class Repair {
         this.#probing.set(contact, probing)
         return this.#probeAt(probing, target)
       }
-      const isOver = isExhausted(probing) && this.#ports.resets.isFull(contact)
+      const isOver = probing.isExhausted && this.#ports.resets.isFull(contact)
       if (hasEnded(contact) || isOver) this.#probing.delete(contact)
     }
     return undefined
   }
 
-  #probeAt(probing: Probing, { address, day }: { address: Address; day: number }): RepairJob {
-    const key = `${toHex(address)}/${day}`
-    probing.asked.add(key)
-    probing.open++
-    return this.#job(address, day, ({ status }) => {
-      probing.open--
-      if (status !== 'unreachable') this.#answered++
-      if (status === 'found') probing.unread = true
-      if (status !== 'unreachable') return
-      // Nobody could be asked: it stays to be done.
-      probing.asked.delete(key)
-      probing.notBefore = this.#ports.clock.now() + this.#options.ackRoundTripMs
+  #probeAt(probing: Probing, target: ProbeTarget): RepairJob {
+    const { address, day } = target
+    probing.begin(target)
+    return this.#job(address, day, ({ status }, isNews) => {
+      if (status === 'unreachable') {
+        probing.postpone(target, this.#ports.clock.now() + this.#options.ackRoundTripMs)
+        return
+      }
+      this.#answered++
+      probing.end(isNews)
     })
   }
 
@@ -246,32 +217,32 @@ export class Repair {
     return { done: this.#answered, total: this.#answered + left }
   }
 
-  #nextProbe(probing: Probing): { address: Address; day: number } | undefined {
+  #nextProbe(probing: Probing): ProbeTarget | undefined {
     for (const target of this.#probesLeft(probing)) return target
     return undefined
   }
 
   /** Addresses and days, of those where the next boxes can be, that were not asked for yet. */
-  *#probesLeft({ contact, asked }: Probing): Generator<{ address: Address; day: number }> {
+  *#probesLeft(probing: Probing): Generator<ProbeTarget> {
+    for (const target of this.#probes(probing)) if (!probing.wasAsked(target)) yield target
+  }
+
+  *#probes(probing: Probing): Generator<ProbeTarget> {
     const { clock, places, resets } = this.#ports
+    const { contact } = probing
     const { role, createdAt, heardDay } = contact.card
     const today = dayOf(clock.now())
     const oldest = today - this.#options.ttlDays
-    const heads = readersOf(contact).flatMap((reader) => reader.heads(1 + PROBE_AHEAD))
     // A verdict may be older than our claim.
     const placesFrom = role === 'inviter' ? dayOf(createdAt) : oldest
-    const targets = [
-      ...places.addresses(contact).map((address) => ({ address, from: placesFrom })),
-      ...heads.map(({ address }) => ({ address, from: heardDay })),
-    ]
-    for (const { address, from } of targets) {
-      for (let day = Math.max(from, oldest); day <= today; day++) {
-        if (!asked.has(`${toHex(address)}/${day}`)) yield { address, day }
-      }
+    for (const address of places.addresses(contact)) {
+      yield* daily(address, Math.max(placesFrom, oldest), today)
+    }
+    for (const head of probing.heads()) {
+      yield* daily(head.address, Math.max(heardDay, oldest), today)
     }
     for (const { address, day } of resets.addresses(contact)) {
-      const isDue = day >= oldest && day <= today
-      if (isDue && !asked.has(`${toHex(address)}/${day}`)) yield { address, day }
+      if (day >= oldest && day <= today) yield { address, day }
     }
   }
 
@@ -288,7 +259,7 @@ export class Repair {
   #job(
     address: Address,
     day: number,
-    then: (result: RepairResult) => void,
+    then: (result: RepairResult, isNews: boolean) => void,
     isAudit = false,
   ): RepairJob {
     return {
@@ -296,9 +267,13 @@ export class Repair {
       day,
       isAudit,
       done: (result) => {
-        if (result.status === 'found') this.#ports.onBoxes(result.boxes)
-        then(result)
+        const isNews = result.status === 'found' && this.#ports.onBoxes(result.boxes)
+        then(result, isNews)
       },
     }
   }
+}
+
+function* daily(address: Address, first: number, last: number): Generator<ProbeTarget> {
+  for (let day = first; day <= last; day++) yield { address, day }
 }

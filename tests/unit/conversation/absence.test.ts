@@ -122,6 +122,32 @@ describe('a device that was away', () => {
     expect(air.lookUps).toBe(before)
   })
 
+  it('has caught up one day also while a contact writes all the time', async () => {
+    const { air, alice, bob } = await pair()
+    await leave(bob)
+    const texts: string[] = []
+    const write = async (): Promise<void> => {
+      texts.push(`${texts.length} ${'k'.repeat(1000)}`)
+      await alice.send(texts.at(-1) ?? '')
+      await air.slot()
+    }
+    // Fewer than the window is wide: what comes live is recognised.
+    for (let i = 0; i < 6; i++) await write()
+    await bob.restart()
+    const before = air.lookUps
+    let slots = 0
+    while (bob.conversations.depth().toFetch > 0 && slots < 200) {
+      await write()
+      slots++
+    }
+    const { done, total } = bob.conversations.catchUpProgress()
+    expect(total - done).toBe(0)
+    // Every box of the absence, and what may lie behind the last one.
+    expect(air.lookUps - before).toBeLessThan(60)
+    await air.until(async () => (await bob.received()).length === texts.length)
+    expect(await bob.received()).toEqual(texts)
+  })
+
   it('finds what came before it watched, in its own store', async () => {
     const { air, alice, bob } = await pair()
     await bob.crash()

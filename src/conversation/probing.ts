@@ -1,0 +1,97 @@
+import { type Address, toHex } from '../base/index.ts'
+import { PROBE_AHEAD } from './constants.ts'
+import type { Contact } from './contact.ts'
+import type { StreamReader, WatchedAddress } from './reader.ts'
+
+/** What is found during a turn may be read in the next one. */
+const TURNS_TO_READ = 2
+
+/** One address that a contact's box can have, on one UTC day of publishing. */
+export interface ProbeTarget {
+  readonly address: Address
+  readonly day: number
+}
+
+/**
+ * Catching up with one contact: what it may have written while this node was away. Where its streams go on is noted
+ * at the beginning, and anew only after a look-up has found a box that nobody else brought. What the contact writes
+ * meanwhile is heard as always, and does not move the end: else whoever keeps writing would keep this node asking for
+ * ever, and could watch it ask.
+ */
+export class Probing {
+  readonly contact: Contact
+  /** Look-ups under way. */
+  open = 0
+  /** Wall clock, in ms, before which nothing is asked: nobody could be reached. */
+  notBefore = 0
+  readonly #asked = new Set<string>()
+  readonly #ends = new Map<StreamReader, Map<string, number>>()
+  /** Turns until the boxes that were found have been read for certain: they will show where to ask next. */
+  #unread = 0
+
+  constructor(contact: Contact) {
+    this.contact = contact
+    for (const reader of readersOf(contact)) this.#endsOf(reader)
+  }
+
+  /** Nothing is under way or unread, and no address is missing that would have to be asked for. */
+  get isExhausted(): boolean {
+    return (
+      this.open === 0 && this.#unread === 0 && readersOf(this.contact).every((each) => each.isFull)
+    )
+  }
+
+  /** Addresses ahead in all streams that are to be asked for. */
+  heads(): readonly WatchedAddress[] {
+    return readersOf(this.contact).flatMap((reader) => reader.heads(this.#endsOf(reader)))
+  }
+
+  wasAsked(target: ProbeTarget): boolean {
+    return this.#asked.has(keyOf(target))
+  }
+
+  begin(target: ProbeTarget): void {
+    this.#asked.add(keyOf(target))
+    this.open++
+  }
+
+  /** A look-up that got its answer. `isNews`: a box that nobody else had brought; it may show where to ask next. */
+  end(isNews: boolean): void {
+    this.open--
+    if (isNews) this.#unread = TURNS_TO_READ
+  }
+
+  /** Nobody could be asked: it stays to be done. */
+  postpone(target: ProbeTarget, notBefore: number): void {
+    this.open--
+    this.#asked.delete(keyOf(target))
+    this.notBefore = notBefore
+  }
+
+  /** A turn is over, in which everything was read that was found before it. */
+  settled(): void {
+    if (this.#unread === 0) return
+    this.#unread--
+    if (this.#unread === 0) this.#ends.clear()
+  }
+
+  /** Epochs and streams that were opened since have their own beginning. */
+  #endsOf(reader: StreamReader): ReadonlyMap<string, number> {
+    const ends = this.#ends.get(reader) ?? new Map<string, number>()
+    this.#ends.set(reader, ends)
+    for (const [tag, next] of reader.nexts()) {
+      if (!ends.has(tag)) ends.set(tag, next + 1 + PROBE_AHEAD)
+    }
+    return ends
+  }
+}
+
+/** All streams that this contact may write to. */
+export function readersOf({ reader, former, claims }: Contact): StreamReader[] {
+  const streams = [reader, former?.reader].filter((each) => each !== undefined)
+  return [...streams, ...claims.values()]
+}
+
+function keyOf({ address, day }: ProbeTarget): string {
+  return `${toHex(address)}/${day}`
+}
