@@ -65,8 +65,7 @@ export function toCsv(results: readonly ScenarioResult[]): string {
 }
 
 /** Down: a table promises no more than was measured. */
-const rounded = (value: number, digits: number) =>
-  Math.floor(value * 10 ** digits) / 10 ** digits
+const rounded = (value: number, digits: number) => Math.floor(value * 10 ** digits) / 10 ** digits
 
 /** What the node may say of a preset. A median beyond the horizon is given as the horizon: never more. */
 export function toPrivacyRow(result: ScenarioResult): PrivacyRow {
