@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Clock,
@@ -9,7 +9,13 @@ import {
   toHex,
   utf8,
 } from '../src/base/index.ts'
-import { backupKey, readVaultKey, restoreBackup, systemFiles } from '../src/store/index.ts'
+import {
+  backupKey,
+  holdLock,
+  readVaultKey,
+  restoreBackup,
+  systemFiles,
+} from '../src/store/index.ts'
 import { EXIT, ExitError, reasonOf } from './exit-codes.ts'
 import { ensureHome, type Home } from './home.ts'
 
@@ -46,9 +52,10 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
 }
 
 /**
- * Puts the content of a backup into a home whose daemon is not running. It is built beside and moved into place
- * once it is whole, so a stop at any step leaves the old state, or a home that refuses to start until this is
- * repeated. The next start begins as a new device. @throws ExitError.
+ * Puts the content of a backup into a home whose daemon is not running; the lock of the database says so, also while
+ * the daemon starts or stops and answers nobody. It is built beside and moved into place once it is whole, so a stop at
+ * any step leaves the old state, the new one, or a home that refuses to start until this is repeated. The next start
+ * begins as a new device. @throws ExitError.
  */
 export async function restoreHome(
   ports: Ports,
@@ -56,16 +63,12 @@ export async function restoreHome(
   request: RestoreRequest,
 ): Promise<Restored> {
   ensureHome(home)
-  const found = STORE_FILES.filter((name) => existsSync(join(home.root, name)))
-  if (found.length > 0 && !request.replace) {
-    throw new ExitError(
-      EXIT.conflict,
-      `there is a database in ${home.root}`,
-      'use another home, or --replace, which moves it aside',
-    )
-  }
+  const isEmpty = STORE_FILES.every((name) => !existsSync(join(home.root, name)))
+  if (!isEmpty && !request.replace) throw thereIsOne(home)
   const building = join(home.root, `restoring-${toHex(ports.rng.bytes(4))}`)
+  let release = async () => {}
   try {
+    release = await holdDatabase(home, `${building}.lock`)
     const vaultKey = await findKey(home, request)
     const isSameKey = await holds(home.keyFile, vaultKey)
     if (!isSameKey && existsSync(home.keyFile) && !request.replace) {
@@ -80,6 +83,8 @@ export async function restoreHome(
       { file: request.file, dir: building, vaultKey },
     )
     if (!isSameKey) await writeKey(join(building, 'vault.key'), vaultKey)
+    // A daemon may have been started here meanwhile, and nothing locked it out.
+    if (isEmpty && existsSync(join(home.root, 'db'))) throw thereIsOne(home)
     const movedTo = exchange(ports, home, building, isSameKey)
     await systemFiles.syncDirectory(home.root)
     const { entries, secrets, headSeq } = result
@@ -87,7 +92,54 @@ export async function restoreHome(
   } catch (error) {
     throw explained(error, request)
   } finally {
+    await release()
     rmSync(building, { recursive: true, force: true })
+  }
+}
+
+function thereIsOne(home: Home): ExitError {
+  return new ExitError(
+    EXIT.conflict,
+    `there is a database in ${home.root}`,
+    'use another home, or --replace, which moves it aside',
+  )
+}
+
+/**
+ * Holds the lock of the database that is there, which may be too damaged to be opened. A daemon whose files are moved
+ * away writes on into both, the old ones and the new ones. @throws ExitError 5 while another process has it.
+ */
+async function holdDatabase(home: Home, folder: string): Promise<() => Promise<void>> {
+  mkdirSync(folder, { mode: 0o700 })
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    if (!isLinked(join(home.root, 'db', 'LOCK'), join(folder, 'LOCK'))) {
+      remove()
+      return async () => {}
+    }
+    const release = await holdLock(folder)
+    return async () => {
+      await release()
+      remove()
+    }
+  } catch (error) {
+    remove()
+    if (!isHearsayError(error, 'storage-locked')) throw error
+    throw new ExitError(
+      EXIT.notReady,
+      `another process has the database in ${home.root} open`,
+      'stop the daemon first: hearsay down',
+    )
+  }
+}
+
+/** False where there is no database, or no links can be made: then nobody can be asked. */
+function isLinked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -131,12 +183,14 @@ function exchange(ports: Ports, home: Home, building: string, isSameKey: boolean
   }
   const [watermark, ...others] = STORE_FILES.toReversed()
   for (const name of others.toReversed()) moveAside(join(home.root, name), name)
+  for (const name of ['secrets.shelf', 'db']) {
+    renameSync(join(building, name), join(home.root, name))
+  }
+  // After the database, which refuses another key: beside the new key alone the old watermark says nothing, and the
+  // next start would take the home for a new one.
   if (!isSameKey) {
     moveAside(home.keyFile, 'vault.key')
     renameSync(join(building, 'vault.key'), home.keyFile)
-  }
-  for (const name of ['secrets.shelf', 'db']) {
-    renameSync(join(building, name), join(home.root, name))
   }
   if (watermark !== undefined) moveAside(join(home.root, watermark), watermark)
   return moved ? aside : null

@@ -76,7 +76,6 @@ export class Subscriptions implements SubscriptionHost {
         ...(request.after === undefined ? {} : { after: request.after }),
         ...(request.types === undefined ? {} : { types: request.types }),
       })
-      const { epoch } = await node.db.stats()
       if (this.#closed) throw new RpcError('SHUTTING_DOWN')
       const created = new Subscription(
         { feed, outlet, clock, list: (params) => node.events.list(params) },
@@ -90,7 +89,7 @@ export class Subscriptions implements SubscriptionHost {
       subscription = created
       this.#open.set(id, { subscription: created, release })
       metrics.subscriptions += 1
-      const { head, oldest, resumedFrom } = feed
+      const { head, oldest, resumedFrom, epoch } = feed
       return {
         result: { subscription: id, epoch, head, oldest, resumedFrom },
         started: () => this.#run(created),

@@ -1,4 +1,5 @@
-import { memoryUsage } from 'node:process'
+import { getActiveResourcesInfo, memoryUsage } from 'node:process'
+import { waitingTimers } from '../../src/base/index.ts'
 import type { NodeStatus } from '../node-api.ts'
 import type { RpcMetrics } from '../server/metrics.ts'
 
@@ -38,6 +39,14 @@ export async function metricsText(
   gauge('hearsay_storage_bytes', 'Size of the store.', status.storage.bytes)
   gauge('hearsay_storage_free_bytes', 'Free space on its disk.', status.storage.freeBytes)
   gauge('hearsay_health_entries', 'Entries of the health list.', status.health.length)
+  gauge('hearsay_timers', 'Timers of the node that wait.', waitingTimers())
+  const resources = new Gauge({
+    name: 'nodejs_active_resources',
+    help: 'What keeps the process alive, by kind.',
+    labelNames: ['type'],
+    registers,
+  })
+  for (const type of getActiveResourcesInfo()) resources.inc({ type })
   gauge('process_resident_memory_bytes', 'Resident memory.', memoryUsage.rss())
   return { type: register.contentType, text: await register.metrics() }
 }

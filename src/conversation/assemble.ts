@@ -16,6 +16,7 @@ import { Repair } from './repair.ts'
 import { ResetClaims } from './reset-claims.ts'
 import { ResetPlaces } from './reset-places.ts'
 import { Sender } from './sender.ts'
+import { WaitClock } from './wait-clock.ts'
 import { Watch } from './watch.ts'
 
 /** Plugs the parts of this module together. `stored` collects the messages that keepers were found to have. */
@@ -23,13 +24,14 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const { clock, rng, store, jobs: runner, log, linked, boxes } = ports
   const stored: number[] = []
   const watch = new Watch()
-  const ledger = new Ledger({ store, rng }, options)
+  const waits = new WaitClock({ clock, store })
+  const ledger = new Ledger({ store, rng, waits }, options)
   const history = new History({ store })
   const places = new Places({ watch }, options)
-  const outbox = new Outbox({ clock, rng, store, ledger, history }, options)
+  const outbox = new Outbox({ clock, waits, rng, store, ledger, history }, options)
   const resets = new ResetPlaces({ clock, ledger, watch }, options)
-  const lifecycle = new Lifecycle({ clock, rng, ledger, outbox, places, resets, watch }, options)
-  const shared = { clock, store, ledger, outbox, watch }
+  const shared = { clock, waits, store, ledger, outbox, watch }
+  const lifecycle = new Lifecycle({ ...shared, rng, places, resets }, options)
   const recoveries = new Recoveries({ ...shared, rng, places }, options)
   const claims = new ResetClaims({ clock, ledger, watch, recoveries }, options)
   const exchange = new Exchange({ ...shared, jobs: runner, lifecycle, recoveries, claims }, options)
@@ -40,7 +42,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     options,
   )
   const jobs = new JobQueue({
-    clock,
+    waits,
     store,
     log,
     ledger,
@@ -54,6 +56,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const repair = new Repair(
     {
       clock,
+      waits,
       rng,
       ledger,
       places,
@@ -66,6 +69,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const sender = new Sender(
     {
       clock,
+      waits,
       rng,
       store,
       linked,
@@ -79,6 +83,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const book = new AddressBook({ ledger }, options)
   return {
     watch,
+    waits,
     ledger,
     history,
     places,

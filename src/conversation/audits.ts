@@ -1,5 +1,6 @@
-import type { Address, Clock } from '../base/index.ts'
+import type { Address } from '../base/index.ts'
 import { AUDIT_TRIES_MAX, AUDITS_MAX } from './constants.ts'
+import type { WaitClock } from './wait-clock.ts'
 
 interface Audit {
   readonly address: Address
@@ -12,12 +13,12 @@ interface Audit {
 
 /** Own boxes whose keepers are still to be asked; the oldest are dropped first, they only confirm storage. */
 export class Audits {
-  readonly #clock: Clock
+  readonly #waits: WaitClock
   readonly #options: { readonly ackRoundTripMs: number }
   #waiting: Audit[] = []
 
-  constructor(ports: { clock: Clock }, options: { readonly ackRoundTripMs: number }) {
-    this.#clock = ports.clock
+  constructor(ports: { waits: WaitClock }, options: { readonly ackRoundTripMs: number }) {
+    this.#waits = ports.waits
     this.#options = options
   }
 
@@ -27,7 +28,7 @@ export class Audits {
       address,
       day,
       messages,
-      at: this.#clock.now() + this.#options.ackRoundTripMs,
+      at: this.#waits.now() + this.#options.ackRoundTripMs,
       tries: 0,
     })
   }
@@ -39,7 +40,7 @@ export class Audits {
 
   /** The next one that is due, taken out. */
   take(): Audit | undefined {
-    const now = this.#clock.now()
+    const now = this.#waits.now()
     const at = this.#waiting.findIndex((audit) => audit.at <= now)
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]
   }
@@ -51,7 +52,7 @@ export class Audits {
     this.#push({
       ...audit,
       tries,
-      at: this.#clock.now() + this.#options.ackRoundTripMs * (tries + 1),
+      at: this.#waits.now() + this.#options.ackRoundTripMs * (tries + 1),
     })
   }
 }

@@ -38,7 +38,7 @@ export interface ContactCard {
   heardDay: number
   /** Announcements of the other side that are not later than this were answered, or are of an earlier life. */
   resetSince: number
-  /** When recoveries were begun or answered, the last `RESETS_PER_DAY`. */
+  /** When recoveries were begun or answered, by the clock of waits, the last `RESETS_PER_DAY`. */
   resets: readonly number[]
 }
 
@@ -80,7 +80,7 @@ export interface Recovery {
   /** The other side's device before the recovery. */
   readonly formerDevice: Uint8Array | undefined
   readonly startedAt: number
-  /** Announcements so far, the slot of the first, and the wall clock of the next. */
+  /** Announcements so far, the slot of the first, and when the next is due. */
   announcements: number
   readonly firstSlot: number
   announceAt: number
@@ -144,7 +144,7 @@ export interface Contact {
   former: { readonly reader: StreamReader; readonly until: number } | undefined
   /** Readers of claims that compete for an invitation, by hexadecimal R_C. In memory only. */
   readonly claims: Map<string, StreamReader>
-  /** Wall clock at which an ack is due; undefined when nothing new was read. */
+  /** When an ack is due, by the clock of waits as all below; undefined when nothing new was read. */
   ackDueAt: number | undefined
   /** Boxes by hexadecimal hash whose effects are shown and not answered. */
   readonly unconfirmed: Map<string, Unconfirmed>
@@ -154,10 +154,10 @@ export interface Contact {
   ackLeft: Ack | undefined
   /** A job runs: later records wait. */
   busy: boolean
-  /** Times in a row that the same job was lost, and the wall clock before which none is begun. */
+  /** Times in a row that the same job was lost, and the time before which none is begun. */
   jobsLost: number
   jobsAfter: number
-  /** Wall clock of the next announcement of our claim. */
+  /** When our claim is announced next. */
   announceAt: number
   /** A claimer waits to hear that the invitation is used. */
   verdictDue: boolean

@@ -26,6 +26,7 @@ import type { Recoveries } from './recoveries.ts'
 import type { Repair, RepairJob } from './repair.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { Sender } from './sender.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 
 /**
@@ -36,6 +37,7 @@ import type { Watch } from './watch.ts'
 export class Conversations {
   readonly #ports: ConversationPorts
   readonly #options: ConversationOptions
+  readonly #waits: WaitClock
   readonly #ledger: Ledger
   readonly #history: History
   readonly #watch: Watch
@@ -57,6 +59,7 @@ export class Conversations {
     const parts = assemble(ports, options)
     this.#ports = ports
     this.#options = options
+    this.#waits = parts.waits
     this.#ledger = parts.ledger
     this.#history = parts.history
     this.#watch = parts.watch
@@ -77,6 +80,7 @@ export class Conversations {
 
   /** Loads everything and looks for boxes that came while nobody listened. */
   async start(): Promise<void> {
+    await this.#waits.load()
     await this.#history.load()
     const damaged = await this.#ledger.load()
     await this.#outbox.load()
@@ -305,7 +309,7 @@ export class Conversations {
   ): Message {
     const contact = this.#book.find(params.to)
     const ttlMs = this.#options.ttlDays * DAY_MS
-    const expiresAt = this.#ports.clock.now() + Math.min(params.expiresInMs ?? ttlMs, ttlMs)
+    const expiresAt = this.#waits.now() + Math.min(params.expiresInMs ?? ttlMs, ttlMs)
     return this.#outbox.accept(batch, contact, params.text, expiresAt)
   }
 

@@ -19,10 +19,12 @@ import { claimHash, inviterPlace } from './rendezvous.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import { resetSecretOf } from './reset-stream.ts'
 import { enterEpoch, writeEpochOf } from './stream-epochs.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 import type { WriteEpoch } from './writer.ts'
 
 export interface ExchangePorts extends Pick<ConversationPorts, 'clock' | 'store' | 'jobs'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly lifecycle: Lifecycle
@@ -109,7 +111,7 @@ export class Exchange {
    * answered inside the contact. @throws HearsayError `mls-rejected`; nothing has changed then.
    */
   async onClaim(contact: Contact, claimer: string, record: RecordOf<'claim'>): Promise<void> {
-    const { outbox, watch, ledger, store, clock, jobs, recoveries, claims } = this.#ports
+    const { outbox, watch, ledger, store, clock, waits, jobs, recoveries, claims } = this.#ports
     const { networkId } = this.#options
     const { keys } = contact
     const reader = contact.claims.get(claimer)
@@ -148,7 +150,7 @@ export class Exchange {
     watch.widen(contact)
     outbox.move(batch, contact, epoch)
     const queued = outbox.enqueue(batch, contact, 'offer', done.offer)
-    contact.writer?.stage(writeEpochOf(done.writeEpoch, clock.now()), queued, clock.now())
+    contact.writer?.stage(writeEpochOf(done.writeEpoch, waits.now()), queued, waits.now())
     ledger.saveAll(batch, contact)
     if (!isReset) contactEvent(batch, contact, 'contact.exchanging')
     await batch.commit()
@@ -168,13 +170,13 @@ export class Exchange {
       tag: RENDEZVOUS_TAG,
       chain: inviterPlace(networkId, inviteSecret, inviterRoot, claimerRoot).chain,
       rootSeed: rendezvousSeed.slice(),
-      since: this.#ports.clock.now(),
+      since: this.#ports.waits.now(),
     }
   }
 
   /** Claimer: the offer is whole. */
   async onOffer(contact: Contact, seq: number, record: RecordOf<'offer'>): Promise<void> {
-    const { outbox, watch, ledger, store, clock, jobs } = this.#ports
+    const { outbox, watch, ledger, store, waits, jobs } = this.#ports
     const { keys, writer, reader } = contact
     const meeting = meetingOf(contact)
     const [keyPackage] = keys.keyPackages
@@ -201,7 +203,7 @@ export class Exchange {
     if (!hasMet(contact)) contact.card.phase = 'exchanging'
     outbox.acknowledgeAll(batch, contact)
     const queued = outbox.enqueue(batch, contact, 'finish', done.finish)
-    writer.stage(writeEpochOf(done.writeEpoch, clock.now()), queued, clock.now())
+    writer.stage(writeEpochOf(done.writeEpoch, waits.now()), queued, waits.now())
     reader.applied(seq)
     enterEpoch(watch, contact, done.readEpoch)
     ledger.saveAll(batch, contact)

@@ -18,9 +18,11 @@ import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import type { ResetPlaces } from './reset-places.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
 export interface IncomingPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'log'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly inbox: Inbox
   readonly outbox: Outbox
@@ -263,9 +265,9 @@ export class Incoming {
   }
 
   #oweAck(contact: Contact): void {
-    const { clock, rng } = this.#ports
+    const { waits, rng } = this.#ports
     const { ackSettleMs, ackJitterMs } = this.#options
-    contact.ackDueAt ??= clock.now() + Math.round(ackSettleMs + uniform(rng) * ackJitterMs)
+    contact.ackDueAt ??= waits.now() + Math.round(ackSettleMs + uniform(rng) * ackJitterMs)
   }
 
   #takeEffect(batch: Batch, contact: Contact, body: RecordBody): void {
@@ -303,9 +305,10 @@ export class Incoming {
 
   /** Time passes: expiry, gaps that are given up, invitations that end, answers that may go now. */
   async tick(): Promise<void> {
-    const { store, ledger } = this.#ports
+    const { store, ledger, waits } = this.#ports
     const batch = store.batch()
-    let any = false
+    // While nothing else tells the disk how far it is ahead, a restart would set it back.
+    let any = waits.isAhead && waits.save(batch)
     for (const contact of ledger.contacts.values()) {
       if (!hasEnded(contact)) any = this.#tickOne(batch, contact) || any
     }
@@ -343,13 +346,13 @@ export class Incoming {
 
   /** Before a contact is ready nothing may be skipped: a text behind a lost `confirm` would be lost too. */
   #giveUpGap(batch: Batch, contact: Contact): boolean {
-    const { clock } = this.#ports
+    const { waits } = this.#ports
     const { reader, former } = contact
     const wait = GAP_WAIT_ROUND_TRIPS * this.#options.ackRoundTripMs
     // What is missing there goes again in the new stream.
-    const ofFormer = former?.reader.giveUpGap(clock.now(), wait) ?? 0
+    const ofFormer = former?.reader.giveUpGap(waits.now(), wait) ?? 0
     const isOpen = contact.card.phase === 'ready' && !contact.busy
-    const width = isOpen ? (reader?.giveUpGap(clock.now(), wait) ?? 0) : 0
+    const width = isOpen ? (reader?.giveUpGap(waits.now(), wait) ?? 0) : 0
     if (width > 0) contactEvent(batch, contact, 'message.gap', { missing: String(width) })
     if (width > 0 || ofFormer > 0) this.#save(batch, contact)
     return width > 0 || ofFormer > 0

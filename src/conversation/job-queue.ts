@@ -11,8 +11,10 @@ import type { StreamReader } from './reader.ts'
 import { needsJob, type RecordBody, tryDecodeRecord } from './records.ts'
 import type { Recoveries } from './recoveries.ts'
 import type { Renewal } from './renewal.ts'
+import type { WaitClock } from './wait-clock.ts'
 
-export interface JobQueuePorts extends Pick<ConversationPorts, 'clock' | 'store' | 'log'> {
+export interface JobQueuePorts extends Pick<ConversationPorts, 'store' | 'log'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly lifecycle: Lifecycle
   readonly exchange: Exchange
@@ -52,8 +54,8 @@ export class JobQueue {
 
   /** One job of a contact; true when there may be more. */
   async #runNext(contact: Contact): Promise<boolean> {
-    const { clock } = this.#ports
-    if (contact.busy || hasEnded(contact) || clock.now() < contact.jobsAfter) return false
+    const { waits } = this.#ports
+    if (contact.busy || hasEnded(contact) || waits.now() < contact.jobsAfter) return false
     const job = this.#next(contact)
     if (job === undefined) return false
     contact.busy = true
@@ -76,13 +78,13 @@ export class JobQueue {
    * Everything else is tried again, later and later. @throws what is no fault of a job.
    */
   #isRefusal(contact: Contact, job: Job, error: unknown): boolean {
-    const { clock, log } = this.#ports
+    const { waits, log } = this.#ports
     if (!isHearsayError(error) || error.fault === 'storage') throw error
     const isTheirs = job.seq !== undefined || job.claimer !== undefined
     if (isTheirs && error.code === 'mls-rejected') return true
     log.warn('a conversation job was lost', { code: error.code })
     contact.jobsLost++
-    contact.jobsAfter = clock.now() + JOB_WAIT_MS * 2 ** Math.min(contact.jobsLost, JOB_TRIES_MAX)
+    contact.jobsAfter = waits.now() + JOB_WAIT_MS * 2 ** Math.min(contact.jobsLost, JOB_TRIES_MAX)
     return isTheirs && error.fault !== 'busy' && contact.jobsLost >= JOB_TRIES_MAX
   }
 

@@ -16,6 +16,7 @@ import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import type { OfferTimes } from './offers.ts'
 import { decodeOut, encodeOut, type OutRecord } from './out-record.ts'
 import type { ReaderOptions } from './reader.ts'
+import type { WaitClock } from './wait-clock.ts'
 import { StreamWriter, type WriterState } from './writer.ts'
 
 export interface LedgerOptions extends ReaderOptions, OfferTimes {}
@@ -63,12 +64,14 @@ const EMPTY_WRITER: WriterState = {
 export class Ledger {
   readonly #store: Store
   readonly #rng: Rng
+  readonly #waits: WaitClock
   readonly #options: LedgerOptions
   readonly contacts = new Map<string, Contact>()
 
-  constructor(ports: { store: Store; rng: Rng }, options: LedgerOptions) {
+  constructor(ports: { store: Store; rng: Rng; waits: WaitClock }, options: LedgerOptions) {
     this.#store = ports.store
     this.#rng = ports.rng
+    this.#waits = ports.waits
     this.#options = options
   }
 
@@ -169,19 +172,23 @@ export class Ledger {
   }
 
   saveCard(batch: Batch, contact: Contact): void {
+    this.#waits.save(batch)
     batch.put(BUCKETS.contacts, contact.id, encodeCard(contact.card))
   }
 
   saveKeys(batch: Batch, contact: Contact): void {
+    this.#waits.save(batch)
     batch.putSecret(BUCKETS.sendGroups, contact.id, encodeKeys(contact.keys))
   }
 
   saveWriter(batch: Batch, contact: Contact): void {
     if (contact.writer === undefined) return
+    this.#waits.save(batch)
     batch.putSecret(BUCKETS.streams, contact.id, encodeWriter(contact.writer.state))
   }
 
   saveReader(batch: Batch, contact: Contact): void {
+    this.#waits.save(batch)
     batch.putSecret(BUCKETS.readWindows, contact.id, encodeReader(contact))
   }
 
@@ -193,6 +200,7 @@ export class Ledger {
   }
 
   saveRecord(batch: Batch, contact: Contact, record: OutRecord): void {
+    this.#waits.save(batch)
     batch.put(BUCKETS.outbox, recordKey(contact, record), encodeOut(record))
   }
 

@@ -20,9 +20,11 @@ import { type ConversationOptions, type ConversationPorts, DAY_MS, dayOf } from 
 import { StreamReader } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import { claimerPlace, inviterPlace } from './rendezvous.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 
 export interface LifecyclePorts extends Pick<ConversationPorts, 'clock' | 'rng'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly places: Places
@@ -61,10 +63,9 @@ export class Lifecycle {
    * @throws HearsayError as `decodeInvitation`; `contact-exists` for one's own or a known invitation.
    */
   claim(batch: Batch, uri: string, alias: string): Contact {
-    const { clock, rng, ledger } = this.#ports
+    const { clock, waits, rng, ledger } = this.#ports
     const { networkId } = this.#options
-    const now = clock.now()
-    const { secret, inviterRoot, expiresAt } = decodeInvitation(uri, networkId, now)
+    const { secret, inviterRoot, expiresAt } = decodeInvitation(uri, networkId, clock.now())
     for (const other of ledger.contacts.values()) {
       if (!equalBytes(other.keys.inviterRoot, inviterRoot)) continue
       if (other.card.role === 'inviter') {
@@ -83,7 +84,7 @@ export class Lifecycle {
         tag: RENDEZVOUS_TAG,
         chain: claimerPlace(networkId, secret, claimerRoot).chain,
         rootSeed: rendezvousSeed.slice(),
-        since: now,
+        since: waits.now(),
       },
       staged: undefined,
       nextSeq: 1,

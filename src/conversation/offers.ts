@@ -8,6 +8,8 @@ export interface OfferTimes {
 }
 
 const GROWTH = 1.5
+// Of the last offer.
+const LONGEST_TRIPS = 2 * 2 * GROWTH ** (OFFERS_MAX - 1)
 
 /**
  * The delays after the first sending at which a record that stays unacknowledged goes out again in a fresh
@@ -23,4 +25,23 @@ export function drawOffers(rng: Rng, times: OfferTimes): number[] {
     step *= GROWTH
   }
   return offers
+}
+
+/**
+ * What is left of `due` when a record goes again at `now`: its later times; those that passed before a slot came are
+ * over. When the longest wait has passed since the first of them, the machine slept or its clock was put ahead, and
+ * perhaps wrongly: one offer must not be the last then, and as many as are left are drawn from `now` on.
+ */
+export function offersLeft(
+  rng: Rng,
+  times: OfferTimes,
+  due: readonly number[],
+  now: number,
+): number[] {
+  const longest = times.ackRoundTripMs * LONGEST_TRIPS
+  if (now - Math.min(...due) <= longest) return due.filter((at) => at > now)
+  const left = due.length - 1
+  return drawOffers(rng, times)
+    .slice(OFFERS_MAX - left)
+    .map((after) => now + after)
 }

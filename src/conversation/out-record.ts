@@ -11,12 +11,13 @@ export interface OutRecord {
   readonly bytes: Uint8Array
   /** Number of the message in the history, for texts. */
   readonly message: number | undefined
+  /** When it is over, by the clock of waits like all times here. */
   readonly expiresAt: number
   /** Sequence number in the stream; 0 until bound to a box. */
   seq: number
   /** Times of further offers; undefined until the record was sent for the first time. */
   due: number[] | undefined
-  /** Wall clock of the last box that carried all of it out; undefined while in doubt. */
+  /** When the last box that carried all of it left; undefined while in doubt. */
   sentAt: number | undefined
   /** It was offered once more for a gap report. */
   gapOffered: boolean

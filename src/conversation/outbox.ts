@@ -14,12 +14,14 @@ import { newOutRecord, type OutRecord } from './out-record.ts'
 import { type ConversationOptions, DAY_MS } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { WriteEpoch } from './writer.ts'
 
 const READS_AT_ONCE = 64
 
 export interface OutboxPorts {
   readonly clock: Clock
+  readonly waits: WaitClock
   readonly rng: Rng
   readonly store: Store
   readonly ledger: Ledger
@@ -66,7 +68,7 @@ export class Outbox {
   }
 
   /**
-   * Accepts a text: the caller commits the batch and may then promise it.
+   * Accepts a text: the caller commits the batch and may then promise it. `expiresAt` is by the clock of waits.
    * @throws HearsayError `contact-not-ready`, `bad-value` (not well-formed Unicode), `record-too-large`,
    * `quota-exceeded`.
    */
@@ -155,7 +157,7 @@ export class Outbox {
   /** These records have left in a box. Returns the messages among them. */
   left(batch: Batch, contact: Contact, records: readonly OutRecord[]): number[] {
     const messages: number[] = []
-    contact.writer?.sent(records, this.#ports.clock.now())
+    contact.writer?.sent(records, this.#ports.waits.now())
     for (const record of records) {
       if (contact.writer?.outstanding.get(record.seq) !== record) continue
       this.#ports.ledger.saveRecord(batch, contact, record)
@@ -188,8 +190,8 @@ export class Outbox {
     missing: readonly SeqRange[],
     limit = Number.POSITIVE_INFINITY,
   ): number {
-    const { clock, ledger } = this.#ports
-    const ended = contact.writer?.acknowledge(upTo, missing, clock.now(), limit) ?? []
+    const { waits, ledger } = this.#ports
+    const ended = contact.writer?.acknowledge(upTo, missing, waits.now(), limit) ?? []
     for (const record of ended) {
       ledger.dropRecord(batch, contact, record)
       if (record.message === undefined) continue
@@ -207,7 +209,7 @@ export class Outbox {
 
   /** Reports messages whose time is over. */
   expire(batch: Batch, contact: Contact): boolean {
-    const over = contact.writer?.expired(this.#ports.clock.now()) ?? []
+    const over = contact.writer?.expired(this.#ports.waits.now()) ?? []
     for (const record of over) {
       this.#retire(batch, contact, record)
       if (record.message !== undefined) this.#move(batch, contact, record.message, 'expired')
@@ -217,7 +219,7 @@ export class Outbox {
 
   /** What no box has carried goes; a number that the reader may wait for becomes a tombstone. */
   #retire(batch: Batch, contact: Contact, record: OutRecord): void {
-    const { clock, ledger } = this.#ports
+    const { waits, ledger } = this.#ports
     const { writer } = contact
     if (writer === undefined) return
     if (record.message !== undefined) contact.outboxBytes -= record.bytes.length
@@ -226,7 +228,7 @@ export class Outbox {
       writer.drop(record)
       ledger.dropRecord(batch, contact, record)
     } else {
-      const expiresAt = clock.now() + this.#options.ttlDays * DAY_MS
+      const expiresAt = waits.now() + this.#options.ttlDays * DAY_MS
       ledger.saveRecord(batch, contact, writer.bury(record, expiresAt))
     }
   }

@@ -22,7 +22,7 @@ export class Probing {
   readonly contact: Contact
   /** Look-ups under way. */
   open = 0
-  /** Wall clock, in ms, before which nothing is asked: nobody could be reached. */
+  /** Before this time, by the clock of waits, nothing is asked: nobody could be reached. */
   notBefore = 0
   readonly #asked = new Set<string>()
   readonly #ends = new Map<StreamReader, Map<string, number>>()

@@ -13,10 +13,12 @@ import type { Places } from './places.ts'
 import { type ConversationOptions, type ConversationPorts, DAY_MS, dayOf } from './ports.ts'
 import { claimerPlace, keysAt } from './rendezvous.ts'
 import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 import type { WriteEpoch } from './writer.ts'
 
 export interface RecoveriesPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly places: Places
@@ -47,12 +49,12 @@ export class Recoveries {
 
   /** This device comes back as a new one, `over` a recovery of the other side's. The caller commits. */
   begin(batch: Batch, contact: Contact, over?: Announced): void {
-    const { clock, rng, store, ledger, outbox, places } = this.#ports
+    const { waits, rng, store, ledger, outbox, places } = this.#ports
     const { networkId } = this.#options
     const { keys, card } = contact
     const { resetSecret, theirAccount, theirDevice, recovery: before } = keys
     if (!this.isPossible(contact) || resetSecret === undefined || theirAccount === undefined) return
-    const now = clock.now()
+    const now = waits.now()
     const ownSeed = rng.bytes(32)
     const claimerRoot = signKeyPairFromSeed(ownSeed).publicKey
     // Verdicts are written under addresses of their own, and which of them were used is not known any more.
@@ -96,7 +98,7 @@ export class Recoveries {
 
   /** Nothing is written in the old stream from here on; of the other side's, texts are still read. */
   #leaveStreams(contact: Contact): void {
-    const { clock, watch } = this.#ports
+    const { waits, watch } = this.#ports
     const { reader, former } = contact
     const left = contact.card.phase === 'ready' ? former?.reader : reader
     if (left !== undefined) {
@@ -104,7 +106,7 @@ export class Recoveries {
       left.clear()
     }
     if (contact.card.phase === 'ready' && reader !== undefined) {
-      contact.former = { reader, until: clock.now() + this.#options.ttlDays * DAY_MS }
+      contact.former = { reader, until: waits.now() + this.#options.ttlDays * DAY_MS }
     }
     contact.reader = undefined
     contact.ackDueAt = undefined
@@ -118,11 +120,11 @@ export class Recoveries {
    * epoch in which the caller answers.
    */
   answer(contact: Contact, claimerRoot: Uint8Array, at: number): WriteEpoch | undefined {
-    const { clock, rng } = this.#ports
+    const { waits, rng } = this.#ports
     const { keys, card } = contact
     const { recovery: before, theirDevice, resetSecret } = keys
     if (resetSecret === undefined) return undefined
-    const now = clock.now()
+    const now = waits.now()
     const ownSeed = rng.bytes(32)
     const answerRoot = signKeyPairFromSeed(ownSeed).publicKey
     card.resetSince = at
@@ -153,7 +155,7 @@ export class Recoveries {
 
   /** Both sides hold the same new keys: texts flow again, and what waited leaves. */
   complete(batch: Batch, contact: Contact): void {
-    const { clock, ledger } = this.#ports
+    const { ledger } = this.#ports
     const { keys, card } = contact
     const { recovery, theirDevice } = keys
     if (recovery === undefined) return
@@ -161,8 +163,9 @@ export class Recoveries {
     keys.recovery = undefined
     keys.authenticators = undefined
     card.phase = 'ready'
-    // Claims that came before are over: the former life of this device may have answered them.
-    if (recovery.isOurs) card.resetSince = Math.max(card.resetSince, clock.now())
+    // Claims that came before the answer are over: the former life of this device may have answered them. By the clock
+    // of the other side, because ours may be ahead.
+    if (recovery.isOurs) card.resetSince = Math.max(card.resetSince, recovery.answer?.at ?? 0)
     ledger.saveAll(batch, contact)
     if (recovery.isOurs) contactEvent(batch, contact, 'contact.recovered')
     const isSame =
@@ -180,9 +183,9 @@ export class Recoveries {
 
   /** What is read of an old stream ends; a claim that nobody took up is made anew before its boxes have expired. */
   tick(batch: Batch, contact: Contact): boolean {
-    const { clock, watch, ledger } = this.#ports
+    const { waits, watch, ledger } = this.#ports
     const { former, keys } = contact
-    const now = clock.now()
+    const now = waits.now()
     let changed = false
     if (former !== undefined && now >= former.until) {
       watch.removeEntries(former.reader.watched())
@@ -202,7 +205,7 @@ export class Recoveries {
   isAnnouncementDue(contact: Contact): boolean {
     const { recovery, keyPackages } = contact.keys
     if (recovery === undefined || keyPackages.length === 0) return false
-    return this.#ports.clock.now() >= recovery.announceAt
+    return this.#ports.waits.now() >= recovery.announceAt
   }
 
   /**
@@ -212,7 +215,7 @@ export class Recoveries {
   announce(
     contact: Contact,
   ): { keys: BoxKeys; rootSeed: Uint8Array; payload: Uint8Array } | undefined {
-    const { clock, rng } = this.#ports
+    const { clock, waits, rng } = this.#ports
     const { recovery, accountSeed, resetSecret } = contact.keys
     if (recovery === undefined || accountSeed === undefined || resetSecret === undefined) {
       return undefined
@@ -223,7 +226,7 @@ export class Recoveries {
     const count = recovery.announcements++
     const keys = keysAt(place, (recovery.firstSlot + count) % RESET_SLOTS)
     const soon = count < RESET_SLOTS - 1 ? drawOffers(rng, this.#options)[count] : undefined
-    recovery.announceAt = now + (soon ?? Math.round(DAY_MS * (1 + uniform(rng) / 4)))
+    recovery.announceAt = waits.now() + (soon ?? Math.round(DAY_MS * (1 + uniform(rng) / 4)))
     const { side, claimerRoot, over } = recovery
     const root = signKeyPairFromSeed(recovery.ownSeed).publicKey
     const isClaim = side === 'claimer'
@@ -242,11 +245,11 @@ export class Recoveries {
   }
 
   #spend(contact: Contact): void {
-    contact.card.resets = [...this.#recent(contact), this.#ports.clock.now()]
+    contact.card.resets = [...this.#recent(contact), this.#ports.waits.now()]
   }
 
   #recent({ card }: Contact): number[] {
-    const since = this.#ports.clock.now() - DAY_MS
+    const since = this.#ports.waits.now() - DAY_MS
     return card.resets.filter((at) => at > since)
   }
 }

@@ -18,9 +18,11 @@ import { peerOf, selfOf } from './parties.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { encodeRecord, type RecordOf } from './records.ts'
 import { enterEpoch, writeEpochOf } from './stream-epochs.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 
 export interface RenewalPorts extends Pick<ConversationPorts, 'clock' | 'store' | 'jobs'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly watch: Watch
@@ -41,7 +43,7 @@ export class Renewal {
     const { writer, keys, card } = contact
     if (card.phase !== 'ready' || writer === undefined || keys.ownGroup === undefined) return false
     if (writer.state.staged !== undefined || contact.unconfirmed.size > 0) return false
-    const now = this.#ports.clock.now()
+    const now = this.#ports.waits.now()
     const { chain, since } = writer.state.epoch
     if (chain.index < REFRESH_BOXES && now - since < REFRESH_AGE_MS) return false
     return now >= (contact.ackDueAt ?? Infinity) || writer.wants(now, true)
@@ -49,7 +51,7 @@ export class Renewal {
 
   /** A new path, leaf key and root; the stream moves there when the other side has followed. */
   async refresh(contact: Contact): Promise<void> {
-    const { jobs, store, outbox, clock, ledger } = this.#ports
+    const { jobs, store, outbox, clock, waits, ledger } = this.#ports
     const { keys } = contact
     if (keys.ownGroup === undefined) return
     this.#dropStale(contact)
@@ -68,7 +70,7 @@ export class Renewal {
     if (keys.theirKeyPackage === theirKeyPackage) keys.theirKeyPackage = undefined
     const queued = outbox.enqueue(batch, contact, done.kind, done.record)
     if (done.keyPackage !== undefined) this.#offer(batch, contact, done.keyPackage)
-    const now = clock.now()
+    const now = waits.now()
     contact.writer?.stage(writeEpochOf(done.writeEpoch, now), queued, now)
     ledger.saveAll(batch, contact)
     await batch.commit()

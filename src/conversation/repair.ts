@@ -8,6 +8,7 @@ import { type ConversationOptions, dayOf } from './ports.ts'
 import { type ProbeTarget, Probing, readersOf } from './probing.ts'
 import type { WatchedAddress } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
+import type { WaitClock } from './wait-clock.ts'
 
 export type RepairResult =
   | { readonly status: 'found'; readonly boxes: readonly BoxBytes[] }
@@ -26,6 +27,7 @@ export interface RepairJob {
 
 export interface RepairPorts {
   readonly clock: Clock
+  readonly waits: WaitClock
   readonly rng: Rng
   readonly ledger: Ledger
   readonly places: Places
@@ -70,8 +72,8 @@ export class Repair {
 
   /** Asks for everything that may have come while this node was away, contact by contact. */
   catchUp(): void {
-    const { clock, rng } = this.#ports
-    this.#nextCatchUp = clock.now() + CATCH_UP_MS * (0.5 + uniform(rng) / 2)
+    const { waits, rng } = this.#ports
+    this.#nextCatchUp = waits.now() + CATCH_UP_MS * (0.5 + uniform(rng) / 2)
     this.#probing.clear()
     this.#answered = 0
     for (const contact of this.#ports.ledger.contacts.values()) {
@@ -106,7 +108,7 @@ export class Repair {
   /** The next look-up, or undefined when nothing is due. */
   next(): RepairJob | undefined {
     // Who missed more boxes in a row than its window is wide would hear none again, and not know it.
-    if (this.#ports.clock.now() >= this.#nextCatchUp) this.catchUp()
+    if (this.#ports.waits.now() >= this.#nextCatchUp) this.catchUp()
     // By turns: one contact that skips numbers must not keep the node from catching up with all others.
     const kinds = [() => this.#gapJob(), () => this.#probeJob(), () => this.#auditJob()]
     this.#turn = (this.#turn + 1) % kinds.length
@@ -118,7 +120,7 @@ export class Repair {
   }
 
   #gapJob(): RepairJob | undefined {
-    const now = this.#ports.clock.now()
+    const now = this.#ports.waits.now()
     const seen = new Set<string>()
     for (const contact of this.#ports.ledger.contacts.values()) {
       // Nothing is asked for because of a box that may have been made for this node alone.
@@ -146,7 +148,7 @@ export class Repair {
    * with it sees each question: so only so many an hour.
    */
   #budgetOf(contact: Contact): { left: number; until: number } {
-    const now = this.#ports.clock.now()
+    const now = this.#ports.waits.now()
     let budget = this.#budgets.get(contact)
     if (budget === undefined || budget.until <= now) {
       budget = { left: GAP_LOOK_UPS_PER_HOUR, until: now + HOUR_MS }
@@ -175,7 +177,7 @@ export class Repair {
 
   /** One contact after another, so that a long absence of one does not hold up the rest. */
   #probeJob(): RepairJob | undefined {
-    const now = this.#ports.clock.now()
+    const now = this.#ports.waits.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
       // Where to look next must not follow from a box that may have been made for this node alone.
@@ -198,7 +200,7 @@ export class Repair {
     probing.begin(target)
     return this.#job(address, day, ({ status }, isNews) => {
       if (status === 'unreachable') {
-        probing.postpone(target, this.#ports.clock.now() + this.#options.ackRoundTripMs)
+        probing.postpone(target, this.#ports.waits.now() + this.#options.ackRoundTripMs)
         return
       }
       this.#answered++
@@ -274,6 +276,7 @@ export class Repair {
   }
 }
 
+/** At least the last day: the first may be one that a clock which was ahead has named. */
 function* daily(address: Address, first: number, last: number): Generator<ProbeTarget> {
-  for (let day = first; day <= last; day++) yield { address, day }
+  for (let day = Math.min(first, last); day <= last; day++) yield { address, day }
 }

@@ -61,7 +61,7 @@ export class ResetPlaces {
     const { heardDay, createdAt } = contact.card
     const first = Math.max(
       this.#today - this.#options.ttlDays,
-      dayOf(createdAt),
+      Math.min(dayOf(createdAt), this.#today),
       Math.min(heardDay, this.#today - 1),
     )
     const days = this.#daysOf(contact)

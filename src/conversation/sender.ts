@@ -20,9 +20,11 @@ import { type ConversationOptions, type ConversationPorts, dayOf } from './ports
 import { encodeRecord } from './records.ts'
 import type { Recoveries } from './recoveries.ts'
 import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
+import type { WaitClock } from './wait-clock.ts'
 import type { Draft, StreamWriter } from './writer.ts'
 
 export interface SenderPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'linked'> {
+  readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
   readonly recoveries: Recoveries
@@ -112,13 +114,13 @@ export class Sender {
     if (hasEnded(contact)) return false
     if (contact.verdictDue || this.#announcementDue(contact) || this.#ackDue(contact)) return true
     if (this.#ports.recoveries.isAnnouncementDue(contact)) return true
-    return contact.writer?.wants(this.#ports.clock.now(), contact.card.phase === 'ready') === true
+    return contact.writer?.wants(this.#ports.waits.now(), contact.card.phase === 'ready') === true
   }
 
   /** Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box. */
   #ackDue({ card, ackDueAt, unconfirmed }: Contact): boolean {
     if (card.phase !== 'ready' || ackDueAt === undefined || unconfirmed.size > 0) return false
-    return this.#ports.clock.now() >= ackDueAt
+    return this.#ports.waits.now() >= ackDueAt
   }
 
   #next(contact: Contact): Promise<Sealing | undefined> {
@@ -129,10 +131,10 @@ export class Sender {
   }
 
   async #streamBox(contact: Contact): Promise<Sealing | undefined> {
-    const { clock, store, ledger } = this.#ports
+    const { waits, store, ledger } = this.#ports
     const { writer, reader } = contact
     if (writer === undefined) return undefined
-    const now = clock.now()
+    const now = waits.now()
     const isReady = contact.card.phase === 'ready'
     const state = this.#ackDue(contact) ? reader?.ackState() : undefined
     const ack = state && encodeRecord({ kind: 'ack', ...state })
@@ -160,12 +162,12 @@ export class Sender {
     if (card.role !== 'claimer' || card.phase !== 'waiting' || keys.keyPackages.length === 0) {
       return false
     }
-    return keys.announcements < ANNOUNCEMENTS_MAX && this.#ports.clock.now() >= contact.announceAt
+    return keys.announcements < ANNOUNCEMENTS_MAX && this.#ports.waits.now() >= contact.announceAt
   }
 
   /** Says R_C under the next claim address; each claimer uses each of them once. */
   async #announcement(contact: Contact): Promise<Sealing | undefined> {
-    const { clock, rng, store, ledger } = this.#ports
+    const { waits, rng, store, ledger } = this.#ports
     const { keys, card } = contact
     if (keys.inviteSecret === undefined || keys.rendezvousSeed === undefined) return undefined
     const place = claimPlace(this.#options.networkId, keys.inviteSecret)
@@ -173,7 +175,7 @@ export class Sender {
     const payload = new Uint8Array(SALTED_PAYLOAD_BYTES)
     payload.set(signKeyPairFromSeed(keys.rendezvousSeed).publicKey)
     const wait = drawOffers(rng, this.#options)[keys.announcements] ?? Infinity
-    contact.announceAt = clock.now() + wait
+    contact.announceAt = waits.now() + wait
     keys.announcements++
     card.boxesDone++
     const batch = store.batch()
@@ -250,20 +252,20 @@ export class Sender {
   }
 
   #unsend(batch: Batch, flight: Flight): void {
-    const { clock, ledger } = this.#ports
+    const { waits, ledger } = this.#ports
     const { contact } = flight
     if (flight.kind === 'stream') {
       contact.writer?.lost(flight.draft.touched)
-      if (flight.hasAck) contact.ackDueAt ??= clock.now()
+      if (flight.hasAck) contact.ackDueAt ??= waits.now()
       ledger.saveReader(batch, contact)
       return
     }
     if (flight.kind === 'announcement') {
       // A claim address may carry several boxes; there are too few of them to give one up.
       contact.keys.announcements--
-      contact.announceAt = clock.now()
+      contact.announceAt = waits.now()
     } else if (flight.kind === 'verdict') contact.verdictDue = true
-    else if (contact.keys.recovery !== undefined) contact.keys.recovery.announceAt = clock.now()
+    else if (contact.keys.recovery !== undefined) contact.keys.recovery.announceAt = waits.now()
     ledger.saveKeys(batch, contact)
   }
 }

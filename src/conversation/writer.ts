@@ -12,7 +12,7 @@ import {
 } from '../stream/index.ts'
 import { SWITCH_WAIT_MS } from './constants.ts'
 import { epochOfTag, RENDEZVOUS_TAG } from './epoch-tag.ts'
-import { drawOffers, type OfferTimes } from './offers.ts'
+import { drawOffers, offersLeft, type OfferTimes } from './offers.ts'
 import { newOutRecord, type OutRecord } from './out-record.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord } from './records.ts'
@@ -133,7 +133,7 @@ export class StreamWriter {
       if (!this.#isDue(record, now)) continue
       if (!this.#fits(record)) return
       record.sentAt = undefined
-      record.due = record.due?.filter((at) => at > now)
+      record.due = record.due && offersLeft(this.#rng, this.#times, record.due, now)
       this.#push(record, bound)
     }
     for (;;) {

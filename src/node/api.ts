@@ -270,6 +270,8 @@ export interface EventFeed {
   readonly head: number
   readonly oldest: number
   readonly resumedFrom: number
+  /** Of the database: numbers of another epoch say nothing here. */
+  readonly epoch: string
 }
 
 /** What `rpc` may ask of a node. Every mutation resolves only when its effect is on disk. */

@@ -91,6 +91,11 @@ export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
           const events = await eventsOf(store, contactId)
           const erase = await conversations.toRemove(contactId)
           return (batch) => {
+            // Reading takes long. On a store that was repaired meanwhile the node has another memory of the contact, which
+            // would write it anew.
+            if (ports.conversations() !== conversations) {
+              throw new HearsayError('not-running', 'the node has come back meanwhile: try again')
+            }
             // Somebody else may have removed it while this call was reading.
             conversations.contact(contactId)
             erase(batch)

@@ -72,7 +72,7 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
           : // The transport counts what is unacknowledged; the feed must not wait for it a second time.
             { consumer, maxInFlight: Number.MAX_SAFE_INTEGER },
       )
-      return feedView(feed)
+      return feedView(feed, store.epoch)
     },
 
     async list({ after, limit, types }) {
@@ -113,7 +113,7 @@ function weight({ data }: JournalEvent): number {
   return 256 + Buffer.byteLength(JSON.stringify(data))
 }
 
-function feedView(feed: ConsumerFeed): EventFeed {
+function feedView(feed: ConsumerFeed, epoch: string): EventFeed {
   return {
     next: async (limit, signal) => (await feed.next(limit, signal)).map(eventView),
     get head() {
@@ -123,5 +123,6 @@ function feedView(feed: ConsumerFeed): EventFeed {
       return feed.oldest
     },
     resumedFrom: feed.resumedFrom,
+    epoch,
   }
 }

@@ -5,6 +5,7 @@ import type { HealthEntry, HookStatus, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
 import { mixingStatus, NO_MIXING, NODES_FOR_A_CLAIM } from './mixing-status.ts'
 import { type Networks, wordsText } from './networks.ts'
+import { replyHealth } from './reply-health.ts'
 import type { Session } from './session.ts'
 import { LOW_SPACE_BYTES } from './upkeep.ts'
 import { timeText } from './views.ts'
@@ -203,15 +204,8 @@ function health(
       'wait, or send with --now and accept that',
     )
   }
-  const mix = session.mix.status()
-  if (session.link === 'linked' && mix.state === 'few-replies') {
-    add(
-      'warning',
-      'FEW_REPLIES',
-      'too few of this node’s packets come back: messages wait, cover goes on',
-      'check the network connection; if it is fine, mixes fail or somebody interferes: wait, or ask the operator',
-    )
-  }
+  const replies = session.link === 'linked' ? replyHealth(session.mix.status()) : undefined
+  if (replies !== undefined) found.push(replies)
   if (session.directory.nodes().length < NODES_FOR_A_CLAIM) {
     add(
       'info',

@@ -21,7 +21,7 @@ const SCARCE_BEAT_MS = 1_000
 const RETAIN_MS = 600_000
 const PRUNE_MS = 6 * 3_600_000
 
-/** What a node does now and then: an eye on the free space, retention, another try at what failed. */
+/** What a node does now and then: an eye on the free space and the reserve, retention, another try at what failed. */
 export class Upkeep {
   readonly #ports: UpkeepPorts
   #freeBytes = Number.POSITIVE_INFINITY
@@ -62,6 +62,7 @@ export class Upkeep {
       const isScarce = this.#freeBytes < LOW_SPACE_BYTES
       await clock.sleep(isScarce ? SCARCE_BEAT_MS : BEAT_MS, signal)
       if (store.state() !== 'ok') continue
+      await this.#try('reserve', () => store.keepReserve())
       await this.#try('retry', retry)
       const now = clock.monotonic()
       if (now >= retainAt) {

@@ -36,6 +36,11 @@ export interface Store {
   /** Whether the disk of a poisoned store takes writes again. Never fails; reading goes on meanwhile. */
   isWritable(): Promise<boolean>
   /**
+   * Makes the reserve file anew if it was given up to open on a full disk, and there is room again. Never fails; cheap
+   * while it is there. Nothing happens in a poisoned store: the room is for its healing.
+   */
+  keepReserve(): Promise<void>
+  /**
    * Closes the files of a poisoned store and opens them again, once; reads wait for it. Afterwards everything is as
    * the disk has it: the group whose write failed is there or not, whole. What callers keep in memory may be ahead
    * of it and has to be read again. Nothing happens while the store is `ok`.

@@ -19,6 +19,7 @@ export const BUCKETS = {
   welcomes: 28,
   resets: 29,
   identity: 30,
+  waitClock: 31,
   // mailbox
   boxes: 48,
   boxExpiry: 49,

@@ -123,15 +123,15 @@ export class Journal {
 
   /**
    * The first kept event that is not known to be older than `cutoff`, at most `limit`, as far as one call
-   * looks. A damaged entry has no date: it counts as old once a later one is, or it would stop retention for
-   * ever.
+   * looks. A damaged entry has no date, and one later than `now` a wrong one, of a clock that was ahead: it counts
+   * as old once a later one is, or it would stop retention for as long.
    */
-  async firstSince(cutoff: number, limit: number): Promise<number> {
+  async firstSince(cutoff: number, now: number, limit: number): Promise<number> {
     const { oldest } = this.#live.parts.committer.head
     let first = oldest
     for await (const { seq, open } of this.#sealed(oldest, oldest + MAX_DATED - 1)) {
       const time = timeOf(open)
-      if (time === undefined) continue
+      if (time === undefined || time > now) continue
       if (time >= cutoff) break
       first = seq + 1
     }

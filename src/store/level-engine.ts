@@ -45,6 +45,16 @@ async function reading<T>(action: () => Promise<T>): Promise<T> {
 }
 
 /**
+ * Takes LevelDB's lock of the directory `path` and reads nothing that is there: it has to be empty but for a file LOCK,
+ * which may be a link to that of another directory, because the file is locked and not its name. Resolves with what
+ * releases it. @throws HearsayError `storage-locked` while another process has it; `storage-full`, `storage-failed`.
+ */
+export async function holdLock(path: string): Promise<() => Promise<void>> {
+  const engine = await openLevelEngine(path)
+  return () => engine.close()
+}
+
+/**
  * LevelDB in `path`, created when missing. Every write is synced.
  * @throws HearsayError `storage-locked`, `storage-full`, `storage-corrupt`, `storage-failed`.
  */

@@ -51,6 +51,8 @@ export async function openStore(ports: StorePorts, options: StoreOptions): Promi
   const reserve = new Reserve(reading, { path: paths.reserve, bytes })
   const openParts = async (restored: boolean) => {
     await new CleanMark({ files }, paths).verify(options.verify)
+    // By itself LevelDB makes it as open as the umask lets it.
+    await files.makeDirectory(paths.database)
     const engine = await openLevelEngine(paths.database)
     return assemble(
       { ...reading, engine, reserve, vault, listeners },
@@ -59,7 +61,7 @@ export async function openStore(ports: StorePorts, options: StoreOptions): Promi
   }
   const open = async (restored: boolean) => {
     const parts = await openWithReserve(files, paths, reserve, () => openParts(restored))
-    if (bytes > 0) await reserve.restore(paths.directory)
+    await reserve.restore(paths.directory)
     return parts
   }
   const parts = await open(options.restored ?? false)
@@ -90,7 +92,11 @@ async function openWithReserve<T>(
     if (!(await isForWantOfSpace(error, files, paths)) || !(await reserve.release())) {
       throw writeError(error)
     }
-    return open()
+  }
+  try {
+    return await open()
+  } catch (error) {
+    throw writeError(error)
   }
 }
 

@@ -35,6 +35,7 @@ export class Reserve {
   /** Creates the file unless it is whole or the disk has less than twice its size left. Never fails. */
   async restore(directory: string): Promise<boolean> {
     const { files, log } = this.#ports
+    if (this.#bytes === 0) return false
     try {
       if (await this.exists()) return true
       if ((await files.freeBytes(directory)) < 2 * this.#bytes) return false

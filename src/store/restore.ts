@@ -71,7 +71,7 @@ export function restoreBackup(ports: StorePorts, options: RestoreOptions): Promi
       throw new HearsayError('bad-value', 'there is a database already', { field: 'dir' })
     }
     const vault = new Vault(ports, { vaultKey })
-    await files.makeDirectory(paths.directory)
+    await files.makeDirectory(paths.database)
     const engine = await openLevelEngine(paths.database)
     try {
       const shelf = await Shelf.open({ vault, files }, { path: paths.shelf, create: true })

@@ -9,7 +9,7 @@ import {
 import type { Consumers } from './consumers.ts'
 import type { Engine } from './engine.ts'
 import type { Journal } from './journal.ts'
-import { physicalRange } from './physical-key.ts'
+import { eventKey } from './journal-stage.ts'
 
 export interface RetentionPolicy {
   /** An event that all consumers acknowledged stays this long; 0 removes it at once. */
@@ -17,7 +17,7 @@ export interface RetentionPolicy {
   /** No event stays longer, acknowledged or not. */
   readonly maxAgeMs?: number
   readonly maxEvents?: number
-  /** Approximate: from the sizes of the oldest and the newest entries. */
+  /** What the tables of the database hold of the journal: the newest few MiB may not be counted yet. */
   readonly maxBytes?: number
 }
 
@@ -35,8 +35,6 @@ export interface RetentionPorts {
   readonly consumers: Consumers
 }
 
-const SAMPLE = 64
-
 /** Removes what the policy no longer keeps; bounded work per call, the rest goes at the next. */
 export async function applyRetention(
   ports: RetentionPorts,
@@ -47,28 +45,34 @@ export async function applyRetention(
   const before = journal.oldestSeq()
   const now = clock.now()
   const count = head - before + 1
-  const bytesFit = Math.floor((policy.maxBytes ?? RETENTION_MAX_BYTES) / (await meanBytes(ports)))
-  const fit = Math.min(policy.maxEvents ?? RETENTION_MAX_EVENTS, bytesFit)
-  const byCount = before + Math.max(0, count - fit)
-  const byAge = await journal.firstSince(now - (policy.maxAgeMs ?? RETENTION_MAX_AGE_MS), head + 1)
+  const byCount = before + Math.max(0, count - (policy.maxEvents ?? RETENTION_MAX_EVENTS))
+  const byBytes = await firstWithin(ports, policy.maxBytes ?? RETENTION_MAX_BYTES)
+  const maxAge = policy.maxAgeMs ?? RETENTION_MAX_AGE_MS
+  const byAge = await journal.firstSince(now - maxAge, now, head + 1)
   const acked = (consumers.lowestCursor() ?? head) + 1
   const keepAcked = policy.keepAckedMs ?? RETENTION_KEEP_ACKED_MS
-  const byAck = keepAcked === 0 ? acked : await journal.firstSince(now - keepAcked, acked)
+  const byAck = keepAcked === 0 ? acked : await journal.firstSince(now - keepAcked, now, acked)
 
-  const oldestSeq = await journal.trim(Math.max(byCount, byAge, byAck))
+  const oldestSeq = await journal.trim(Math.max(byCount, byBytes, byAge, byAck))
   const overrun = consumers.list().filter(({ cursor }) => cursor < oldestSeq - 1)
   return { removed: oldestSeq - before, oldestSeq, overrun: overrun.map(({ name }) => name) }
 }
 
-async function meanBytes({ engine }: RetentionPorts): Promise<number> {
-  let bytes = 0
-  let count = 0
-  for (const reverse of [false, true]) {
-    const range = { ...physicalRange(SYSTEM_BUCKETS.journal), limit: SAMPLE, reverse }
-    for await (const [key, value] of engine.iterate(range)) {
-      bytes += key.length + value.length
-      count++
-    }
+/**
+ * The first event from which on all that are kept take at most `maxBytes`. Measured, not estimated from a few sizes: a
+ * contact who sends a few large texts must not have thousands of small events removed.
+ */
+async function firstWithin({ engine, journal }: RetentionPorts, maxBytes: number): Promise<number> {
+  const end = Uint8Array.of(SYSTEM_BUCKETS.journal + 1)
+  const fits = async (seq: number) =>
+    (await engine.approximateBytes(eventKey(seq), end)) <= maxBytes
+  let low = journal.oldestSeq()
+  let high = journal.headSeq() + 1
+  if (await fits(low)) return low
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (await fits(middle)) high = middle
+    else low = middle + 1
   }
-  return count === 0 ? 1 : bytes / count
+  return low
 }

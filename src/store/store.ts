@@ -107,6 +107,11 @@ export class EngineStore implements Store {
     return isWritable({ files, rng: this.#ports.rng }, paths, committer.poison)
   }
 
+  async keepReserve(): Promise<void> {
+    const { reserve, paths } = await this.#ready()
+    if (this.state() === 'ok' && this.#closing === undefined) await reserve.restore(paths.directory)
+  }
+
   heal(): Promise<void> {
     this.#healing ??= this.#heal().finally(() => {
       this.#healing = undefined

@@ -1,4 +1,4 @@
-import { concat, equalBytes, isHearsayError, type Logger } from '../base/index.ts'
+import { concat, equalBytes, type Logger } from '../base/index.ts'
 import type { Engine } from './engine.ts'
 import type { FileIdentity, FilePort } from './files.ts'
 import { META_KEYS } from './meta.ts'
@@ -46,6 +46,7 @@ export class Witness {
   /**
    * Puts a new file in the place of the old one. Until that is done the database names both, so a stop at any
    * step leaves a home that knows itself. Where no file can be made, the old one goes on.
+   * @throws what the engine throws: nothing may be written to the database after that.
    */
   async renew(): Promise<void> {
     const { engine, vault, files, log } = this.#ports
@@ -55,20 +56,37 @@ export class Witness {
       return
     }
     const fresh = `${witness}.new`
+    const names = await this.#make(fresh)
+    if (names === undefined) return
+    const value = vault.seal(META_KEYS.witness, names)
+    // A failure here is not forgiven: LevelDB may acknowledge writes after a failed one, and lose them.
+    await engine.write([{ type: 'put', key: META_KEYS.witness, value }])
+    try {
+      await files.rename(fresh, witness)
+      await files.syncDirectory(directory)
+    } catch {
+      await this.#giveUp(fresh)
+    }
+  }
+
+  /** Makes the new file. Resolves with what names it and the old one; undefined when it cannot be made. */
+  async #make(fresh: string): Promise<Uint8Array | undefined> {
+    const { files } = this.#ports
     try {
       await files.remove(fresh)
       await (await files.create(fresh)).close()
       const made = await files.identity(fresh)
-      if (made === undefined) return
-      const value = vault.seal(META_KEYS.witness, concat(await this.#found(), encode(made)))
-      await engine.write([{ type: 'put', key: META_KEYS.witness, value }])
-      await files.rename(fresh, witness)
-      await files.syncDirectory(directory)
-    } catch (error) {
-      if (isHearsayError(error)) throw error
-      log.warn('the witness of this home cannot be renewed')
-      await files.remove(fresh).catch(() => undefined)
+      return made && concat(await this.#found(), encode(made))
+    } catch {
+      await this.#giveUp(fresh)
+      return undefined
     }
+  }
+
+  async #giveUp(fresh: string): Promise<void> {
+    const { files, log } = this.#ports
+    log.warn('the witness of this home cannot be renewed')
+    await files.remove(fresh).catch(() => undefined)
   }
 
   async #isSupported(): Promise<boolean> {

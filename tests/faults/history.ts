@@ -1,4 +1,5 @@
 import type { EventView } from '../../src/node/index.ts'
+import { forgiver } from './returns.ts'
 
 /** One `messages.send` as its client saw it: the last of perhaps many tries under one idempotency key. */
 export interface SendRecord {
@@ -48,6 +49,30 @@ export interface RecoveryRecord {
   readonly readyMs: number
 }
 
+/** A database that was put back to an older state: all times are monotonic milliseconds. */
+export interface ReturnRecord {
+  readonly node: number
+  /** Everything that was durable by then is in it. */
+  readonly copiedAt: number
+  /** Nothing of the node runs at this moment. */
+  readonly backAt: number
+}
+
+/** A node is there from here on, or is not. */
+export interface PresenceRecord {
+  readonly node: number
+  readonly at: number
+  readonly isUp: boolean
+}
+
+/** What the status of a node says is wrong with its network, from here on. */
+export interface HealthRecord {
+  readonly node: number
+  readonly at: number
+  /** Codes of warnings and errors; empty when it is well. */
+  readonly codes: readonly string[]
+}
+
 /** A message as a node lists it at the end. */
 export interface ListedMessage {
   readonly messageId: string
@@ -72,6 +97,9 @@ export interface History {
   readonly faults: readonly FaultRecord[]
   readonly recoveries: readonly RecoveryRecord[]
   readonly crashes: readonly CrashRecord[]
+  readonly returns: readonly ReturnRecord[]
+  readonly presence: readonly PresenceRecord[]
+  readonly health: readonly HealthRecord[]
   /** By node, oldest first; a node that could not be asked at the end is missing. */
   readonly lists: ReadonlyMap<number, readonly ListedMessage[]>
 }
@@ -85,10 +113,12 @@ export class Recorder implements History {
   readonly faults: FaultRecord[] = []
   readonly recoveries: RecoveryRecord[] = []
   readonly crashes: CrashRecord[] = []
+  readonly returns: ReturnRecord[] = []
+  readonly presence: PresenceRecord[] = []
+  readonly health: HealthRecord[] = []
   readonly lists = new Map<number, readonly ListedMessage[]>()
   readonly #confirmed = new Set<string>()
   readonly #received = new Set<string>()
-  readonly #excused = new Set<SendRecord>()
   readonly #failed = new Set<string>()
 
   event(record: EventRecord): void {
@@ -102,22 +132,43 @@ export class Recorder implements History {
     this.faults.push({ at: performance.now(), what, node })
   }
 
-  /** What this node has accepted so far may be forgotten: its database is put back to an older state. */
-  excuse(node: number): void {
-    for (const send of this.sends) {
-      if (send.from === node && send.acceptedAt !== undefined) this.#excused.add(send)
+  /** The database of a node that does not run is now what it was at `copiedAt`, milliseconds. */
+  returned(node: number, copiedAt: number): ReturnRecord {
+    const life = { node, copiedAt, backAt: performance.now() }
+    this.returns.push(life)
+    return life
+  }
+
+  /**
+   * What a node has for its client, which has not seen it, and what was accepted from or for it and waits for its end.
+   */
+  waitingFor(node: number): { unread: number; unacknowledged: number } {
+    const isConfirmed = ({ messageIds }: SendRecord) =>
+      messageIds.some((id) => this.#confirmed.has(id) || this.#failed.has(id))
+    const accepted = this.sends.filter(({ acceptedAt }) => acceptedAt !== undefined)
+    const its = accepted.filter(({ from, to }) => from === node || to === node)
+    return {
+      unread: its.filter((send) => send.to === node && isConfirmed(send) && !this.#has(send))
+        .length,
+      unacknowledged: its.filter((send) => !isConfirmed(send)).length,
     }
   }
 
   /** Accepted sends of which the sender does not know the end yet, or which no event has shown at the recipient. */
   get open(): SendRecord[] {
-    return this.sends.filter((send) => !this.#excused.has(send) && !this.#hasEnded(send))
+    const forgetful = forgiver(this)
+    return this.sends.filter((send) => !this.#hasEnded(send) && forgetful(send) === undefined)
   }
 
-  #hasEnded({ acceptedAt, messageIds, text }: SendRecord): boolean {
+  #hasEnded(send: SendRecord): boolean {
+    const { acceptedAt, messageIds } = send
     if (acceptedAt === undefined) return false
     if (messageIds.some((id) => this.#failed.has(id))) return true
-    return messageIds.some((id) => this.#confirmed.has(id)) && this.#received.has(text)
+    return messageIds.some((id) => this.#confirmed.has(id)) && this.#has(send)
+  }
+
+  #has({ text }: SendRecord): boolean {
+    return this.#received.has(text)
   }
 }
 

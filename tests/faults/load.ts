@@ -37,6 +37,9 @@ export class Load {
   readonly #giveUp = new AbortController()
   readonly #end = new AbortController()
   readonly #rpcs = new Map<number, Promise<Rpc>>()
+  readonly #held = new Set<number>()
+  /** What ends the present subscription of a node's reader. */
+  readonly #rounds = new Map<number, AbortController>()
   #senders: Promise<void>[] = []
   #readers: Promise<void>[] = []
 
@@ -65,6 +68,16 @@ export class Load {
     const timer = systemClock.setTimer(PATIENCE_MS, () => this.#giveUp.abort())
     await Promise.all(this.#senders)
     timer.cancel()
+  }
+
+  /** The reader of a node is away until `release`: what comes meanwhile is unread. */
+  hold(node: number): void {
+    this.#held.add(node)
+    this.#rounds.get(node)?.abort()
+  }
+
+  release(node: number): void {
+    this.#held.delete(node)
   }
 
   /** Resolves to true when every accepted message has ended for both sides, to false after `timeoutMs`. */
@@ -157,10 +170,15 @@ export class Load {
   async #read(node: number): Promise<void> {
     const { signal } = this.#end
     while (!signal.aborted) {
+      if (this.#held.has(node)) {
+        await this.#until(performance.now() + RETRY_MS, signal)
+        continue
+      }
       await this.#call(node, 'events.subscribe', async (rpc) => {
         let seen = 0
         let acked = 0
         const round = new AbortController()
+        this.#rounds.set(node, round)
         const ack = async () => {
           while (await this.#until(performance.now() + ACK_PAUSE_MS, round.signal)) {
             if (seen === acked) continue

@@ -7,6 +7,7 @@ import { seededRng } from '../../daemon/testnet/seeded-rng.ts'
 import { type Rng, systemClock } from '../../src/base/index.ts'
 import { check, losses, type Violation } from './checker.ts'
 import { Recorder } from './history.ts'
+import type { Hosts } from './hosts.ts'
 import { Load } from './load.ts'
 import { Machine } from './machine.ts'
 import { Rig } from './rig.ts'
@@ -43,6 +44,8 @@ export interface Plan {
   readonly preset: Preset
   readonly parameters?: Parameters
   readonly relayed?: boolean
+  /** A machine for every node; addresses of the loopback interface when undefined. */
+  readonly hosts?: Hosts
   /** Ordered pairs that write; neighbours in a ring, both ways, when undefined. */
   readonly pairs?: readonly (readonly [number, number])[]
   readonly rate: number
@@ -52,11 +55,12 @@ export interface Plan {
   /** After the last fault, until everything must have ended. */
   readonly settleMs: number
   readonly readyMs?: number
-  readonly restored?: readonly number[]
   /** Before the first start; what it returns is called after the last stop. */
   prepare?(stage: Pick<Stage, 'rig'>): Promise<() => Promise<void>>
   /** Does the damage. Figures that it returns join the table; broken limits of its own it names in `wrong`. */
   faults(stage: Stage): Promise<Readonly<Record<string, string | number>>>
+  /** When all has settled and every node still runs: what shows only then. As `faults`. */
+  afterwards?(stage: Stage): Promise<Readonly<Record<string, string | number>>>
 }
 
 export interface Stage {
@@ -107,6 +111,7 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       ...(parameters === undefined ? {} : { parameters }),
       seed,
       relayed: plan.relayed === true,
+      ...(plan.hosts === undefined ? {} : { hosts: plan.hosts }),
       progress,
       signal,
     },
@@ -131,13 +136,15 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     const rate = await rateOf(recorder, plan.warmUpMs ?? WARM_UP_MS, { progress, sleep })
     const waiting = recorder.open.length
     const rng = seededRng(`faults/${seed}`)
-    const measured = await plan.faults({ rig, load, rng, wrong, late, unsure, sleep })
+    const stage = { rig, load, rng, wrong, late, unsure, sleep }
+    const inFaults = await plan.faults(stage)
     progress('no new messages')
     const calm = performance.now()
     await load.stopSending()
     const settled = await load.settled(plan.settleMs, signal)
     const settledMs = performance.now() - calm
     await load.finish()
+    const measured = { ...inFaults, ...(await plan.afterwards?.(stage)) }
     const { others } = machine
     await rig.down()
     return judge(recorder, plan, {
@@ -181,10 +188,7 @@ interface Seen {
 }
 
 function judge(recorder: Recorder, plan: Plan, seen: Seen): Outcome {
-  const violations = check(recorder, {
-    readyMs: plan.readyMs ?? READY_MS,
-    ...(plan.restored === undefined ? {} : { restored: plan.restored }),
-  })
+  const violations = check(recorder, { readyMs: plan.readyMs ?? READY_MS })
   const { rate, wrong, late, unsure, settled, others } = seen
   const busy = others > MAX_OTHERS
   const reasons = [
@@ -212,16 +216,12 @@ function judge(recorder: Recorder, plan: Plan, seen: Seen): Outcome {
       ...(busy && inconclusive ? [crowd] : []),
     ],
     violations,
-    figures: figures(recorder, seen, plan.restored),
+    figures: figures(recorder, seen),
   }
 }
 
-function figures(
-  recorder: Recorder,
-  { rate, waiting, settledMs, measured, others }: Seen,
-  restored: readonly number[] = [],
-) {
-  const { accepted, delivered, lost, gone, reported, duplicates } = losses(recorder, restored)
+function figures(recorder: Recorder, { rate, waiting, settledMs, measured, others }: Seen) {
+  const { accepted, delivered, lost, gone, reported, duplicates } = losses(recorder)
   const calledAt = new Map(recorder.sends.map((send) => [send.text, send.calledAt]))
   const latencies = recorder.events.flatMap(({ type, text, at }) => {
     const called = type === 'message.received' ? calledAt.get(text) : undefined
@@ -236,7 +236,7 @@ function figures(
     delivered,
     lost,
     'reported as expired or failed': reported,
-    ...(restored.length === 0 ? {} : { 'forgotten with the old copy': gone }),
+    ...(recorder.returns.length === 0 ? {} : { 'forgotten with the old copy': gone }),
     duplicates,
     'events read': recorder.events.length,
     'send to arrival p50, ms': latency.p50 ?? '-',
@@ -277,6 +277,9 @@ function keep(recorder: Recorder): void {
     ...recorder.events.map((each) => ({ is: 'event', ...each })),
     ...recorder.errors.map((each) => ({ is: 'error', ...each })),
     ...recorder.crashes.map((each) => ({ is: 'crash', ...each })),
+    ...recorder.returns.map((each) => ({ is: 'return', ...each })),
+    ...recorder.presence.map((each) => ({ is: 'presence', ...each })),
+    ...recorder.health.map((each) => ({ is: 'health', ...each })),
     ...[...recorder.lists].flatMap(([node, list]) =>
       list.map((each) => ({ is: 'listed', node, ...each })),
     ),

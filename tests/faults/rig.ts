@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { connect } from '../../daemon/connect.ts'
+import { freePort } from '../../daemon/free-port.ts'
 import type { Rpc } from '../../daemon/rpc-port.ts'
 import { ensureContacts, type Pair, type Peer } from '../../daemon/testnet/contacts.ts'
 import {
@@ -29,10 +30,12 @@ import {
   type SpawnOptions,
   spawnNode,
 } from '../../daemon/testnet/node-process.ts'
+import { nodeHome } from '../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { Recorder } from './history.ts'
+import type { Hosts, Program } from './hosts.ts'
 
 export interface RigOptions {
   readonly dir: string
@@ -42,6 +45,8 @@ export interface RigOptions {
   readonly seed: string
   /** A relay stands between the nodes. */
   readonly relayed: boolean
+  /** A machine for every node; addresses of the loopback interface when undefined. */
+  readonly hosts?: Hosts
   readonly progress: (text: string) => void
   readonly signal: AbortSignal
 }
@@ -64,6 +69,7 @@ export class Rig {
   readonly #doomed = new Set<number>()
   /** What runs, or ran last, for each node. */
   readonly #processes = new Map<number, NodeProcess>()
+  #moves = 0
 
   constructor(ports: { recorder: Recorder }, options: RigOptions) {
     this.recorder = ports.recorder
@@ -79,8 +85,12 @@ export class Rig {
 
   /** The homes exist and nothing runs: whoever wants a disk of its own for a node mounts it now. */
   async plan(): Promise<void> {
-    const { dir } = this.options
-    writeState(dir, await planState(this.#ports, this.options))
+    const { dir, hosts } = this.options
+    const planned = await planState(this.#ports, this.options)
+    const nodes = planned.nodes.map((node) =>
+      hosts === undefined ? node : { ...node, address: hosts.addressOf(node.index) },
+    )
+    writeState(dir, { ...planned, nodes })
   }
 
   async up(): Promise<void> {
@@ -102,13 +112,7 @@ export class Rig {
     const state = readState(this.options.dir)
     for (const { index, home } of state?.nodes ?? []) {
       this.#lookForCrash(index)
-      const log = join(home, 'log', 'hearsay.log')
-      const line = existsSync(log)
-        ? readFileSync(log, 'utf8')
-            .split('\n')
-            .find((each) => DISASTERS.test(each))
-        : undefined
-      if (line !== undefined) this.recorder.crashes.push({ node: index, what: line })
+      this.#lookForDisaster(index, home)
     }
   }
 
@@ -158,6 +162,26 @@ export class Rig {
     }
   }
 
+  /** A node that does not run has from now on an empty home elsewhere, another port and, with hosts, another machine. */
+  async move(index: number): Promise<NodeState> {
+    const { dir, hosts } = this.options
+    const node = this.node(index)
+    this.#lookForDisaster(index, node.home)
+    hosts?.move(index)
+    const there = nodeHome(join(dir, `elsewhere-${++this.#moves}`), index, process.env)
+    mkdirSync(there.root, { recursive: true, mode: 0o700 })
+    const [, , ip = ''] = node.address.split('/')
+    const next = {
+      ...node,
+      home: there.root,
+      rpc: there.socket,
+      address: hosts?.addressOf(index) ?? `/ip4/${ip}/tcp/${await freePort([ip])}`,
+    }
+    const { nodes, ...rest } = this.state
+    writeState(dir, { ...rest, nodes: nodes.with(index, next) })
+    return next
+  }
+
   pause(index: number): void {
     this.recorder.fault('SIGSTOP', index)
     signalProcess(this.#process(index), 'SIGSTOP')
@@ -178,7 +202,8 @@ export class Rig {
     const began = performance.now()
     const node = this.node(index)
     const spawned = this.#spawn(
-      { ...spawnOptions(node, { dir, tethered: false }), program },
+      // Its home may have moved away from the others.
+      { ...spawnOptions(node, { dir: dirname(node.home), tethered: false }), program },
       { ...process.env, ...env },
     )
     const before = this.state
@@ -230,6 +255,16 @@ export class Rig {
     this.recorder.fault(what)
   }
 
+  /** Records of every node whether it is there, when that has changed. To be called often. */
+  look(): void {
+    const { presence } = this.recorder
+    for (const { index, process: ref } of this.state.nodes) {
+      const isUp = ref !== undefined && isAlive(ref)
+      const before = presence.findLast(({ node }) => node === index)
+      if (before?.isUp !== isUp) presence.push({ node: index, at: performance.now(), isUp })
+    }
+  }
+
   /** The processes of the nodes that run, and of the relay. */
   pids(): number[] {
     const { nodes, relay } = this.state
@@ -238,10 +273,21 @@ export class Rig {
     )
   }
 
-  #spawn(options: SpawnOptions, env: NodeJS.ProcessEnv): NodeProcess {
-    const spawned = spawnNode(options, env)
-    this.#processes.set(options.index, spawned)
+  #spawn({ program, ...options }: Spawn, env: NodeJS.ProcessEnv): NodeProcess {
+    const { hosts } = this.options
+    const { index } = options
+    const placed = hosts?.on(index, program) ?? program
+    const spawned = spawnNode({ ...options, program: placed }, env)
+    this.#processes.set(index, spawned)
     return spawned
+  }
+
+  #lookForDisaster(index: number, home: string): void {
+    const log = join(home, 'log', 'hearsay.log')
+    if (!existsSync(log)) return
+    const lines = readFileSync(log, 'utf8').split('\n')
+    const line = lines.find((each) => DISASTERS.test(each))
+    if (line !== undefined) this.recorder.crashes.push({ node: index, what: line })
   }
 
   /** A process that nobody ended has no reason to be gone. */
@@ -267,9 +313,11 @@ export interface StartOptions {
   /** False: it is no recovery, and the checker does not look at its time. */
   readonly counted?: boolean
   /** What runs in place of the daemon itself. */
-  readonly program?: { readonly file: string; readonly args: readonly string[] }
+  readonly program?: Program
   readonly env?: Readonly<Record<string, string>>
 }
+
+type Spawn = SpawnOptions & { readonly program: Program }
 
 export interface Started {
   readonly state: string
@@ -287,7 +335,7 @@ export class StartFailure extends Error {
 }
 
 /** The daemon as it is shipped: `npm run faults` compiles it before. */
-export function compiled() {
+export function compiled(): Program {
   return {
     file: process.execPath,
     args: ['--max-semi-space-size=2', join(ROOT, 'dist', 'daemon', 'main.js')],

@@ -12,6 +12,12 @@ export interface Slope {
   readonly high: number
 }
 
+/** What a slope says of a limit: undecided when the limit lies between its bounds, or there are too few samples. */
+export function growth(slope: Slope | undefined, limit: number): 'grows' | 'flat' | 'undecided' {
+  if (slope === undefined) return 'undecided'
+  return slope.low > limit ? 'grows' : slope.high > limit ? 'undecided' : 'flat'
+}
+
 /** Neighbouring samples are alike; means of so many blocks hardly are. */
 const BLOCKS = 15
 /** Student's t at 97.5 % for `BLOCKS` minus 2 degrees of freedom. */

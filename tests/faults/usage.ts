@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
 
 /** What a process holds now; undefined when it has ended. Linux only. */
 export function usageOf(pid: number): { rssMb: number; descriptors: number } | undefined {
@@ -12,4 +14,28 @@ export function usageOf(pid: number): { rssMb: number; descriptors: number } | u
   } catch {
     return undefined
   }
+}
+
+/** How many timers a daemon has set, its own and those of its libraries, by `GET /metrics` on its socket. */
+export async function timersOf(socketPath: string): Promise<number> {
+  return timersIn(await fetchText(socketPath, '/metrics'))
+}
+
+/** @throws Error for metrics without the node's own timers. */
+export function timersIn(metrics: string): number {
+  const [, own] = /^hearsay_timers (\d+)$/m.exec(metrics) ?? []
+  if (own === undefined) throw new Error('the metrics do not say how many timers there are')
+  // Absent when the libraries have none that keeps the process alive.
+  const [, others = '0'] = /^nodejs_active_resources\{type="Timeout"\} (\d+)$/m.exec(metrics) ?? []
+  return Number(own) + Number(others)
+}
+
+function fetchText(socketPath: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // A connection of its own that ends with the answer: it must not count among what is open.
+    get({ socketPath, path, agent: false }, (response) => resolve(text(response))).on(
+      'error',
+      reject,
+    )
+  })
 }

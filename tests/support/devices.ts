@@ -1,6 +1,7 @@
 import {
   asNetworkId,
   type BoxBytes,
+  type Clock,
   equalBytes,
   type HearsayError,
   silentLogger,
@@ -126,6 +127,8 @@ export interface DeviceOptions {
   readonly options?: Partial<ConversationOptions>
   /** Another store than one in memory. */
   readonly open?: (ports: StorePorts) => Promise<Store>
+  /** A clock of its own over that of the air. */
+  readonly clock?: (clock: VirtualClock) => Clock
 }
 
 const NEVER = new Promise<never>(() => {})
@@ -164,7 +167,7 @@ export class Device {
   }
 
   async start(opening: { restored?: boolean } = {}): Promise<void> {
-    const { clock } = this.air
+    const clock = this.options.clock?.(this.air.clock) ?? this.air.clock
     const rng = seededRng(`${this.name}/${this.#starts++}`)
     const ports = { clock, rng, log: silentLogger }
     const real = this.options.realJobs === true
@@ -220,6 +223,7 @@ export class Device {
   async restart(): Promise<void> {
     this.crashAt = undefined
     await this.start()
+    await this.noteResetPlaces()
   }
 
   /** Counts a step; at the chosen one the device is dead, and whoever waits for it waits for ever. */

@@ -227,6 +227,7 @@ export class FakeNodeApi implements NodeApi {
       },
       oldest: this.oldest,
       resumedFrom,
+      epoch: EPOCH,
     }
   }
 

@@ -1,24 +1,26 @@
-import { spawnSync } from 'node:child_process'
+import { Sandbox } from './sandbox.ts'
 
 /**
  * Hosts that are network namespaces of this machine, each in a /24 of its own behind one router, with iproute2 and
  * nothing else. No packet leaves them, and no device appears outside.
  */
 export class Namespaces {
+  readonly #sandbox = new Sandbox()
   readonly #prefix = `hearsay-${process.pid}`
   readonly #names: string[] = []
 
   /** Why this machine cannot do it; undefined where it can. */
   static missing(): string | undefined {
-    const probe = new Namespaces()
+    let probe: Namespaces | undefined
     try {
+      probe = new Namespaces()
       probe.add('probe', 250)
       probe.closeDoor('probe')
       return undefined
     } catch (error) {
       return (error as Error).message
     } finally {
-      probe.remove()
+      probe?.remove()
     }
   }
 
@@ -65,14 +67,20 @@ export class Namespaces {
 
   /** The words in front of a command that runs on the host. */
   on(name: string): [string, ...string[]] {
-    return ['ip', 'netns', 'exec', this.#full(name)]
+    const [first, ...rest] = [...this.#sandbox.words, 'ip']
+    return [first, ...rest, 'netns', 'exec', this.#full(name)]
   }
 
   /** Removes the hosts; what runs there has to be ended first. */
   remove(): void {
     for (const name of this.#names.splice(0)) {
-      failure(['ip', 'netns', 'delete', this.#full(name)])
+      try {
+        this.#ip(['netns', 'delete', this.#full(name)])
+      } catch {
+        // It never came about.
+      }
     }
+    this.#sandbox.close()
   }
 
   #create(name: string): void {
@@ -86,21 +94,10 @@ export class Namespaces {
   }
 
   #in(name: string, command: string[]): void {
-    run([...this.on(name), ...command])
+    this.#sandbox.run('ip', 'netns', 'exec', this.#full(name), ...command)
   }
 
   #ip(words: string[]): void {
-    run(['ip', ...words])
+    this.#sandbox.run('ip', ...words)
   }
-}
-
-function run(command: string[]): void {
-  const reason = failure(command)
-  if (reason !== undefined) throw new Error(`"${command.join(' ')}" failed: ${reason}`)
-}
-
-/** Why the command did not succeed; undefined when it did. */
-function failure([command = '', ...words]: string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(command, words, { encoding: 'utf8' })
-  return status === 0 ? undefined : (error?.message ?? stderr.trim().split('\n')[0] ?? '')
 }

@@ -1,12 +1,11 @@
 import { type NetworkId, toHex } from '../../src/base/index.ts'
 import { RESET_SLOTS } from '../../src/conversation/constants.ts'
 import { dayOf } from '../../src/conversation/index.ts'
-import { Ledger } from '../../src/conversation/ledger.ts'
 import { keysAt } from '../../src/conversation/rendezvous.ts'
 import { accountKeyOf, resetPlace } from '../../src/conversation/reset-stream.ts'
 import type { Store } from '../../src/store/index.ts'
 import { addressOf } from '../../src/stream/index.ts'
-import { seededRng } from './seeded-rng.ts'
+import { storedLedger } from './stored-ledger.ts'
 
 /** Days after now in which a device may say that it came back. */
 const DAYS = 8
@@ -18,8 +17,7 @@ export async function resetAddresses(
   now: number,
 ): Promise<Set<string>> {
   const options = { networkId, windowSize: 1, ackRoundTripMs: 0 }
-  const ledger = new Ledger({ store, rng: seededRng('look') }, options)
-  await ledger.load()
+  const ledger = await storedLedger(store, options)
   const found = new Set<string>()
   for (const { keys } of ledger.contacts.values()) {
     const { resetSecret, accountSeed } = keys

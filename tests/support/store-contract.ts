@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat, systemClock, systemRng, silentLogger, u64be, utf8 } from '../../src/base/index.ts'
+import { MAX_VALUE_BYTES } from '../../src/store/constants.ts'
 import { BUCKETS, type Store, type StorePorts } from '../../src/store/index.ts'
 
 export const storePorts: StorePorts = { clock: systemClock, rng: systemRng, log: silentLogger }
@@ -145,7 +146,9 @@ export function describeStoreContract(name: string, makeHome: () => Promise<Stor
       const batch = store.batch()
       expect(() => batch.put(bucket, new Uint8Array(0), utf8('x'))).toThrow(/1 to 255/)
       expect(() => batch.put(bucket, new Uint8Array(256), utf8('x'))).toThrow(/1 to 255/)
-      expect(() => batch.put(bucket, utf8('x'), new Uint8Array(2 ** 21 + 1))).toThrow(/limit/)
+      expect(() => batch.put(bucket, utf8('x'), new Uint8Array(MAX_VALUE_BYTES + 1))).toThrow(
+        /limit/,
+      )
       expect(() => batch.append({ type: 'No Good', data: {} })).toThrow(/event type/)
       await batch.commit()
       await expect(batch.commit()).rejects.toMatchObject({ code: 'bug' })

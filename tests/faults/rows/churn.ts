@@ -1,12 +1,17 @@
-import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
+import { losses } from '../checker.ts'
+import { waits } from '../promptness.ts'
+import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 
 const SESSION_MS = 60_000
 const ABSENCE_MS = 30_000
 const DEFAULT_MINUTES = 5
-/** After everybody is back, until all of it must have arrived. */
+/** From the first return of its recipient until a message must have arrived. */
 const RETURN_MS = 600_000
+/** Share of the messages for which that holds; the others may come later, or be reported. */
+const IN_TIME = 0.999
 /** Pairs that write; setting one up takes about a hundred boxes of the network. */
 const MAX_PAIRS = 10
+const LOOK_MS = 200
 
 /** R12: every node comes and goes, mixes and keepers too. */
 export function churn(options: RunOptions): Promise<Outcome> {
@@ -25,15 +30,37 @@ export function churn(options: RunOptions): Promise<Outcome> {
     // Half a dozen daemons start at the same time here: that measures the machine.
     readyMs: 30_000,
     faults: async ({ rig, wrong }) => {
-      const { stops, starts, failures } = await rig.churn({
-        sessionMs: SESSION_MS,
-        absenceMs: ABSENCE_MS,
-        forMs: minutes * 60_000,
-        keep: [],
-        hard: false,
-      })
-      wrong.push(...failures)
-      return { minutes, stops, 'starts in the churn': starts }
+      rig.look()
+      const looks = setInterval(() => rig.look(), LOOK_MS)
+      try {
+        const { stops, starts, failures } = await rig.churn({
+          sessionMs: SESSION_MS,
+          absenceMs: ABSENCE_MS,
+          forMs: minutes * 60_000,
+          keep: [],
+          hard: false,
+        })
+        wrong.push(...failures)
+        return { minutes, stops, 'starts in the churn': starts }
+      } finally {
+        clearInterval(looks)
+        rig.look()
+      }
     },
+    afterwards: async (stage) => promptness(stage),
   })
+}
+
+function promptness({ rig, late }: Stage): Record<string, string | number> {
+  const all = waits(rig.recorder)
+  const took = all.flatMap(({ waitedMs }) => (waitedMs === undefined ? [] : [waitedMs]))
+  const inTime = took.filter((ms) => ms <= RETURN_MS).length
+  const share = all.length === 0 ? 0 : inTime / all.length
+  const limit = `within ${RETURN_MS / 60_000} min of the recipient's return`
+  if (share < IN_TIME) late.push(`${inTime} of ${all.length} messages arrived ${limit}`)
+  return {
+    [`${limit}, %`]: Number((Math.floor(share * 100_000) / 1_000).toFixed(3)),
+    'longest wait from the return, s': Number((Math.max(0, ...took) / 1000).toFixed(1)),
+    unreported: losses(rig.recorder).lost,
+  }
 }

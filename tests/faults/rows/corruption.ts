@@ -29,8 +29,6 @@ export function corruption(options: RunOptions): Promise<Outcome> {
     minRate: 10,
     warmUpMs: 20_000,
     settleMs: 240_000,
-    // Each trial begins with a copy that is older than what the last one did.
-    restored: [VICTIM],
     faults: async (stage) => {
       await stage.load.stopSending()
       await stage.load.settled(120_000, options.signal)
@@ -54,7 +52,10 @@ async function trial(stage: Stage, known: ReadonlySet<string>): Promise<Finding>
   const home = rig.node(VICTIM).home
   const whole = `${home}.whole`
   copyHome(home, whole)
+  const copiedAt = performance.now()
   const what = damage(home, rng)
+  // A file that is too short is an older state too.
+  rig.recorder.returned(VICTIM, copiedAt)
   try {
     const { state } = await rig.start(VICTIM, {
       states: ['running', 'readonly', 'failed'],
@@ -74,6 +75,7 @@ async function trial(stage: Stage, known: ReadonlySet<string>): Promise<Finding>
     return 'refused'
   } finally {
     putBackHome(whole, home)
+    rig.recorder.returned(VICTIM, copiedAt)
   }
 }
 

@@ -26,7 +26,7 @@ export const ROWS: readonly Row[] = [
   { id: 'R2', title: 'power cut', tiers: ['P', 'N'], run: power },
   { id: 'R3', title: 'disk full', tiers: ['P', 'N'], run: diskFull },
   { id: 'R5', title: 'damaged files', tiers: ['N'], run: corruption },
-  { id: 'R6', title: 'old copy of a home put back', tiers: ['N'], run: rollback },
+  { id: 'R6', title: 'backup restored elsewhere, old copy put back', tiers: ['N'], run: rollback },
   { id: 'R7', title: 'partition', tiers: ['P', 'N'], run: partition },
   { id: 'R8', title: 'slow and lossy links', tiers: ['N'], run: ladder },
   { id: 'R10', title: 'wrong clock', tiers: ['N'], run: clock },

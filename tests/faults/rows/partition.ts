@@ -1,12 +1,27 @@
 import { changeLinks, parsePartition, percentiles } from '../../../daemon/testnet/index.ts'
 import { uniformInt } from '../../../src/base/index.ts'
+import { cutOff, HealthWatch, toldAfter, wellSince } from '../health.ts'
 import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 
 /** After the heal, until what was sent before it must have arrived. */
 const HEALED_MS = 120_000
 const PAUSE_MS = 20_000
+/** Within this time a node that lost half of the others says so. */
+const TOLD_MS = 20_000
 
-/** R7: the network is cut in two, one way, around one node, and into a ring, under load. */
+interface Cut {
+  /** Milliseconds from the heal to the arrival of what was sent before it and came after it. */
+  readonly after: readonly number[]
+  /** Milliseconds from the cut until the status of each node that lost half of the others said so. */
+  readonly told: readonly number[]
+  /** Milliseconds from the heal until no status named anything any more. */
+  readonly wellMs: number
+}
+
+/**
+ * R7: the network is cut in two, one way, around one node, and into a ring, under load. What was sent arrives after the
+ * heal, and whoever is cut off says so in its status until then.
+ */
 export function partition(options: RunOptions): Promise<Outcome> {
   const short = options.tier === 'P'
   const nodes = options.nodes ?? (short ? 6 : 10)
@@ -21,11 +36,23 @@ export function partition(options: RunOptions): Promise<Outcome> {
     faults: async (stage) => {
       const one = String(uniformInt(stage.rng, nodes))
       const cuts = short || options.minutes !== undefined ? [['halves']] : everyKind(one)
-      const after: number[] = []
-      for (const [n, words] of cuts.entries()) {
-        if (n > 0) await stage.sleep(PAUSE_MS)
-        after.push(...(await cut(stage, words, { nodes, ms })))
+      const all: Cut[] = []
+      const { rig } = stage
+      const watch = new HealthWatch({
+        recorder: rig.recorder,
+        connect: (node) => rig.connect(node),
+      })
+      watch.start(rig.state.nodes.map(({ index }) => index))
+      try {
+        for (const [n, words] of cuts.entries()) {
+          if (n > 0) await stage.sleep(PAUSE_MS)
+          all.push(await cut(stage, words, { nodes, ms }))
+        }
+      } finally {
+        await watch.stop()
       }
+      const after = all.flatMap((each) => each.after)
+      const told = all.flatMap((each) => each.told)
       const { p50, p99 } = percentiles(after)
       if ((p99 ?? 0) > HEALED_MS) stage.late.push(`p99 after the heal is ${p99} ms`)
       return {
@@ -34,6 +61,11 @@ export function partition(options: RunOptions): Promise<Outcome> {
         'sent in a cut, arrived after its heal': after.length,
         'p50 after the heal, ms': p50 ?? '-',
         'p99 after the heal, ms': p99 ?? '-',
+        'status says so after p50, s': seconds(percentiles(told).p50),
+        'status says so after at most, s': seconds(told.length === 0 ? null : Math.max(...told)),
+        'all is well in the status after the heal, at most, s': seconds(
+          Math.max(...all.map(({ wellMs }) => wellMs)),
+        ),
       }
     },
   })
@@ -43,21 +75,29 @@ function everyKind(one: string): string[][] {
   return [['halves'], ['isolate', one], ['one-way', `${one}>*`], ['ring']]
 }
 
-/** Cuts, waits, heals; milliseconds from the heal to the arrival of what was sent before and came after it. */
+function seconds(ms: number | null): number | string {
+  return ms === null ? '-' : Number((ms / 1000).toFixed(1))
+}
+
+/** Cuts, waits, heals, and waits again. */
 async function cut(
-  { rig, late, sleep }: Stage,
+  stage: Stage,
   words: readonly string[],
   { nodes, ms }: { nodes: number; ms: number },
-): Promise<number[]> {
+): Promise<Cut> {
+  const { rig, late, sleep } = stage
   const { progress } = rig.options
   const name = words.join(' ')
+  const directions = parsePartition(words, nodes)
+  if ((await well(stage)) === undefined) stage.unsure.push(`not all was well before "${name}"`)
   progress(`partition ${name}`)
-  const links = changeLinks({}, parsePartition(words, nodes), (faults) => ({
-    ...faults,
-    down: true,
-  }))
-  await rig.links(name, links)
+  const cutAt = performance.now()
+  await rig.links(
+    name,
+    changeLinks({}, directions, (faults) => ({ ...faults, down: true })),
+  )
   await sleep(ms)
+  const told = whoTold(stage, cutOff(directions, nodes), { name, from: cutAt })
   await rig.links('heal', {})
   const healedAt = performance.now()
   const before = new Set(
@@ -73,7 +113,40 @@ async function cut(
     await sleep(250)
   }
   if (open() > 0) late.push(`${open()} messages did not arrive ${HEALED_MS} ms after "${name}"`)
-  return arrived()
+  const after = arrived()
     .filter(({ at }) => at >= healedAt)
     .map(({ at }) => at - healedAt)
+  const since = await well(stage)
+  if (since === undefined) late.push(`not all is well ${HEALED_MS} ms after "${name}"`)
+  return { after, told, wellMs: Math.max(0, (since ?? performance.now()) - healedAt) }
+}
+
+/** Milliseconds from the cut until each of the nodes told of it; who did not is named in `wrong` or `late`. */
+function whoTold(
+  { rig, wrong, late }: Stage,
+  nodes: readonly number[],
+  { name, from }: { name: string; from: number },
+): number[] {
+  return nodes.flatMap((node) => {
+    const until = performance.now()
+    const ms = toldAfter(rig.recorder.health, { node, from, until })
+    if (ms === undefined) {
+      wrong.push(`the status of node ${node} says nothing of "${name}"`)
+      return []
+    }
+    if (ms > TOLD_MS) late.push(`the status of node ${node} says after ${ms} ms that "${name}"`)
+    return [ms]
+  })
+}
+
+/** Waits until no status names anything. @returns since when; undefined when that takes longer than a heal may. */
+async function well({ rig, sleep }: Stage): Promise<number | undefined> {
+  const nodes = rig.state.nodes.map(({ index }) => index)
+  const deadline = performance.now() + HEALED_MS
+  for (;;) {
+    const since = wellSince(rig.recorder.health, nodes)
+    if (since !== undefined || performance.now() > deadline) return since
+    rig.options.progress('waiting until no status names anything')
+    await sleep(250)
+  }
 }

@@ -1,18 +1,21 @@
 import { type Outcome, rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
-import { type Sample, slopeOf } from '../slope.ts'
-import { usageOf } from '../usage.ts'
+import { growth, type Sample, slopeOf } from '../slope.ts'
+import { timersOf, usageOf } from '../usage.ts'
 
 const DEFAULT_MINUTES = 10
 /** Caches fill at first: the slope is that of the rest. At most a third of a short run. */
 const SETTLED_MS = 600_000
 const SAMPLE_MS = 5_000
-const MAX_MB_PER_HOUR = 8
-const MAX_DESCRIPTORS_PER_HOUR = 20
 
-interface Series {
-  readonly rss: Sample[]
-  readonly descriptors: Sample[]
-}
+/** What is watched of every node, and how much of it a node may gain in an hour. */
+const QUANTITIES = {
+  'RSS, MB': 8,
+  descriptors: 20,
+  timers: 60,
+} as const
+type Quantity = keyof typeof QUANTITIES
+const NAMES = Object.keys(QUANTITIES) as Quantity[]
+type Series = Readonly<Record<Quantity, Sample[]>>
 
 /** R21: nothing is broken, for long, at the rate of messages that the network carries. Nothing may grow. */
 export function soak(options: RunOptions): Promise<Outcome> {
@@ -27,45 +30,49 @@ export function soak(options: RunOptions): Promise<Outcome> {
     settleMs: 240_000,
     faults: async (stage) => {
       const series = await watch(stage, minutes * 60_000)
-      const rss = series.map((each) => slopeOf(each.rss))
-      const open = series.map((each) => slopeOf(each.descriptors))
-      const { unsure, wrong } = stage
-      if (rss.some((slope) => slope === undefined)) unsure.push('too short for a slope')
-      for (const [node, slope] of rss.entries()) {
-        const name = `node ${node} grows by ${slope?.perHour.toFixed(1)} MB an hour`
-        const between = `between ${slope?.low.toFixed(1)} and ${slope?.high.toFixed(1)}`
-        if ((slope?.low ?? 0) > MAX_MB_PER_HOUR) wrong.push(`${name}, ${between}`)
-        else if ((slope?.high ?? 0) > MAX_MB_PER_HOUR) unsure.push(`${name}, ${between}: longer`)
-      }
-      for (const [node, slope] of open.entries()) {
-        if ((slope?.low ?? 0) > MAX_DESCRIPTORS_PER_HOUR) {
-          wrong.push(`node ${node} opens ${slope?.perHour.toFixed(0)} descriptors an hour`)
-        }
-      }
-      return {
-        minutes,
-        'RSS slope, upper bound of the worst node, MB/h': worst(rss.map((slope) => slope?.high)),
-        'RSS slope of the worst node, MB/h': worst(rss.map((slope) => slope?.perHour)),
-        'largest RSS, MB': worst(series.flatMap((each) => each.rss.map(({ value }) => value))),
-        'descriptors slope, upper bound, 1/h': worst(open.map((slope) => slope?.high)),
-      }
+      return { minutes, ...Object.assign({}, ...NAMES.map((name) => judge(stage, name, series))) }
     },
   })
 }
 
+function judge(
+  { wrong, unsure }: Stage,
+  name: Quantity,
+  series: readonly Series[],
+): Record<string, string | number> {
+  const limit = QUANTITIES[name]
+  const slopes = series.map((each) => slopeOf(each[name]))
+  for (const [node, slope] of slopes.entries()) {
+    const how =
+      slope === undefined
+        ? `too few samples of ${name} of node ${node}`
+        : `node ${node}, ${name}: ${slope.perHour.toFixed(1)} more an hour, between ` +
+          `${slope.low.toFixed(1)} and ${slope.high.toFixed(1)}; ${limit} is the limit`
+    const found = growth(slope, limit)
+    if (found === 'grows') wrong.push(how)
+    if (found === 'undecided') unsure.push(`${how}: longer`)
+  }
+  return {
+    [`${name} an hour, upper bound of the worst node`]: worst(slopes.map((each) => each?.high)),
+    [`${name} an hour, worst node`]: worst(slopes.map((each) => each?.perHour)),
+    [`${name}, most`]: worst(series.flatMap((each) => each[name].map(({ value }) => value))),
+  }
+}
+
 /** Samples of every node, without those of the first time. */
 async function watch({ rig, sleep }: Stage, ms: number): Promise<Series[]> {
-  const series = rig.state.nodes.map((): Series => ({ rss: [], descriptors: [] }))
+  const series = rig.state.nodes.map((): Series => ({ 'RSS, MB': [], descriptors: [], timers: [] }))
   const began = performance.now()
   const from = Math.min(SETTLED_MS, ms / 3)
   for (let passed = 0; passed < ms; passed = performance.now() - began) {
     rig.options.progress(`${Math.round(passed / 1000)} of ${Math.round(ms / 1000)} s`)
-    for (const { index, process: ref } of rig.state.nodes) {
+    for (const { index, process: ref, rpc } of rig.state.nodes) {
       const used = ref === undefined ? undefined : usageOf(ref.pid)
       if (used === undefined || passed < from) continue
       const at = passed / 3_600_000
-      series[index]?.rss.push({ at, value: used.rssMb })
+      series[index]?.['RSS, MB'].push({ at, value: used.rssMb })
       series[index]?.descriptors.push({ at, value: used.descriptors })
+      series[index]?.timers.push({ at, value: await timersOf(rpc) })
     }
     await sleep(SAMPLE_MS)
   }

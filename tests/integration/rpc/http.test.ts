@@ -237,6 +237,8 @@ describe('HTTP on the TCP port', () => {
     expect(metrics.headers['content-type']).toContain('text/plain')
     expect(metrics.body).toContain('hearsay_rpc_errors_total{name="METHOD_NOT_FOUND"} 1')
     expect(metrics.body).toContain('hearsay_peers 5')
+    expect(metrics.body).toMatch(/^hearsay_timers \d+$/m)
+    expect(metrics.body).toMatch(/^nodejs_active_resources\{type="TCPServerWrap"\} [1-9]\d*$/m)
     const status = await rpc.node.node.status()
     rpc.node.stub('node.status', () => ({ ...status, state: 'starting' }))
     expect((await ask(rpc, '/readyz')).status).toBe(503)

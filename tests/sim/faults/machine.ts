@@ -160,7 +160,7 @@ export class Machine {
       const batch = store.batch()
       const message = session.conversations.send(batch, { to, text, expiresInMs: EXPIRES_MS })
       const what = { from: this.name, to, id: message.id, text }
-      const sent = this.#ports.watcher.asked(what, life.clock.now() + EXPIRES_MS)
+      const sent = this.#ports.watcher.asked(what)
       await batch.commit()
       sent.accepted = true
     })

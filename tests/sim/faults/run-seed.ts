@@ -48,8 +48,6 @@ export interface SeedOptions {
 
 const SETTLE_STEP_MS = 2_000
 const SETTLE_LIMIT_MS = 900_000
-/** Expiry is noticed in the slots. */
-const REPORT_MS = 30_000
 /** Of a mix frame: kind 1, 0 for a packet | version 1 | suite 1 | share 32. */
 const PACKET_KIND = 0
 const PACKET_HEAD_BYTES = 35
@@ -191,7 +189,7 @@ class Run {
     this.#incidents.disarm()
     const end = this.#clock.now() + SETTLE_LIMIT_MS
     const isUp = (): boolean => this.#machines.every(({ session }) => session !== undefined)
-    while (!(isUp() && this.#watcher.isSettled(end)) && this.#clock.now() < end) {
+    while (!(isUp() && this.#watcher.isSettled()) && this.#clock.now() < end) {
       if (this.#watcher.violations.length > 0) return
       await this.#clock.advance(SETTLE_STEP_MS)
     }
@@ -230,7 +228,7 @@ class Run {
         watcher.violation(`${name}: ${machine.pendingTimers} timers`)
       }
     }
-    watcher.closeSent(this.#clock.now() - REPORT_MS)
+    watcher.closeSent()
     const { reused } = this.#crypto
     if (reused > 0) watcher.violation(`${reused} times two plaintexts under one key and nonce`)
   }

@@ -14,8 +14,6 @@ export interface Sent {
   /** Its events are in the sender's journal. */
   exists: boolean
   received: number
-  /** By when it is reported at the latest. */
-  readonly expiresAt: number
   /** The last state that the sender knows. */
   state: string
 }
@@ -51,33 +49,32 @@ export class Watcher {
     if (this.violations.length < 20) this.violations.push(what)
   }
 
-  /** A text goes to the outbox of `from`; whether it gets there is not known yet. `expiresAt` is by its own clock. */
-  asked(what: Pick<Sent, 'from' | 'to' | 'text'> & { id: Uint8Array }, expiresAt: number): Sent {
+  /** A text goes to the outbox of `from`; whether it gets there is not known yet. */
+  asked(what: Pick<Sent, 'from' | 'to' | 'text'> & { id: Uint8Array }): Sent {
     const { from, to, text } = what
     const pair = `${from}>${to}`
     const order = (this.#orders.get(pair) ?? 0) + 1
     this.#orders.set(pair, order)
-    const ends = { accepted: false, exists: false, received: 0, state: 'queued', expiresAt }
+    const ends = { accepted: false, exists: false, received: 0, state: 'queued' }
     const sent: Sent = { id: toBase64Url(what.id), from, to, text, order, ...ends }
     this.sent.set(sent.id, sent)
     this.#byText.set(text, sent)
     return sent
   }
 
-  /** Whether everything has ended that was promised to have ended by `time`, wall clock. */
-  isSettled(time: number): boolean {
-    return [...this.sent.values()].every((sent) => !this.#isPending(sent, time))
+  /** Whether every text has ended that was promised to anybody. */
+  isSettled(): boolean {
+    return [...this.sent.values()].every((sent) => !this.#isPending(sent))
   }
 
-  /** A text of a clock that was ahead has more time. */
-  #isPending(sent: Sent, time: number): boolean {
-    return this.#counts(sent) && !FINAL.has(sent.state) && sent.expiresAt <= time
+  #isPending(sent: Sent): boolean {
+    return this.#counts(sent) && !FINAL.has(sent.state)
   }
 
   /** Texts of this node that have not ended. */
   open(node: string): number {
     const own = [...this.sent.values()].filter(({ from }) => from === node)
-    return own.filter((sent) => this.#counts(sent) && !FINAL.has(sent.state)).length
+    return own.filter((sent) => this.#isPending(sent)).length
   }
 
   #counts({ accepted, exists }: Sent): boolean {
@@ -202,14 +199,14 @@ export class Watcher {
     for (const id of told.keys()) if (!held.has(id)) this.violation(`${node}: events of no message`)
   }
 
-  closeSent(time: number): void {
+  closeSent(): void {
     for (const sent of this.#ahead) {
       this.violation(`${name(sent)}: delivered, but its reader does not have it`)
     }
     for (const sent of this.sent.values()) {
       if (sent.accepted && !sent.exists) this.violation(`${name(sent)}: accepted, and forgotten`)
       if (!this.#counts(sent)) continue
-      if (this.#isPending(sent, time)) this.violation(`${name(sent)}: still ${sent.state}`)
+      if (this.#isPending(sent)) this.violation(`${name(sent)}: still ${sent.state}`)
       this.counts[`end ${sent.state}`] = (this.counts[`end ${sent.state}`] ?? 0) + 1
     }
   }

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { asNetworkId, toHex } from '../../../src/base/index.ts'
 import { decodeInvitation, encodeInvitation } from '../../../src/conversation/index.ts'
-import { Ledger } from '../../../src/conversation/ledger.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
 import { parseBox } from '../../../src/stream/index.ts'
 import { Air, codeOf, Device, NETWORK_ID, OPTIONS, pair } from '../../support/devices.ts'
-import { seededRng } from '../../support/seeded-rng.ts'
+import { storedLedger } from '../../support/stored-ledger.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -229,8 +228,7 @@ describe('two contacts of one person', () => {
     await air.until(() => alice.phase('carol') === 'ready' && carol.phase() === 'ready', 100)
     const seen = new Set<string>()
     for (const device of [alice, bob, carol]) {
-      const ledger = new Ledger({ store: device.store, rng: seededRng('look') }, OPTIONS)
-      await ledger.load()
+      const ledger = await storedLedger(device.store, OPTIONS)
       for (const { keys } of ledger.contacts.values()) {
         for (const value of [
           signKeyPairFromSeed(keys.accountSeed ?? new Uint8Array(32)).publicKey,

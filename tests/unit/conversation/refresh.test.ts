@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { HearsayError } from '../../../src/base/index.ts'
 import { invitationBinding } from '../../../src/conversation/identifiers.ts'
 import { ConversationJobs, type JobRunner, MlsAdapter } from '../../../src/conversation/index.ts'
-import { Ledger } from '../../../src/conversation/ledger.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
 import {
   type Device,
@@ -12,14 +11,14 @@ import {
   pair,
 } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { storedLedger } from '../../support/stored-ledger.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 /** What is on the disk of a device about its contact. */
 async function stored(device: Device) {
-  const ledger = new Ledger({ store: device.store, rng: seededRng('look') }, OPTIONS)
-  await ledger.load()
+  const ledger = await storedLedger(device.store, OPTIONS)
   const [contact] = [...ledger.contacts.values()]
   if (contact?.writer === undefined) throw new Error('no contact')
   const { keys, writer, reader } = contact

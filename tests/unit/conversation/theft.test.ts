@@ -3,7 +3,6 @@ import { silentLogger } from '../../../src/base/index.ts'
 import { STORED_BYTES_MAX } from '../../../src/conversation/constants.ts'
 import { History } from '../../../src/conversation/history.ts'
 import { MlsAdapter } from '../../../src/conversation/index.ts'
-import { Ledger } from '../../../src/conversation/ledger.ts'
 import {
   advanceChain,
   type BoxKeys,
@@ -15,6 +14,7 @@ import {
 import { decodeCbor } from '../../../src/wire/index.ts'
 import { Air, Device, NETWORK_ID, OPTIONS } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { storedLedger } from '../../support/stored-ledger.ts'
 import { type StolenHome, WatchedHome } from '../../support/thief.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -29,8 +29,7 @@ afterEach(async () => {
 })
 
 async function contactIn(store: Device['store']) {
-  const ledger = new Ledger({ store, rng: seededRng('look') }, OPTIONS)
-  await ledger.load()
+  const ledger = await storedLedger(store, OPTIONS)
   const [contact] = [...ledger.contacts.values()]
   if (contact === undefined) throw new Error('no contact')
   return contact

@@ -6,7 +6,7 @@ import {
   RECORDS_PER_TURN,
 } from '../../../src/conversation/constants.ts'
 import type { Contact } from '../../../src/conversation/contact.ts'
-import { Ledger } from '../../../src/conversation/ledger.ts'
+import type { Ledger } from '../../../src/conversation/ledger.ts'
 import { Listener } from '../../../src/conversation/listener.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { Watch } from '../../../src/conversation/watch.ts'
@@ -20,6 +20,7 @@ import {
 import { coverBox, firstChain, parseBox } from '../../../src/stream/index.ts'
 import { type DeviceOptions, NETWORK_ID, OPTIONS, pair } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
+import { storedLedger } from '../../support/stored-ledger.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const rng = seededRng('turns')
@@ -35,7 +36,7 @@ function reader(...tags: string[]): StreamReader {
 
 async function ledger(): Promise<Ledger> {
   const store = await openMemoryStore({ clock: new VirtualClock(), rng, log: silentLogger })
-  return new Ledger({ store, rng }, { ...READER, ackRoundTripMs: OPTIONS.ackRoundTripMs })
+  return storedLedger(store, { ...READER, ackRoundTripMs: OPTIONS.ackRoundTripMs })
 }
 
 function contact(of: Ledger, streams: StreamReader, claims: StreamReader[] = []): Contact {

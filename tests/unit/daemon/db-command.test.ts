@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -82,6 +84,45 @@ describe('hearsay db restore', () => {
       expect.arrayContaining(['db', 'secrets.shelf', 'watermark']),
     )
     expect(existsSync(join(movedTo, 'vault.key'))).toBe(false)
+  })
+
+  it('leaves a database alone that another process has open, whether that answers or not', async () => {
+    await write(home, 'old', { withKey: false })
+    await write(home, 'newer')
+    const program = `
+      import { Level } from 'level'
+      await new Level(process.argv[1]).open()
+      console.log('open')
+      setInterval(() => {}, 60_000)`
+    const args = ['--input-type=module', '-e', program, join(home, 'db')]
+    const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      await once(daemon.stdout, 'data')
+      const refused = await db(home, 'restore', file, '--replace')
+      expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 5, stdout: '' })
+      expect(refused.stderr).toContain('hearsay down')
+      expect(readdirSync(home).filter((name) => /^(restoring|replaced)/.test(name))).toEqual([])
+    } finally {
+      daemon.kill('SIGKILL')
+      await once(daemon, 'exit')
+    }
+    expect(await read(home)).toMatchObject({ text: 'newer', restored: false })
+    expect((await db(home, 'restore', file, '--replace')).code).toBe(0)
+    expect(await read(home)).toMatchObject({ text: 'old', restored: true })
+  })
+
+  it('gives nobody else a way to the files that it makes, whatever the umask', async () => {
+    await write(home, 'kept', { withKey: true })
+    const other = join(root, 'other')
+    const before = process.umask(0)
+    try {
+      expect((await db(other, 'restore', file)).code).toBe(0)
+    } finally {
+      process.umask(before)
+    }
+    for (const name of ['db', 'vault.key', 'secrets.shelf']) {
+      expect([name, (await stat(join(other, name))).mode & 0o077]).toEqual([name, 0])
+    }
   })
 
   it('changes nothing when the file is damaged, the key is wrong or another key is there', async () => {

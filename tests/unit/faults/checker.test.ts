@@ -199,24 +199,57 @@ describe('the checker', () => {
     if (first === undefined) throw new Error('no events')
     history.event({ ...first, epoch: 'new', id: 'new/1', type: 'node.restored' })
     expect(promises(history)).toEqual(['C'])
-    expect(check(history, { ...LIMITS, restored: [0] })).toEqual([])
+    history.returns.push({ node: 0, copiedAt: 4, backAt: 9 })
+    expect(promises(history)).toEqual([])
+    history.event({ ...first, epoch: 'newer', id: 'newer/1', type: 'node.restored' })
+    expect(promises(history)).toEqual(['C'])
   })
 
-  it('lets a restored node forget what it had since the copy, and show again in a new epoch', () => {
-    const history = clean()
-    const restored = { ...LIMITS, restored: [1] }
-    const shown = history.events.find(({ text }) => text === '0>1#2')
+  it('lets a restored node show again in a new epoch, and forget what it had acknowledged since the copy', () => {
+    const shownAgain = clean()
+    shownAgain.returns.push({ node: 1, copiedAt: 4, backAt: 20 })
+    const shown = shownAgain.events.find(({ text }) => text === '0>1#2')
     if (shown === undefined) throw new Error('not shown')
-    history.event({ ...shown, epoch: 'new', seq: 1, id: 'new/1' })
-    expect(check(history, restored)).toEqual([])
-    const forgot = clean()
-    forgot.lists.set(
-      1,
-      listed(forgot, 1).filter(({ text }) => !['0>1#2', '1>0#2'].includes(text)),
+    shownAgain.event({ ...shown, at: 30, epoch: 'new', seq: 1, id: 'new/1' })
+    expect(promises(shownAgain)).toEqual([])
+
+    const forgot = (copiedAt: number) => {
+      const history = clean()
+      history.lists.set(
+        1,
+        listed(history, 1).filter(({ text }) => text !== '0>1#2'),
+      )
+      history.returns.push({ node: 1, copiedAt, backAt: 20 })
+      return history
+    }
+    // The sender was told of the delivery at 10.
+    expect(promises(forgot(9))).toEqual([])
+    expect(losses(forgot(9))).toMatchObject({ lost: 0, gone: 1, delivered: 5 })
+    expect(promises(forgot(11))).toEqual(['B'])
+    const sender = forgot(9)
+    sender.lists.set(
+      0,
+      listed(sender, 0).filter(({ text }) => text !== '0>1#2'),
     )
-    expect(check(forgot, restored)).toEqual([])
-    expect(losses(forgot, [1])).toMatchObject({ lost: 0, gone: 1, delivered: 5 })
-    expect(promises(forgot)).toEqual(['A', 'B'])
+    expect(promises(sender)).toEqual(['A'])
+  })
+
+  it('lets a restored node forget what it accepted after the copy, and nothing from before it', () => {
+    const forgot = (copiedAt: number) => {
+      const history = clean()
+      for (const node of [0, 1]) {
+        history.lists.set(
+          node,
+          listed(history, node).filter(({ text }) => text !== '1>0#2'),
+        )
+      }
+      history.returns.push({ node: 1, copiedAt, backAt: 20 })
+      return history
+    }
+    // It was accepted at 2.
+    expect(promises(forgot(1))).toEqual([])
+    expect(promises(forgot(3))).toEqual(['A', 'B'])
+    expect(promises(clean())).toEqual([])
   })
 
   it('finds messages that arrived in another order', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { uniform } from '../../../src/base/index.ts'
-import { slopeOf } from '../../faults/slope.ts'
+import { growth, slopeOf } from '../../faults/slope.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 
 /** Half an hour of samples, one every five seconds. */
@@ -41,5 +41,12 @@ describe('the slope of a series', () => {
   it('says nothing of a series that is too short or stands still in time', () => {
     expect(slopeOf(samples(5, 1).slice(0, 29))).toBeUndefined()
     expect(slopeOf(samples(5, 1).map(({ value }) => ({ at: 1, value })))).toBeUndefined()
+  })
+
+  it('decides about a limit only when the bounds of the slope do', () => {
+    expect(growth(slopeOf(samples(40, 20)), 8)).toBe('grows')
+    expect(growth(slopeOf(samples(0, 1)), 8)).toBe('flat')
+    expect(growth(slopeOf(samples(8, 20)), 8)).toBe('undecided')
+    expect(growth(undefined, 8)).toBe('undecided')
   })
 })

@@ -140,12 +140,14 @@ describe('the repair of a store', () => {
 describe('the eye on the free space', () => {
   const MIB = 1024 * 1024
   let freeBytes = 2 ** 40
+  let kept = 0
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
       state: { value: () => store.state() },
       batch: { value: () => store.batch() },
       retain: { value: async () => undefined },
+      keepReserve: { value: async () => void kept++ },
     }) as Store
     const nothing = async () => {}
     return new Upkeep({ clock, log: silentLogger, store: watched, retry: nothing, prune: nothing })
@@ -176,6 +178,8 @@ describe('the eye on the free space', () => {
     freeBytes = 1000 * MIB
     await clock.advance(1_100)
     expect(upkeep.freeBytes).toBe(1000 * MIB)
+    // What was given up to open on a full disk has to be there for the next time.
+    expect(kept).toBeGreaterThan(9)
     await tasks.stop()
   })
 })

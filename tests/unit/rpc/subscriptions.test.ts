@@ -142,6 +142,13 @@ describe('a subscription', () => {
     expect(second.wire.events()).toEqual(range(3, 6))
   })
 
+  it('begins without counting what is stored, so that reconnecting in a loop is cheap', async () => {
+    const rpc = withEvents(3)
+    rpc.node.fail('db.stats', new HearsayError('bug', 'nobody asked for statistics'))
+    const { result } = await ask(connectMemory(rpc), 'events.subscribe', { after: 1 })
+    expect(result).toMatchObject({ epoch: 'epoch-of-the-fake', head: 3 })
+  })
+
   it('answers CONSUMER_BUSY to a second one of the same consumer, also when both ask at once', async () => {
     const rpc = withEvents(1)
     const a = connectMemory(rpc)
@@ -197,6 +204,7 @@ describe('a subscription', () => {
       head: 9,
       oldest: 1,
       resumedFrom: 1,
+      epoch: 'epoch-of-the-fake',
       next: () => Promise.reject(new HearsayError('cursor-too-old', 'gone', { oldest: 5 })),
     }))
     await ask(client, 'events.subscribe', { after: 1 })

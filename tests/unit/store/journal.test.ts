@@ -273,11 +273,38 @@ describe('retention', () => {
     await store.feed({ consumer: 'slow' })
   })
 
+  it('is not held up by events of a clock that was ahead', async () => {
+    await append(2)
+    now += 300 * DAY
+    await append(2)
+    now -= 300 * DAY
+    await append(2)
+    now += 8 * DAY
+    await append(2)
+    expect((await store.retain()).oldestSeq).toBe(7)
+    expect((await store.retain()).removed).toBe(0)
+  })
+
   it('removes at once what all have acknowledged when told to keep nothing', async () => {
     await store.consumers.create('only', { from: 'start' })
     await append(10)
     await store.consumers.ack('only', 6)
     expect(await store.retain({ keepAckedMs: 0 })).toMatchObject({ removed: 6, oldestSeq: 7 })
+  })
+
+  it('lets a few large events push nobody out while all together are within the limit of size', async () => {
+    await append(2000)
+    const text = 'x'.repeat(60_000)
+    for (let i = 0; i < 64; i++) {
+      await store.batch().append({ type: 'a.large', data: { text } }).commit()
+    }
+    const bytes = 2000 * 250 + 64 * 61_000
+    expect(await store.retain({ maxBytes: bytes })).toMatchObject({ removed: 0, oldestSeq: 1 })
+    // What is beyond it goes, and no more.
+    const { oldestSeq } = await store.retain({ maxBytes: 32 * 61_000 })
+    expect(oldestSeq).toBeGreaterThanOrEqual(2032)
+    expect(oldestSeq).toBeLessThan(2036)
+    expect((await store.retain({ maxBytes: 0 })).oldestSeq).toBe(2065)
   })
 
   it('keeps a week without consumers, and never more than the limits of number and size', async () => {

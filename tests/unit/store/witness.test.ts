@@ -11,6 +11,10 @@ import {
   type Store,
   systemFiles,
 } from '../../../src/store/index.ts'
+import { MemoryEngine } from '../../../src/store/memory-engine.ts'
+import { homePaths } from '../../../src/store/parts.ts'
+import { Vault } from '../../../src/store/vault.ts'
+import { Witness } from '../../../src/store/witness.ts'
 import { storePorts } from '../../support/store-contract.ts'
 
 let root: string
@@ -80,6 +84,23 @@ describe('a home that was not copied', () => {
       throw new Error('the machine has stopped')
     }
     await (await open(home, { ...systemFiles, rename })).close()
+    expect((await visit()).restored).toBe(false)
+  })
+})
+
+describe('the renewal of the witness', () => {
+  it('fails when the database takes no write: nothing may be written behind one that failed', async () => {
+    await visit()
+    const paths = homePaths(home)
+    const engine = new MemoryEngine()
+    const vault = new Vault(storePorts, { vaultKey: new Uint8Array(32) })
+    const witness = new Witness({ ...storePorts, engine, vault, files: systemFiles }, paths)
+    const before = await systemFiles.identity(paths.witness)
+    engine.write = async () => {
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    }
+    await expect(witness.renew()).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect(await systemFiles.identity(paths.witness)).toEqual(before)
     expect((await visit()).restored).toBe(false)
   })
 })
