@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { startInBackground } from '../../background.ts'
+import { isClosing, startInBackground } from '../../background.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
@@ -78,7 +78,7 @@ async function up(context: Context): Promise<number> {
 }
 
 async function down(context: Context, options: { drain?: string }): Promise<void> {
-  const { out, io } = context
+  const { out, io, home } = context
   const drainMs = options.drain === undefined ? undefined : parseDuration(options.drain)
   const before = await context.isRunning()
   if (!before) {
@@ -89,7 +89,8 @@ async function down(context: Context, options: { drain?: string }): Promise<void
   out.progress('stopping …')
   await context.call('node.stop', drainMs === undefined ? {} : { drainMs })
   const deadline = io.clock.monotonic() + context.timeoutMs(STOP_TIMEOUT_MS) + (drainMs ?? 0)
-  while (await context.isRunning()) {
+  // Not before its database is closed: whoever starts it again at once must not be refused.
+  while ((await context.isRunning()) || isClosing(home)) {
     if (io.clock.monotonic() > deadline) {
       throw new ExitError(EXIT.notReady, 'the daemon has not stopped in time', 'see the log')
     }
