@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../src/base/index.ts'
 import { EXIT, ExitError, systemCode } from './exit-codes.ts'
-import type { Environment, Home } from './home.ts'
+import { type Environment, type Home, readPid } from './home.ts'
 import { prepareHome } from './prepare.ts'
 
 const POLL_MS = 25
@@ -82,9 +82,9 @@ export async function startInBackground(
  * its database. False where nothing can be known.
  */
 export function isClosing(home: Home): boolean {
+  const pid = readPid(home)
   try {
-    const pid = Number.parseInt(readFileSync(home.pidFile, 'utf8'), 10)
-    return pid > 1 && process.kill(pid, 0)
+    return pid !== undefined && process.kill(pid, 0)
   } catch (error) {
     return systemCode(error) === 'EPERM'
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
 
@@ -70,6 +70,19 @@ export function resolveHome(given: string | undefined, env: Environment): Home {
     pidFile: join(run, 'daemon.pid'),
     logFile: join(folder('XDG_STATE_HOME', '.local/state'), 'log', 'hearsay.log'),
     single: false,
+  }
+}
+
+/**
+ * The process that wrote the pid file; it may have ended without removing it. Nothing that matters is decided by it: the
+ * lock is the database's.
+ */
+export function readPid({ pidFile }: Pick<Home, 'pidFile'>): number | undefined {
+  try {
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -37,9 +37,9 @@ export async function runDaemon(
   const { home } = options
   // Whatever is made from here on is closed to others, sockets and databases too.
   process.umask(0o077)
-  // Old objects are collected when they have doubled. By itself V8 waits for the fourfold, so a crowd of short
-  // connections holds 100 MB that nobody needs.
-  setFlagsFromString('--heap-growing-percent=100')
+  // Old objects are collected when they have grown by half. By itself V8 waits for the fourfold: a crowd of short
+  // connections then holds 100 MB that nobody needs.
+  setFlagsFromString('--heap-growing-percent=50')
   await prepareHome(home)
   const reload = () => loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
   const config = reload()

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { type ErrorCode, isHearsayError } from '../src/base/index.ts'
 import { DAEMON_EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
-import type { Home } from './home.ts'
+import { type Home, readPid } from './home.ts'
 
 const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   'storage-locked': DAEMON_EXIT.unavailable,
@@ -58,7 +57,7 @@ function sentence(
 ): [string, string | undefined] {
   switch (code) {
     case 'storage-locked': {
-      const pid = otherPid(home)
+      const pid = readPid(home)
       const who = pid === undefined ? 'another hearsay' : `another hearsay (pid ${pid})`
       return [`${who} is running on ${home.root}`, 'stop it with: hearsay down']
     }
@@ -78,16 +77,6 @@ function sentence(
       ]
     default:
       return [message, undefined]
-  }
-}
-
-/** The process that wrote the pid file; only for the message, never to decide. */
-function otherPid(home: Home): number | undefined {
-  try {
-    const pid = Number(readFileSync(home.pidFile, 'utf8'))
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
-  } catch {
-    return undefined
   }
 }
 

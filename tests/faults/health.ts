@@ -12,7 +12,7 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
 ])
 const POLL_MS = 1_000
 
-export interface HealthPorts {
+interface HealthPorts {
   readonly recorder: Recorder
   readonly connect: (node: number) => Promise<Rpc>
 }

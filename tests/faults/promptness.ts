@@ -1,7 +1,7 @@
 import type { History, PresenceRecord, SendRecord } from './history.ts'
 
 /** How long a message took from the moment on which its recipient was there; undefined when it never arrived. */
-export interface Wait {
+interface Wait {
   readonly send: SendRecord
   readonly waitedMs: number | undefined
 }

@@ -3,7 +3,7 @@ import type { EventRecord, History, ReturnRecord, SendRecord } from './history.t
 type Told = Pick<History, 'events' | 'returns'>
 
 /** Who may have forgotten a message, because its database was put back. */
-export type Forgetful = 'sender' | 'recipient'
+type Forgetful = 'sender' | 'recipient'
 
 /**
  * Tells which accepted sends a database that was put back may have forgotten: what its own node accepted between the

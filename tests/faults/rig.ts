@@ -162,7 +162,10 @@ export class Rig {
     }
   }
 
-  /** A node that does not run has from now on an empty home elsewhere, another port and, with hosts, another machine. */
+  /**
+   * A node that does not run has from now on an empty home elsewhere, another port and, with hosts, another machine. Not
+   * for a node behind the relay.
+   */
   async move(index: number): Promise<NodeState> {
     const { dir, hosts } = this.options
     const node = this.node(index)

@@ -3,7 +3,7 @@ import { growth, type Sample, slopeOf } from '../slope.ts'
 import { timersOf, usageOf } from '../usage.ts'
 
 const DEFAULT_MINUTES = 10
-/** Caches fill at first: the slope is that of the rest. At most a third of a short run. */
+/** Caches fill at first: the slope is that of the rest. A third of a shorter run, which can then show no growth. */
 const SETTLED_MS = 600_000
 const SAMPLE_MS = 5_000
 
@@ -29,16 +29,19 @@ export function soak(options: RunOptions): Promise<Outcome> {
     minRate: 10,
     settleMs: 240_000,
     faults: async (stage) => {
-      const series = await watch(stage, minutes * 60_000)
-      return { minutes, ...Object.assign({}, ...NAMES.map((name) => judge(stage, name, series))) }
+      const ms = minutes * 60_000
+      const from = Math.min(SETTLED_MS, ms / 3)
+      const series = await watch(stage, { ms, from })
+      const isSettled = from === SETTLED_MS
+      const figures = NAMES.map((name) => judge(stage, { name, series, isSettled }))
+      return { minutes, ...Object.assign({}, ...figures) }
     },
   })
 }
 
 function judge(
   { wrong, unsure }: Stage,
-  name: Quantity,
-  series: readonly Series[],
+  { name, series, isSettled }: { name: Quantity; series: readonly Series[]; isSettled: boolean },
 ): Record<string, string | number> {
   const limit = QUANTITIES[name]
   const slopes = series.map((each) => slopeOf(each[name]))
@@ -49,8 +52,8 @@ function judge(
         : `node ${node}, ${name}: ${slope.perHour.toFixed(1)} more an hour, between ` +
           `${slope.low.toFixed(1)} and ${slope.high.toFixed(1)}; ${limit} is the limit`
     const found = growth(slope, limit)
-    if (found === 'grows') wrong.push(how)
-    if (found === 'undecided') unsure.push(`${how}: longer`)
+    if (found === 'grows' && isSettled) wrong.push(how)
+    else if (found !== 'flat') unsure.push(`${how}: longer`)
   }
   return {
     [`${name} an hour, upper bound of the worst node`]: worst(slopes.map((each) => each?.high)),
@@ -60,10 +63,12 @@ function judge(
 }
 
 /** Samples of every node, without those of the first time. */
-async function watch({ rig, sleep }: Stage, ms: number): Promise<Series[]> {
+async function watch(
+  { rig, sleep }: Stage,
+  { ms, from }: { ms: number; from: number },
+): Promise<Series[]> {
   const series = rig.state.nodes.map((): Series => ({ 'RSS, MB': [], descriptors: [], timers: [] }))
   const began = performance.now()
-  const from = Math.min(SETTLED_MS, ms / 3)
   for (let passed = 0; passed < ms; passed = performance.now() - began) {
     rig.options.progress(`${Math.round(passed / 1000)} of ${Math.round(ms / 1000)} s`)
     for (const { index, process: ref, rpc } of rig.state.nodes) {

@@ -8,10 +8,11 @@ import { BUCKETS, type Bucket } from '../../../src/store/index.ts'
 import { damage } from '../../support/copied-disk.ts'
 import { Air, codeOf, Device, pair } from '../../support/devices.ts'
 
-/** Rows of every bucket of this module. */
+/** Rows of every bucket, but for the clock of waits, which is of no contact. */
 async function rows(device: Device): Promise<Record<string, number>> {
   const found: Record<string, number> = {}
   for (const [name, bucket] of Object.entries(BUCKETS)) {
+    if (bucket === BUCKETS.waitClock) continue
     let count = 0
     for await (const _ of device.store.iterate(bucket as Bucket)) count++
     if (count > 0) found[name] = count
