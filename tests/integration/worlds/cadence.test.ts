@@ -213,7 +213,7 @@ describe('what a node sends', () => {
   })
 
   it('carries nothing real during the hold after an absence', async () => {
-    const here = await threeNodes({ seed: 'hold', overrides: { rejoinHoldMs: 60_000 } })
+    const here = await threeNodes({ seed: 'holds', overrides: { rejoinHoldMs: 60_000 } })
     const { world, alice } = here
     world.air.setOnline(alice.nodeId, false)
     for (let n = 0; n < 20; n++) await alice.send('bob', PARAGRAPH)
