@@ -96,7 +96,7 @@ describe('a mix', () => {
   })
 
   it('that drops everything stops no message, and the reply rate tells of it', async () => {
-    const { rates, states } = await among('drops', () => () => true)
+    const { rates, states } = await among('drops all', () => () => true)
     // It is one of two of its layer, which a request and its reply pass each.
     expect(mean(rates)).toBeGreaterThan(0.15)
     expect(mean(rates)).toBeLessThan(0.7)
