@@ -1,4 +1,5 @@
 import { HearsayError, fromHex, toHex } from '../base/index.ts'
+import type { FindRows } from '../stream/index.ts'
 import { type CborValue, decodeCbor, encodeCbor } from '../wire/index.ts'
 import { STORED_BYTES_MAX } from './constants.ts'
 import type {
@@ -214,6 +215,7 @@ export function decodeWriter(bytes: Uint8Array): WriterState {
   }
 }
 
+/** @throws HearsayError `bug` when rows of its readers are not stored. */
 export function encodeReader(contact: Contact): Uint8Array {
   return encodeCbor([
     contact.reader?.encode() ?? null,
@@ -227,6 +229,7 @@ export function encodeReader(contact: Contact): Uint8Array {
 export function decodeReader(
   options: ReaderOptions,
   bytes: Uint8Array,
+  find: FindRows,
 ): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'former'> {
   const v = list(decodeStored(bytes), 4)
   const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
@@ -238,11 +241,11 @@ export function decodeReader(
   })
   const former = v[3] === null ? undefined : list(v[3], 2)
   return {
-    reader: v[0] === null ? undefined : StreamReader.decode(options, v[0]),
+    reader: v[0] === null ? undefined : StreamReader.decode(options, v[0], find),
     ackDueAt: (v[1] ?? undefined) as number | undefined,
     unconfirmed: new Map(unconfirmed),
     former: former && {
-      reader: StreamReader.decode(options, former[0]),
+      reader: StreamReader.decode(options, former[0], find),
       until: former[1] as number,
     },
   }

@@ -309,6 +309,7 @@ export class Incoming {
     const batch = store.batch()
     // While nothing else tells the disk how far it is ahead, a restart would set it back.
     let any = waits.isAhead && waits.save(batch)
+    any = ledger.sweep(batch) || any
     for (const contact of ledger.contacts.values()) {
       if (!hasEnded(contact)) any = this.#tickOne(batch, contact) || any
     }

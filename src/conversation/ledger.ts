@@ -13,6 +13,7 @@ import {
   encodeWriter,
 } from './contact-codec.ts'
 import { RENDEZVOUS_TAG } from './epoch-tag.ts'
+import { HeldRows } from './held-rows.ts'
 import type { OfferTimes } from './offers.ts'
 import { decodeOut, encodeOut, type OutRecord } from './out-record.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -56,7 +57,8 @@ const EMPTY_WRITER: WriterState = {
 
 /**
  * Contacts on disk and in memory. A card is sealed; keys, writer and reader rest on the secret shelf, each
- * under its own key, so that a state which was overwritten cannot be opened again.
+ * under its own key, so that a state which was overwritten cannot be opened again. What a reader holds is in rows of
+ * their own, whose keys are in its state.
  *
  * Whoever fills a batch commits it in the same turn: between the two another batch could save a newer state,
  * and the older one would overwrite it, which after a crash means an address used twice.
@@ -65,6 +67,7 @@ export class Ledger {
   readonly #store: Store
   readonly #rng: Rng
   readonly #waits: WaitClock
+  readonly #held: HeldRows
   readonly #options: LedgerOptions
   readonly contacts = new Map<string, Contact>()
 
@@ -72,6 +75,7 @@ export class Ledger {
     this.#store = ports.store
     this.#rng = ports.rng
     this.#waits = ports.waits
+    this.#held = new HeldRows(ports)
     this.#options = options
   }
 
@@ -98,6 +102,7 @@ export class Ledger {
       if (damaged.has(contact)) contact.writer ??= this.newWriter(EMPTY_WRITER)
       if (contact.writer !== undefined) await this.#loadRecords(contact, contact.writer)
     }
+    await this.#held.findOrphans(this.contacts)
     return damaged
   }
 
@@ -114,16 +119,18 @@ export class Ledger {
   }
 
   async #loadReader(contact: Contact): Promise<void> {
-    const reader = await this.#store.get(BUCKETS.readWindows, contact.id)
-    if (reader === undefined) {
-      if (!hasMet(contact)) return
-      throw new HearsayError('storage-corrupt', 'a contact has no window')
-    }
-    const decoded = decodeReader(this.#options, reader)
-    contact.reader = decoded.reader
-    contact.former = decoded.former
-    contact.ackDueAt = decoded.ackDueAt
-    for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
+    await this.#held.load(contact, async (find) => {
+      const bytes = await this.#store.get(BUCKETS.readWindows, contact.id)
+      if (bytes === undefined) {
+        if (!hasMet(contact)) return
+        throw new HearsayError('storage-corrupt', 'a contact has no window')
+      }
+      const decoded = decodeReader(this.#options, bytes, find)
+      contact.reader = decoded.reader
+      contact.former = decoded.former
+      contact.ackDueAt = decoded.ackDueAt
+      for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
+    })
   }
 
   async #loadRecords(contact: Contact, writer: StreamWriter): Promise<void> {
@@ -189,6 +196,7 @@ export class Ledger {
 
   saveReader(batch: Batch, contact: Contact): void {
     this.#waits.save(batch)
+    this.#held.save(batch, contact)
     batch.putSecret(BUCKETS.readWindows, contact.id, encodeReader(contact))
   }
 
@@ -208,11 +216,17 @@ export class Ledger {
     batch.del(BUCKETS.outbox, recordKey(contact, record))
   }
 
+  /** Deletes rows that nobody can open any more, a few. False when there are none. */
+  sweep(batch: Batch): boolean {
+    return this.#held.sweep(batch)
+  }
+
   /** Erases the streams of a contact, here and on disk, with everything that waits in them. */
   eraseStreams(batch: Batch, contact: Contact): void {
     const { writer } = contact
     batch.delSecret(BUCKETS.streams, contact.id)
     batch.delSecret(BUCKETS.readWindows, contact.id)
+    this.#held.erase(batch, contact)
     for (const record of writer?.queue ?? []) this.dropRecord(batch, contact, record)
     for (const record of writer?.outstanding.values() ?? []) {
       this.dropRecord(batch, contact, record)

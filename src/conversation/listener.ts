@@ -73,7 +73,7 @@ export class Listener {
       if (confirmed && ref.contact.unconfirmed.size > 0) this.confirmed(boxHash(box))
       return false
     }
-    if (!confirmed && !mayBeShown(ref)) {
+    if (!confirmed && !this.#mayBeShown(ref)) {
       this.#defer(toHex(boxHash(box)))
       return false
     }
@@ -85,6 +85,13 @@ export class Listener {
     const isNoted = this.#heard.some((other) => equalBytes(other.box, box))
     this.#heard.push({ ref, box: box.slice() as BoxBytes, day, confirmed })
     return !isNoted
+  }
+
+  /** Texts of a contact that has been met are shown at once; all else is an answer, and waits for the confirmation. */
+  #mayBeShown(ref: WatchRef): boolean {
+    if (ref.kind !== 'stream' || !isShown(ref.contact, ref.reader)) return false
+    const noted = this.#heard.filter((item) => !item.confirmed && item.ref.contact === ref.contact)
+    return ref.contact.unconfirmed.size + noted.length < UNCONFIRMED_MAX
   }
 
   #defer(hash: string): void {
@@ -145,13 +152,7 @@ function isOfOneWriter(ref: WatchRef): boolean {
   return ref.kind !== 'claim' && ref.kind !== 'reset'
 }
 
-/** Texts of a contact that has been met are shown at once; all else is an answer, and waits for the confirmation. */
-function mayBeShown(ref: WatchRef): boolean {
-  return ref.kind === 'stream' && isShown(ref.contact, ref.reader)
-}
-
 function isShown(contact: Contact, reader: StreamReader): boolean {
   const isFormer = hasMet(contact) && reader === contact.former?.reader
-  const isOpen = contact.card.phase === 'ready' || isFormer
-  return isOpen && contact.unconfirmed.size < UNCONFIRMED_MAX
+  return contact.card.phase === 'ready' || isFormer
 }

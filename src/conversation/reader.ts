@@ -4,9 +4,24 @@ import {
   HearsayError,
   isHearsayError,
   type NetworkId,
+  type Rng,
 } from '../base/index.ts'
-import { type ChainState, openBox, Reassembler, ReadWindow } from '../stream/index.ts'
-import type { CborValue } from '../wire/index.ts'
+import { KEY_BYTES } from '../crypto/index.ts'
+import {
+  type ChainState,
+  type FindRows,
+  type GoneRows,
+  type NewRow,
+  openBox,
+  paddedLength,
+  Reassembler,
+  ReadWindow,
+  type RecordIn,
+  RecordRows,
+  restoreRecord,
+  RowChanges,
+} from '../stream/index.ts'
+import { type CborValue, padTo, Reader, Writer } from '../wire/index.ts'
 import {
   ACK_RANGES_MAX,
   HELD_BYTES_MAX,
@@ -52,6 +67,15 @@ export interface InRecord {
   readonly bytes: Uint8Array
 }
 
+/** A record that waits, and how it is stored meanwhile. */
+interface HeldRecord {
+  readonly bytes: Uint8Array
+  readonly rows: RecordRows
+}
+
+const STATE_VERSION = 2
+const HELD_ENTRY_BYTES = 8 + KEY_BYTES
+
 const NOTHING: AcceptedBox = {
   fresh: false,
   unwatched: [],
@@ -62,14 +86,15 @@ const NOTHING: AcceptedBox = {
 /**
  * The reading end of one device's stream: which boxes to listen for, which records are whole, and in what
  * order they count. Pure and serialisable; a key is erased as soon as its box was read. What a hostile writer
- * can make it hold is bounded.
+ * can make it hold is bounded, and what waits is stored once: `takeRows` gives what a box brought, `encode` keys only.
  */
 export class StreamReader {
   readonly #options: ReaderOptions
   readonly #epochs: ReadEpoch[] = []
   /** All records up to here were applied or given up. */
   #contiguous = 0
-  readonly #held = new Map<number, Uint8Array>()
+  readonly #held = new Map<number, HeldRecord>()
+  readonly #rows = new RowChanges()
   #heldBytes = 0
   /** Given up for the sake of those behind them; applied all the same if they come. */
   #late = new SeqRanges()
@@ -86,7 +111,7 @@ export class StreamReader {
   open(tag: string, root: Uint8Array, chain: ChainState): readonly WatchedAddress[] {
     if (this.#epochs.some((e) => e.tag === tag)) return []
     const window = new ReadWindow(root, chain, this.#options.windowSize)
-    this.#epochs.push({ tag, window, reassembler: new Reassembler() })
+    this.#epochs.push({ tag, window, reassembler: new Reassembler(this.#rows) })
     return this.#close(Math.max(0, this.#epochs.length - READ_EPOCHS_MAX))
   }
 
@@ -117,9 +142,12 @@ export class StreamReader {
     )
   }
 
-  /** Erases all keys. The reader is of no use afterwards. */
+  /** Erases all keys and what waits. The reader is of no use afterwards. */
   clear(): void {
     this.#close(this.#epochs.length)
+    for (const { rows } of this.#held.values()) this.#rows.drop(rows)
+    this.#held.clear()
+    this.#heldBytes = 0
   }
 
   #close(count: number): WatchedAddress[] {
@@ -149,30 +177,35 @@ export class StreamReader {
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
-      if (record.seq === 0) unsequenced.push(record.bytes)
-      else {
-        this.#hold(record.seq, record.bytes)
-        sequenced = true
-      }
+      const { seq, bytes, rows } = record
+      if (seq === 0) unsequenced.push(bytes)
+      else sequenced = true
+      if (seq === 0 || !this.#hold(record)) this.#rows.drop(rows)
     }
     return { fresh: true, unwatched, unsequenced, sequenced }
   }
 
-  #hold(seq: number, bytes: Uint8Array): void {
+  /** False for a record that is known, or for which there is no room. */
+  #hold({ seq, bytes, rows }: RecordIn): boolean {
     const known = (seq <= this.#contiguous && !this.#late.has(seq)) || this.#held.has(seq)
-    if (known) return
+    if (known) return false
     // Past the limit the record is dropped, not acknowledged, and so offered again later.
     if (seq !== this.#contiguous + 1) {
       const full = this.#held.size >= HELD_RECORDS_MAX
-      if (full || this.#heldBytes + bytes.length > HELD_BYTES_MAX) return
+      if (full || this.#heldBytes + bytes.length > HELD_BYTES_MAX) return false
     }
-    this.#held.set(seq, bytes)
-    this.#heldBytes += bytes.length
+    this.#keep(seq, { bytes, rows })
+    return true
+  }
+
+  #keep(seq: number, record: HeldRecord): void {
+    this.#held.set(seq, record)
+    this.#heldBytes += record.bytes.length
   }
 
   /** The next record in order, or a late one; the same until `applied`. */
   next(): InRecord | undefined {
-    for (const [seq, bytes] of this.#held) {
+    for (const [seq, { bytes }] of this.#held) {
       if (seq <= this.#contiguous + 1) return { seq, bytes }
     }
     return undefined
@@ -182,13 +215,17 @@ export class StreamReader {
   upcoming(count: number): Uint8Array[] {
     return [...this.#held]
       .filter(([seq]) => seq <= this.#contiguous + count)
-      .map(([, bytes]) => bytes)
+      .map(([, { bytes }]) => bytes)
   }
 
   /** The record has taken effect (in the batch that the caller is about to commit). */
   applied(seq: number): void {
-    this.#heldBytes -= this.#held.get(seq)?.length ?? 0
-    this.#held.delete(seq)
+    const held = this.#held.get(seq)
+    if (held !== undefined) {
+      this.#heldBytes -= held.bytes.length
+      this.#rows.drop(held.rows)
+      this.#held.delete(seq)
+    }
     this.#late.remove(seq)
     if (seq === this.#contiguous + 1) this.#contiguous = seq
     this.#gapSince = undefined
@@ -266,39 +303,77 @@ export class StreamReader {
     })
   }
 
-  /** A plain value for the codec of secrets; `StreamReader.decode` reads it back. */
+  /** What has to happen to the rows on disk in the batch that stores the state. */
+  takeRows(rng: Rng): { readonly written: readonly NewRow[]; readonly gone: readonly GoneRows[] } {
+    return this.#rows.take(rng)
+  }
+
+  /**
+   * A plain value for the codec of secrets; `StreamReader.decode` reads it back. In proportion to the number of
+   * records that wait, never to their bytes. @throws HearsayError `bug` when `takeRows` was not called before.
+   */
   encode(): CborValue {
     return [
+      STATE_VERSION,
       this.#contiguous,
       this.#late.list().map((range) => [...range]),
-      [...this.#held].map(([seq, bytes]) => [seq, bytes]),
+      this.#encodeHeld(),
       this.#epochs.map((e) => [e.tag, e.window.encode(), e.reassembler.encode()]),
     ]
   }
 
-  /** @throws HearsayError `storage-corrupt` for anything `encode` does not give. */
-  static decode(options: ReaderOptions, value: unknown): StreamReader {
-    if (!Array.isArray(value) || value.length !== 4) {
+  /** Per record: number 8 | key of its rows 32. In one piece, for it is written with every box. */
+  #encodeHeld(): Uint8Array {
+    const writer = new Writer(this.#held.size * HELD_ENTRY_BYTES)
+    for (const [seq, { rows }] of this.#held) writer.u64(seq).bytes(rows.key)
+    return writer.finish()
+  }
+
+  /**
+   * With the rows that `find` finds; a record with a damaged row is not here. Reads the first version too, which held
+   * the records themselves. @throws HearsayError `storage-corrupt` for anything `encode` does not give.
+   */
+  static decode(options: ReaderOptions, value: unknown, find: FindRows): StreamReader {
+    const items: unknown[] = Array.isArray(value) ? value : []
+    const isRowless = items.length === 4
+    const [version, ...state] = isRowless ? [STATE_VERSION, ...items] : items
+    if (state.length !== 4 || version !== STATE_VERSION) {
       throw new HearsayError('storage-corrupt', 'a reader state does not decode')
     }
     const reader = new StreamReader(options)
-    const [contiguous, late, held, epochs] = value as [number, SeqRange[], unknown[], unknown[]]
+    const [contiguous, late, held, epochs] = state as [number, SeqRange[], unknown, unknown[]]
     reader.#contiguous = contiguous
     reader.#late = new SeqRanges(late)
-    for (const entry of held) {
-      const [seq, bytes] = entry as [number, Uint8Array]
-      reader.#held.set(seq, bytes)
-      reader.#heldBytes += bytes.length
-    }
+    if (isRowless) reader.#restoreRowless(held as [number, Uint8Array][])
+    else reader.#restore(held as Uint8Array, find)
     for (const entry of epochs) {
       const [tag, window, reassembler] = entry as [string, Uint8Array, Uint8Array]
       reader.#epochs.push({
         tag,
         window: ReadWindow.decode(window),
-        reassembler: Reassembler.decode(reassembler),
+        reassembler: Reassembler.decode(reassembler, find, reader.#rows),
       })
     }
     return reader
+  }
+
+  #restore(held: Uint8Array, find: FindRows): void {
+    const stored = new Reader(held)
+    while (stored.remaining > 0) {
+      const seq = stored.u64('seq')
+      const { rows, bytes } = restoreRecord(seq, stored.bytes(KEY_BYTES, 'key'), find)
+      if (bytes === undefined) this.#rows.drop(rows)
+      else this.#keep(seq, { bytes, rows })
+    }
+  }
+
+  #restoreRowless(held: readonly (readonly [number, Uint8Array])[]): void {
+    for (const [seq, bytes] of held) {
+      const data = padTo(bytes, paddedLength(bytes.length))
+      const rows = new RecordRows(data.length)
+      this.#rows.add(rows, [{ offset: 0, data }])
+      this.#keep(seq, { bytes, rows })
+    }
   }
 }
 

@@ -18,6 +18,8 @@ export interface Store {
     bucket: Bucket,
     range?: KeyRange,
   ): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
+  /** Keys alone, in their order as of the first step: also those of damaged values. */
+  keys(bucket: Bucket, range?: KeyRange): AsyncIterable<Uint8Array>
   batch(): Batch
   /** A PRF of the parts, 20 bytes: a key that says nothing about a name or an id to a reader of the disk. */
   keyFor(bucket: Bucket, ...parts: readonly Uint8Array[]): Uint8Array

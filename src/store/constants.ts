@@ -1,9 +1,9 @@
 /** Version of the layout of keys and values. A store with a higher one is refused. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 /** Keys inside a bucket are 1 to 255 bytes. */
 export const MAX_KEY_BYTES = 255
-/** One value, before sealing. Above what a contact can make its two read states hold together. */
-export const MAX_VALUE_BYTES = 4 * 1024 * 1024
+/** One value, before sealing. Above the largest record (256 KiB) and far below LevelDB's comfort. */
+export const MAX_VALUE_BYTES = 2 * 1024 * 1024
 /** The JSON of one event's data. */
 export const MAX_EVENT_DATA_BYTES = 2 * 1024 * 1024
 /** Batches that one synced write may carry: bounds the time one group blocks the main loop. */

@@ -82,6 +82,11 @@ export class EngineStore implements Store {
     }
   }
 
+  async *keys(bucket: Bucket, range?: KeyRange): AsyncGenerator<Uint8Array> {
+    const { engine } = await this.#ready()
+    for await (const key of engine.keys(physicalRange(bucket, range))) yield key.slice(1)
+  }
+
   batch(): Batch {
     return this.#newBatch()
   }

@@ -44,6 +44,8 @@ export const MAX_WHOLE_BYTES = BOX_PAYLOAD_BYTES - WHOLE_HEADER_BYTES
 export const FRAGMENT_CHARGE_BYTES = 64
 /** All partial records of one stream: one of the largest, and what a window of 64 boxes can bring early. */
 export const MAX_PARTIAL_BYTES = MAX_PADDED_BYTES + 64 * (BOX_PAYLOAD_BYTES + FRAGMENT_CHARGE_BYTES)
+/** Partial records of one stream: an honest writer has one under way, and those whose boxes were lost. */
+export const MAX_PARTIAL_RECORDS = 64
 /** A partial record that gained nothing in so many accepted boxes is dropped. */
 export const PARTIAL_IDLE_BOXES = 4096
 
@@ -51,3 +53,5 @@ export const PARTIAL_IDLE_BOXES = 4096
 export const MAX_WINDOW_SIZE = 256
 /** Version byte of the stored states of this module. */
 export const STREAM_STATE_VERSION = 1
+/** Likewise of a reassembler: its fragments are in rows of their own. */
+export const REASSEMBLER_STATE_VERSION = 2

@@ -38,10 +38,13 @@ export {
   SALTED_PAYLOAD_BYTES,
   WHOLE_HEADER_BYTES,
 } from './constants.ts'
+export { restoreRecord } from './partial.ts'
 export { ReadWindow } from './read-window.ts'
 export type { WatchedAddress } from './read-window.ts'
 export { Reassembler } from './reassembler.ts'
 export type { RecordIn } from './reassembler.ts'
 export { isPaddedLength, paddedLength } from './record-classes.ts'
+export { RecordRows, RowChanges } from './record-rows.ts'
+export type { FindRows, GoneRows, NewRow } from './record-rows.ts'
 export { Segmenter } from './segmenter.ts'
 export type { Filled, RecordOut } from './segmenter.ts'

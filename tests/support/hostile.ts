@@ -41,7 +41,7 @@ export async function nextAddresses(
   const bytes = await store.get(BUCKETS.readWindows, id)
   if (bytes === undefined) throw new Error('this contact writes no stream')
   const windowSize = network.parameters.addressWindow
-  const { reader } = decodeReader({ networkId: network.id, windowSize }, bytes)
+  const { reader } = decodeReader({ networkId: network.id, windowSize }, bytes, () => [])
   reader?.extend(windowSize)
   const watched = reader?.watched() ?? []
   // Those of the newest epoch: it is the one that is written.

@@ -125,6 +125,9 @@ export function describeStoreContract(name: string, makeHome: () => Promise<Stor
       expect(await keys({ limit: 1 })).toEqual([[0]])
       expect(await keys({ limit: 0 })).toEqual([])
       expect(await keys({ gt: of(0x80), lt: of(0x80) })).toEqual([])
+      const alone: number[][] = []
+      for await (const key of store.keys(bucket, { gt: of(1), lte: of(0x90) })) alone.push([...key])
+      expect(alone).toEqual([[1, 0], [0x7f], [0x80], [0x90]])
     })
 
     it('iterates over the state of the first step whatever is committed meanwhile', async () => {

@@ -12,7 +12,11 @@ export async function unreadBoxes(
 ): Promise<string[]> {
   const found: string[] = []
   for await (const [, value] of store.iterate(BUCKETS.readWindows)) {
-    const { reader } = decodeReader({ networkId, windowSize: parameters.addressWindow }, value)
+    const { reader } = decodeReader(
+      { networkId, windowSize: parameters.addressWindow },
+      value,
+      () => [],
+    )
     for (const { address } of reader?.watched() ?? []) {
       if ((await session.mailbox.find([address])).length > 0) found.push(toHex(address))
     }

@@ -12,6 +12,8 @@ import {
   Segmenter,
 } from '../../../src/stream/index.ts'
 import { NETWORK_ID, OPTIONS } from '../../support/devices.ts'
+import { MemoryRows } from '../../support/memory-rows.ts'
+import { seededRng } from '../../support/seeded-rng.ts'
 
 const ROOT_SEED = new Uint8Array(32).fill(3)
 const { publicKey: ROOT } = signKeyPairFromSeed(ROOT_SEED)
@@ -157,6 +159,7 @@ describe('the reader of a stream', () => {
     expect(() => reader.accept('0.1', index, bad)).toThrow('authentication failed')
     expect(JSON.stringify(reader.encode())).toBe(before)
     expect(reader.accept('0.1', index, box).fresh).toBe(true)
+    reader.takeRows(seededRng('rows'))
     const after = JSON.stringify(reader.encode())
     expect(reader.accept('0.1', index, box).fresh).toBe(false)
     expect(reader.accept('9.9', index, box).fresh).toBe(false)
@@ -209,10 +212,72 @@ describe('the reader of a stream', () => {
     reader.giveUpGap(0, 0)
     applyAll()
     take(9, 11)
-    const copy = StreamReader.decode(OPTIONS, reader.encode())
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    const copy = StreamReader.decode(OPTIONS, reader.encode(), rows.find)
     expect(copy.ackState()).toEqual(reader.ackState())
     expect(copy.watched()).toEqual(reader.watched())
     expect(copy.encode()).toEqual(reader.encode())
+  })
+
+  it('lacks a record whose row is damaged, and says so', () => {
+    const { reader, take, applyAll } = make()
+    take(1)
+    applyAll()
+    take(3)
+    take(4)
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    // The first record was applied before it was stored.
+    expect(rows.count).toBe(2)
+    expect(reader.ackState()).toEqual({ upTo: 4, missing: [[2, 2]] })
+    rows.damage((place) => place === 1)
+    const copy = StreamReader.decode(OPTIONS, reader.encode(), rows.find)
+    expect(copy.ackState()).toEqual({ upTo: 3, missing: [[2, 2]] })
+    rows.apply(copy.takeRows(seededRng('gone')))
+    expect(rows.count).toBe(1)
+  })
+
+  it('reads the first version of its state, which held the records', () => {
+    const { reader, take } = make()
+    take(2)
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    const [, contiguous, late, , epochs] = reader.encode() as [number, number, [], [], []]
+    const old = [contiguous, late, [[2, Uint8Array.of(2)]], epochs]
+    const copy = StreamReader.decode(OPTIONS, old, () => [])
+    expect(copy.ackState()).toEqual(reader.ackState())
+    expect(copy.upcoming(2)).toEqual([Uint8Array.of(2)])
+    const written = new MemoryRows()
+    written.apply(copy.takeRows(seededRng('rows')))
+    const again = StreamReader.decode(OPTIONS, copy.encode(), written.find)
+    expect(again.upcoming(2)).toEqual([Uint8Array.of(2)])
+    for (const value of [null, [], old.slice(1), [3, ...old]]) {
+      const decode = () => StreamReader.decode(OPTIONS, value, () => [])
+      expect(decode).toThrow(expect.objectContaining({ code: 'storage-corrupt' }) as Error)
+    }
+  })
+
+  it('lets the rows of an epoch and of all go when they are closed', () => {
+    const { reader, take } = make()
+    const rows = new MemoryRows()
+    const save = () => rows.apply(reader.takeRows(seededRng('rows')))
+    const [seal] = [hostileWriter().seal]
+    const big = new Segmenter()
+    big.push({ seq: 9, bytes: new Uint8Array(5000) })
+    const { index, box } = seal(big.fill().payload)
+    reader.accept('0.1', index, box)
+    reader.extend(1)
+    save()
+    expect(rows.count).toBe(1)
+    reader.open('0.2', ROOT, firstChain(new Uint8Array(32).fill(5)))
+    reader.closeBefore('0.2')
+    save()
+    expect(rows.count).toBe(0)
+    expect(take(7).fresh).toBe(false)
+    reader.clear()
+    save()
+    expect(reader.next()).toBeUndefined()
   })
 })
 

@@ -41,7 +41,7 @@ async function values(store: Store): Promise<string[]> {
 
 async function oldStore(): Promise<CrashDisk> {
   const machine = new CrashDisk()
-  const store = await openMemoryStore(storePorts, { disk: machine.disk })
+  const store = await openMemoryStore(storePorts, { disk: machine.disk, schema: schema(1) })
   const batch = store.batch().append({ type: 'test.step', data: {} })
   for (let i = 0; i < COUNT; i++) batch.put(bucket, Uint8Array.of(i), utf8(`value ${i}`))
   await batch.putSecret(BUCKETS.settings, utf8('s'), utf8('secret')).commit()
@@ -116,6 +116,16 @@ describe('the migration of an older store', () => {
     const store = await openMemoryStore(storePorts, options)
     expect(await values(store)).toEqual(expected(' v2 v3'))
     await store.close()
+  })
+
+  it('to the present one keeps everything, and an older program refuses the result', async () => {
+    const machine = await oldStore()
+    const store = await openMemoryStore(storePorts, { disk: machine.disk })
+    expect(await values(store)).toEqual(expected(''))
+    await store.close()
+    await expect(
+      openMemoryStore(storePorts, { disk: machine.disk, schema: schema(1) }),
+    ).rejects.toMatchObject({ code: 'storage-version', details: { found: 2, supported: 1 } })
   })
 
   it('keeps the version of a step that failed, with its error', async () => {

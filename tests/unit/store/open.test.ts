@@ -13,6 +13,7 @@ import {
   readVaultKey,
   systemFiles,
 } from '../../../src/store/index.ts'
+import { SCHEMA_VERSION } from '../../../src/store/constants.ts'
 import { META_KEYS } from '../../../src/store/meta.ts'
 import { storePorts } from '../../support/store-contract.ts'
 
@@ -187,11 +188,11 @@ describe('opening a home', () => {
     const write = (value: Uint8Array) =>
       disk.engine.write([{ type: 'put', key: META_KEYS.format, value }])
     const newer = format.slice()
-    newer.set(u32be(2), 8)
+    newer.set(u32be(SCHEMA_VERSION + 1), 8)
     await write(newer)
     await expect(openMemoryStore(storePorts, { disk })).rejects.toMatchObject({
       code: 'storage-version',
-      details: { found: 2, supported: 1 },
+      details: { found: SCHEMA_VERSION + 1, supported: SCHEMA_VERSION },
     })
     await write(format.subarray(1))
     await expect(openMemoryStore(storePorts, { disk })).rejects.toMatchObject({

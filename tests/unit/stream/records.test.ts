@@ -9,10 +9,14 @@ import {
   paddedLength,
   Reassembler,
   type RecordIn,
+  RowChanges,
   SALTED_PAYLOAD_BYTES,
   Segmenter,
 } from '../../../src/stream/index.ts'
+import { MAX_PARTIAL_RECORDS } from '../../../src/stream/constants.ts'
 import { encodeSegments, parseSegments, type Segment } from '../../../src/stream/segments.ts'
+import { MemoryRows } from '../../support/memory-rows.ts'
+import { Writer } from '../../../src/wire/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { errorCode } from '../../support/outcome.ts'
 
@@ -30,6 +34,20 @@ function drain(segmenter: Segmenter): Uint8Array[] {
   const payloads = []
   while (segmenter.pending) payloads.push(segmenter.fill().payload)
   return payloads
+}
+
+/** A reassembler that is stored and read back. */
+function onDisk(): { changes: RowChanges; rows: MemoryRows; reassembler: Reassembler } {
+  const changes = new RowChanges()
+  const rows = new MemoryRows()
+  return { changes, rows, reassembler: new Reassembler(changes) }
+}
+
+function reopened({ changes, rows, reassembler }: ReturnType<typeof onDisk>) {
+  rows.apply(changes.take(rng))
+  const again = new RowChanges()
+  const state = reassembler.encode()
+  return { changes: again, rows, reassembler: Reassembler.decode(state, rows.find, again), state }
 }
 
 const seqs = (records: RecordIn[]) => records.map(({ seq }) => seq)
@@ -195,7 +213,7 @@ describe('Reassembler', () => {
   it('does not mind the order of the boxes', () => {
     const reassembler = new Reassembler()
     const got = payloads.toReversed().flatMap((payload, i) => reassembler.accept(50 - i, payload))
-    expect(got).toEqual([{ ...big, boxIndex: 50 - payloads.length + 1 }])
+    expect(got).toMatchObject([{ ...big, boxIndex: 50 - payloads.length + 1 }])
   })
 
   it('gives nothing of a record with a hole, until the next offer fills it', () => {
@@ -222,8 +240,9 @@ describe('Reassembler', () => {
   })
 
   it('changes nothing when a payload is malformed', () => {
-    const reassembler = new Reassembler()
+    const { reassembler, changes } = onDisk()
     reassembler.accept(0, payloads[0] as Uint8Array)
+    changes.take(rng)
     const before = reassembler.encode()
     const bad = (payloads[1] as Uint8Array).slice()
     bad[0] = 7
@@ -237,6 +256,7 @@ describe('Reassembler', () => {
       'bad-length',
     )
     expect(reassembler.encode()).toEqual(before)
+    expect(changes.take(rng)).toEqual({ written: [], gone: [] })
   })
 
   it('never joins bytes of contradicting fragments', () => {
@@ -263,20 +283,20 @@ describe('Reassembler', () => {
     padded[total - 1] = 0x80
     const below = (limit: number) => (rng.bytes(2)[0] as number) % limit
     for (let round = 0; round < 60; round++) {
-      let reassembler = new Reassembler()
+      let disk = onDisk()
       const here = new Set<number>()
       for (let box = 0; ; box++) {
         const offset = Math.floor((below(256) / 256) * (total - 64))
         const length = 64 + below(Math.min(200, total - offset - 63))
         const data = padded.slice(offset, offset + length)
         const payload = encodeSegments([{ seq: 1, total, offset, data }], 400)
-        const got = reassembler.accept(box, payload)
+        const got = disk.reassembler.accept(box, payload)
         for (let at = offset; at < offset + length; at++) here.add(at)
         const whole = here.size === total
         expect(got.map(({ bytes }) => bytes)).toEqual(whole ? [padded.slice(0, -1)] : [])
         if (whole || box === 40) break
-        expect(reassembler.heldBytes % 64).toBe(here.size % 64)
-        if (below(4) === 0) reassembler = Reassembler.decode(reassembler.encode())
+        expect(disk.reassembler.heldBytes % 64).toBe(here.size % 64)
+        if (below(4) === 0) disk = reopened(disk)
       }
     }
   })
@@ -319,15 +339,99 @@ describe('Reassembler', () => {
   })
 
   it('goes on from its stored state', () => {
-    let reassembler = new Reassembler()
+    let disk = onDisk()
     const got: RecordIn[] = []
     payloads.forEach((payload, i) => {
-      got.push(...reassembler.accept(i, payload))
-      const state = reassembler.encode()
-      reassembler = Reassembler.decode(state)
-      expect(reassembler.encode()).toEqual(state)
+      got.push(...disk.reassembler.accept(i, payload))
+      const { state, ...next } = reopened(disk)
+      disk = next
+      expect(disk.reassembler.encode()).toEqual(state)
     })
-    expect(got).toEqual([{ ...big, boxIndex: payloads.length - 1 }])
+    expect(got).toMatchObject([{ ...big, boxIndex: payloads.length - 1 }])
+  })
+
+  it('stores every fragment once, and its state holds none of their bytes', () => {
+    const disk = onDisk()
+    const states = payloads.slice(0, -1).map((payload, i) => {
+      disk.reassembler.accept(i, payload)
+      const before = disk.rows.written
+      disk.rows.apply(disk.changes.take(rng))
+      expect(disk.rows.written - before).toBeLessThanOrEqual(BOX_PAYLOAD_BYTES)
+      return disk.reassembler.encode().length
+    })
+    expect(new Set(states).size).toBe(1)
+    expect(disk.rows.count).toBe(payloads.length - 1)
+    const [record] = disk.reassembler.accept(99, payloads.at(-1) as Uint8Array)
+    disk.rows.apply(disk.changes.take(rng))
+    expect(disk.rows.count).toBe(payloads.length)
+    if (record === undefined) throw new Error('not whole')
+    disk.changes.drop(record.rows)
+    disk.rows.apply(disk.changes.take(rng))
+    expect(disk.rows.count).toBe(0)
+  })
+
+  it('refuses to give a state whose rows were not taken', () => {
+    const { reassembler, changes } = onDisk()
+    reassembler.accept(0, payloads[0] as Uint8Array)
+    expect(errorCode(() => reassembler.encode())).toBe('bug')
+    changes.take(rng)
+    reassembler.accept(1, payloads[1] as Uint8Array)
+    expect(errorCode(() => reassembler.encode())).toBe('bug')
+  })
+
+  it('lacks what stood in a damaged row, and takes it from the next offer', () => {
+    let disk = onDisk()
+    payloads.slice(0, -1).forEach((payload, i) => {
+      disk.reassembler.accept(i, payload)
+      disk.rows.apply(disk.changes.take(rng))
+    })
+    disk.rows.damage((place) => place === 2)
+    disk = reopened(disk)
+    expect(disk.reassembler.partial).toEqual([9])
+    expect(disk.reassembler.accept(90, payloads.at(-1) as Uint8Array)).toEqual([])
+    const [record] = disk.reassembler.accept(91, payloads[2] as Uint8Array)
+    expect(record?.bytes).toEqual(big.bytes)
+    disk.rows.apply(disk.changes.take(rng))
+    if (record !== undefined) disk.changes.drop(record.rows)
+    disk.rows.apply(disk.changes.take(rng))
+    expect(disk.rows.count).toBe(0)
+  })
+
+  it('lacks a record whose rows are all damaged, and lets them go', () => {
+    let disk = onDisk()
+    disk.reassembler.accept(0, payloads[0] as Uint8Array)
+    disk.rows.apply(disk.changes.take(rng))
+    disk.rows.damage(() => true)
+    disk = reopened(disk)
+    expect(disk.reassembler.partial).toEqual([])
+    disk.rows.apply(disk.changes.take(rng))
+    expect(disk.rows.count).toBe(0)
+  })
+
+  it('reads the first version of its state, which held the bytes', () => {
+    const first = (payloads[0] as Uint8Array).subarray(19)
+    const total = paddedLength(big.bytes.length)
+    const state = new Writer(1 + 8 + 4 + 8 + 4 + 8 + 4 + 4 + 4 + first.length)
+    state.u8(1).u64(1).u32(1).u64(9).u32(total).u64(1).u32(1).u32(0).vector32(first)
+    const disk = onDisk()
+    const { find } = disk.rows
+    disk.reassembler = Reassembler.decode(state.finish(), find, disk.changes)
+    expect(disk.reassembler.partial).toEqual([9])
+    const { reassembler } = reopened(disk)
+    const got = payloads.slice(1).flatMap((payload, i) => reassembler.accept(i, payload))
+    expect(got).toMatchObject([big])
+  })
+
+  it('holds few records that are not whole, however short they are', () => {
+    const disk = onDisk()
+    const data = new Uint8Array(64).fill(1)
+    for (let seq = 1; seq <= 3 * MAX_PARTIAL_RECORDS; seq++) {
+      const payload = encodeSegments([{ seq, total: 128, offset: 0, data }], BOX_PAYLOAD_BYTES)
+      disk.reassembler.accept(seq, payload)
+      disk.rows.apply(disk.changes.take(rng))
+      expect(disk.rows.count).toBe(Math.min(seq, MAX_PARTIAL_RECORDS))
+    }
+    expect(disk.reassembler.partial[0]).toBe(2 * MAX_PARTIAL_RECORDS + 1)
   })
 
   it('forgets on request', () => {
