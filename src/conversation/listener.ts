@@ -30,6 +30,9 @@ export class Listener {
   readonly #ports: ListenerPorts
   readonly #options: ConversationOptions
   readonly #heard: Heard[] = []
+  // Kept beside the queue, so that hearing a contact takes no longer the more of its boxes wait.
+  readonly #noted = new Set<WatchRef>()
+  readonly #unconfirmed = new Map<Contact, number>()
   readonly #conflicts = new Set<WatchRef>()
   /** Hashes of unconfirmed boxes that were left alone: they count once they are confirmed. */
   readonly #deferred = new Set<string>()
@@ -54,7 +57,15 @@ export class Listener {
 
   /** The boxes that were heard first, at most `BOXES_PER_TURN`. */
   takeHeard(): Heard[] {
-    return this.#heard.splice(0, BOXES_PER_TURN)
+    const taken = this.#heard.splice(0, BOXES_PER_TURN)
+    for (const { ref, confirmed } of taken) {
+      this.#noted.delete(ref)
+      if (confirmed) continue
+      const left = this.#unconfirmedOf(ref.contact) - 1
+      if (left > 0) this.#unconfirmed.set(ref.contact, left)
+      else this.#unconfirmed.delete(ref.contact)
+    }
+    return taken
   }
 
   takeConflicts(): WatchRef[] {
@@ -82,16 +93,21 @@ export class Listener {
       return true
     }
     const day = expiryDay - this.#options.ttlDays
-    const isNoted = this.#heard.some((other) => equalBytes(other.box, box))
+    const isNews = !this.#noted.has(ref)
+    this.#noted.add(ref)
+    if (!confirmed) this.#unconfirmed.set(ref.contact, this.#unconfirmedOf(ref.contact) + 1)
     this.#heard.push({ ref, box: box.slice() as BoxBytes, day, confirmed })
-    return !isNoted
+    return isNews
   }
 
   /** Texts of a contact that has been met are shown at once; all else is an answer, and waits for the confirmation. */
   #mayBeShown(ref: WatchRef): boolean {
     if (ref.kind !== 'stream' || !isShown(ref.contact, ref.reader)) return false
-    const noted = this.#heard.filter((item) => !item.confirmed && item.ref.contact === ref.contact)
-    return ref.contact.unconfirmed.size + noted.length < UNCONFIRMED_MAX
+    return ref.contact.unconfirmed.size + this.#unconfirmedOf(ref.contact) < UNCONFIRMED_MAX
+  }
+
+  #unconfirmedOf(contact: Contact): number {
+    return this.#unconfirmed.get(contact) ?? 0
   }
 
   #defer(hash: string): void {
