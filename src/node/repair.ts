@@ -22,11 +22,14 @@ const FIRST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 30_000
 /** A store that breaks again within this time waits longer than the last time. */
 const CALM_MS = 60_000
+/** A disk that was full says itself when it has room: its store waits no longer than this, however often it is full. */
+const LONGEST_FULL_MS = 2000
 
 /**
  * Heals the store after a failed write: waits until the disk takes writes again, opens the store anew and builds
  * the node on what the disk has. Looking at the disk is cheap and frequent; an opening that fails, or a store that
- * breaks again at once, is tried again after 1 s, 2 s … 30 s.
+ * breaks again at once, is tried again after 1 s, 2 s … 30 s. One that only was full again opens within 3 s of there
+ * being room.
  */
 export class Repair {
   readonly #ports: RepairPorts
@@ -48,6 +51,10 @@ export class Repair {
   /** Nothing is being repaired, and everything that was stopped for it runs again or was tried. */
   get isOver(): boolean {
     return !this.underWay && !this.#isReturning
+  }
+
+  get #wasFull(): boolean {
+    return isHearsayError(this.#cause, 'storage-full')
   }
 
   /** Runs until the signal, or until there is no way on. */
@@ -106,7 +113,8 @@ export class Repair {
   /** @throws HearsayError for what waiting does not mend. */
   async #heal(signal: AbortSignal): Promise<void> {
     const { clock, log, store, forget, reload } = this.#ports
-    let nextAt = clock.monotonic() + (this.#waitMs > FIRST_WAIT_MS ? this.#waitMs : 0)
+    const firstMs = this.#wasFull ? Math.min(this.#waitMs, LONGEST_FULL_MS) : this.#waitMs
+    let nextAt = clock.monotonic() + (firstMs > FIRST_WAIT_MS ? firstMs : 0)
     for (;;) {
       await clock.sleep(PROBE_MS, signal)
       if (clock.monotonic() < nextAt || !(await store.isWritable())) continue
@@ -129,7 +137,7 @@ export class Repair {
   /** What could not be written while it was so. */
   async #tell(since: number): Promise<void> {
     const { clock, store } = this.#ports
-    const reason = isHearsayError(this.#cause, 'storage-full') ? 'full' : 'failed'
+    const reason = this.#wasFull ? 'full' : 'failed'
     const from = new Date(since).toISOString()
     const batch = store.batch()
     if (reason === 'full') batch.append({ type: 'storage.full', data: { since: from } })

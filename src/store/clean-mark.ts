@@ -41,9 +41,10 @@ export class CleanMark {
     return equalBytes(mark, encodeMark(vault, commits)) ? readU64be(commits, 0) : undefined
   }
 
-  /** From now on the store is in use. */
-  take(): Promise<void> {
-    return this.#files.remove(this.#paths.clean)
+  /** From now on the store is in use, also after a power cut: a mark that came back would hide what that damaged. */
+  async take(): Promise<void> {
+    await this.#files.remove(this.#paths.clean)
+    await this.#files.syncDirectory(this.#paths.directory)
   }
 
   /** Never fails: without the mark, on a full disk say, the next opening takes longer. */

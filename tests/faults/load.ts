@@ -33,6 +33,8 @@ const POLL_MS = 250
 export class Load {
   readonly #rig: Rig
   readonly #options: LoadOptions
+  /** Messages a second over all pairs; a new value holds from the next message of each pair. */
+  rate: number
   readonly #stop = new AbortController()
   readonly #giveUp = new AbortController()
   readonly #end = new AbortController()
@@ -46,11 +48,12 @@ export class Load {
   constructor(ports: { rig: Rig }, options: LoadOptions) {
     this.#rig = ports.rig
     this.#options = options
+    this.rate = options.rate
   }
 
   /** Resolves when every node has its consumer; sending begins then. */
   async start(): Promise<void> {
-    const { pairs, rate } = this.#options
+    const { pairs } = this.#options
     const nodes = [...new Set(pairs.flat())]
     for (const node of nodes) {
       const rpc = await this.#rpc(node)
@@ -58,8 +61,12 @@ export class Load {
       this.#rig.recorder.cursors.set(node, cursor)
     }
     this.#readers = nodes.map((node) => this.#read(node))
-    const everyMs = (1000 * pairs.length) / rate
-    this.#senders = pairs.map((pair, i) => this.#send(pair, everyMs, (everyMs * i) / pairs.length))
+    this.#senders = pairs.map((pair, i) => this.#send(pair, (this.#everyMs * i) / pairs.length))
+  }
+
+  /** From one message of a pair to its next. */
+  get #everyMs(): number {
+    return (1000 * this.#options.pairs.length) / this.rate
   }
 
   /** No new message; resolves when every send that was begun has its answer, or after a last patience. */
@@ -124,11 +131,11 @@ export class Load {
     }
   }
 
-  async #send([from, to]: readonly [number, number], everyMs: number, firstMs: number) {
+  async #send([from, to]: readonly [number, number], firstMs: number): Promise<void> {
     let dueAt = performance.now() + firstMs
     for (let n = 0; await this.#until(dueAt, this.#stop.signal); n++) {
       // What could not be sent in time is not made up for: the rate is a limit, not a promise.
-      dueAt = Math.max(dueAt + everyMs, performance.now())
+      dueAt = Math.max(dueAt + this.#everyMs, performance.now())
       const label = `${from}>${to}#${n} `
       const record: SendRecord = {
         from,

@@ -6,6 +6,7 @@ import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { seededRng } from '../../daemon/testnet/seeded-rng.ts'
 import { type Rng, systemClock } from '../../src/base/index.ts'
 import { check, losses, type Violation } from './checker.ts'
+import { climb } from './climb.ts'
 import { Recorder } from './history.ts'
 import type { Hosts } from './hosts.ts'
 import { Load } from './load.ts'
@@ -48,7 +49,8 @@ export interface Plan {
   readonly hosts?: Hosts
   /** Ordered pairs that write; neighbours in a ring, both ways, when undefined. */
   readonly pairs?: readonly (readonly [number, number])[]
-  readonly rate: number
+  /** Messages a second; a pair of numbers is a range, of which the highest rate is taken that the network carries. */
+  readonly rate: number | readonly [from: number, to: number]
   /** Below it, before any fault, the run says nothing. */
   readonly minRate: number
   readonly warmUpMs?: number
@@ -117,7 +119,8 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     },
   )
   const pairs = plan.pairs ?? ringPairs(plan.nodes)
-  const load = new Load({ rig }, { pairs, rate: plan.rate })
+  const [from, to] = typeof plan.rate === 'number' ? [plan.rate] : plan.rate
+  const load = new Load({ rig }, { pairs, rate: from })
   const machine = new Machine({ pids: () => rig.pids() })
   let cleanUp: (() => Promise<void>) | undefined
   let looks: NodeJS.Timeout | undefined
@@ -133,6 +136,11 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     machine.start()
     looks = setInterval(() => machine.look(), LOOK_MS)
     const sleep = (ms: number) => systemClock.sleep(ms, signal)
+    const now = () => performance.now()
+    const carried =
+      to === undefined
+        ? undefined
+        : await climb({ recorder, load, now, sleep, progress }, { from, to })
     const rate = await rateOf(recorder, plan.warmUpMs ?? WARM_UP_MS, { progress, sleep })
     const waiting = recorder.open.length
     const rng = seededRng(`faults/${seed}`)
@@ -144,7 +152,8 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     const settled = await load.settled(plan.settleMs, signal)
     const settledMs = performance.now() - calm
     await load.finish()
-    const measured = { ...inFaults, ...(await plan.afterwards?.(stage)) }
+    const found = carried === undefined ? {} : { 'highest rate carried, messages/s': carried }
+    const measured = { ...found, ...inFaults, ...(await plan.afterwards?.(stage)) }
     const { others } = machine
     await rig.down()
     return judge(recorder, plan, {

@@ -53,7 +53,8 @@ export interface RigOptions {
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const UP_TIMEOUT_MS = 180_000
-const CONTACTS_TIMEOUT_MS = 300_000
+/** In `lab` with 30 nodes a node publishes a box every 15 s, and an exchange of keys takes about 24, in turns. */
+const CONTACTS_TIMEOUT_MS = 900_000
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
 const GONE_TIMEOUT_MS = 15_000

@@ -14,6 +14,8 @@ interface CrashFile {
   pending: Write[]
 }
 
+const STOPPED = 'the machine has stopped'
+
 function apply(content: Uint8Array, { offset, bytes }: Write): Uint8Array {
   const out = new Uint8Array(Math.max(content.length, offset + bytes.length))
   out.set(content)
@@ -29,11 +31,13 @@ export class CrashDisk {
   readonly #files = new Map<string, CrashFile>()
   readonly #engine = new MemoryEngine()
   #stepsLeft = Number.POSITIVE_INFINITY
+  #cause = STOPPED
   steps = 0
 
   /** The step after `steps` further ones fails, and every later one. */
-  stopAfter(steps: number): void {
+  stopAfter(steps: number, cause = STOPPED): void {
     this.#stepsLeft = steps
+    this.#cause = cause
     this.steps = 0
   }
 
@@ -68,7 +72,7 @@ export class CrashDisk {
 
   #step(): void {
     this.steps++
-    if (this.#stepsLeft <= 0) throw new Error('the machine has stopped')
+    if (this.#stepsLeft <= 0) throw new Error(this.#cause)
     this.#stepsLeft--
   }
 

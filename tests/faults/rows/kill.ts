@@ -3,6 +3,9 @@ import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
 
 const SHORTEST_MS = 300
 const LONGEST_MS = 2_000
+const MIN_RATE = 20
+/** Far above what five nodes on two cores carry. */
+const MAX_RATE = 1_000
 
 /** R1: a node at a time is killed at any moment and started again. */
 export function kill(options: RunOptions): Promise<Outcome> {
@@ -11,8 +14,8 @@ export function kill(options: RunOptions): Promise<Outcome> {
   return rehearse(options, {
     nodes,
     preset: options.preset ?? 'swift',
-    rate: options.rate ?? 40,
-    minRate: 20,
+    rate: options.rate ?? [MIN_RATE, MAX_RATE],
+    minRate: MIN_RATE,
     settleMs: 240_000,
     faults: async ({ rig, rng, sleep }) => {
       const starts = new Set<Promise<unknown>>()

@@ -57,8 +57,8 @@ beforeEach(async () => {
   await clock.advance(0)
 })
 
-async function breakDisk(): Promise<void> {
-  machine.stopAfter(0)
+async function breakDisk(cause?: string): Promise<void> {
+  machine.stopAfter(0, cause)
   await store
     .batch()
     .append({ type: 'test.step', data: {} })
@@ -123,6 +123,18 @@ describe('the repair of a store', () => {
     machine.restart('lost')
     await clock.advance(2000)
     expect(healings().at(-1)).toBe(brokenAt + 1000)
+    await tasks.stop()
+  })
+
+  it('opens a store that was only full again within three seconds, however often it is full', async () => {
+    const healings = () => steps.filter((step) => step.startsWith('heal')).map((s) => +s.slice(5))
+    for (let i = 0; i < 6; i++) {
+      await breakDisk('no space left on device')
+      machine.restart('lost')
+      await clock.advance(10_000)
+    }
+    const waits = healings().map((time, i) => time - 10_000 * i)
+    expect(waits).toEqual([1000, 2000, 2000, 2000, 2000, 2000])
     await tasks.stop()
   })
 
