@@ -2,13 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { climb } from '../../faults/climb.ts'
 import { Recorder } from '../../faults/history.ts'
 
+const DELAY_MS = 1_900
+
 interface Network {
   /** Messages a second that senders get a yes for, and that arrive. */
   readonly accepts: number
   readonly carries: number
 }
 
-/** A second after each send a message arrives, unless too many wait before it. */
+/** Some time after each send a message arrives, unless too many wait before it. */
 function network({ accepts, carries }: Network) {
   const recorder = new Recorder()
   const load = { rate: 0 }
@@ -26,7 +28,7 @@ function network({ accepts, carries }: Network) {
       }
       for (arrivals = Math.min(2, arrivals + carries / 100); arrivals >= 1; arrivals--) {
         const next = waiting[0]
-        if (next === undefined || next.at > time - 1_000) break
+        if (next === undefined || next.at > time - DELAY_MS) break
         waiting.shift()
         const event = { node: 1, at: time, seq: 1, epoch: 'e', id: next.text, text: next.text }
         recorder.event({ ...event, type: 'message.received', messageId: '' })
@@ -49,7 +51,7 @@ function network({ accepts, carries }: Network) {
 
 describe('the climb to the highest rate', () => {
   it('ends at the last rate that arrived, when what piled up is gone', async () => {
-    const { ports, rates, waiting } = network({ accepts: 1_000, carries: 46 })
+    const { ports, rates, waiting } = network({ accepts: 1_000, carries: 50 })
     const carried = await climb(ports, { from: 20, to: 1_000 })
     expect(rates).toEqual([20, 30, 45, 67.5, 45])
     expect(carried).toBe(45)
