@@ -12,6 +12,13 @@ export interface ProbeTarget {
   readonly day: number
 }
 
+/** The same address on every day from the first to the last, both included. */
+export interface ProbeSpan {
+  readonly address: Address
+  readonly first: number
+  readonly last: number
+}
+
 /**
  * Catching up with one contact: what it may have written while this node was away. Where its streams go on is noted
  * at the beginning, and anew only after a look-up has found a box that nobody else brought. What the contact writes
@@ -24,7 +31,8 @@ export class Probing {
   open = 0
   /** Before this time, by the clock of waits, nothing is asked: nobody could be reached. */
   notBefore = 0
-  readonly #asked = new Set<string>()
+  /** Days, by address. */
+  readonly #asked = new Map<string, Set<number>>()
   readonly #ends = new Map<StreamReader, Map<string, number>>()
   /** Turns until the boxes that were found have been read for certain: they will show where to ask next. */
   #unread = 0
@@ -46,12 +54,17 @@ export class Probing {
     return readersOf(this.contact).flatMap((reader) => reader.heads(this.#endsOf(reader)))
   }
 
-  wasAsked(target: ProbeTarget): boolean {
-    return this.#asked.has(keyOf(target))
+  /** Of a span what was not asked for yet. */
+  *left({ address, first, last }: ProbeSpan): Generator<ProbeTarget> {
+    const asked = this.#asked.get(toHex(address))
+    for (let day = first; day <= last; day++) if (asked?.has(day) !== true) yield { address, day }
   }
 
-  begin(target: ProbeTarget): void {
-    this.#asked.add(keyOf(target))
+  begin({ address, day }: ProbeTarget): void {
+    const key = toHex(address)
+    const asked = this.#asked.get(key)
+    if (asked === undefined) this.#asked.set(key, new Set([day]))
+    else asked.add(day)
     this.open++
   }
 
@@ -62,9 +75,9 @@ export class Probing {
   }
 
   /** Nobody could be asked: it stays to be done. */
-  postpone(target: ProbeTarget, notBefore: number): void {
+  postpone({ address, day }: ProbeTarget, notBefore: number): void {
     this.open--
-    this.#asked.delete(keyOf(target))
+    this.#asked.get(toHex(address))?.delete(day)
     this.notBefore = notBefore
   }
 
@@ -90,8 +103,4 @@ export class Probing {
 export function readersOf({ reader, former, claims }: Contact): StreamReader[] {
   const streams = [reader, former?.reader].filter((each) => each !== undefined)
   return [...streams, ...claims.values()]
-}
-
-function keyOf({ address, day }: ProbeTarget): string {
-  return `${toHex(address)}/${day}`
 }

@@ -5,7 +5,7 @@ import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, dayOf } from './ports.ts'
-import { type ProbeTarget, Probing, readersOf } from './probing.ts'
+import { type ProbeSpan, type ProbeTarget, Probing, readersOf } from './probing.ts'
 import type { WatchedAddress } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { WaitClock } from './wait-clock.ts'
@@ -226,25 +226,24 @@ export class Repair {
 
   /** Addresses and days, of those where the next boxes can be, that were not asked for yet. */
   *#probesLeft(probing: Probing): Generator<ProbeTarget> {
-    for (const target of this.#probes(probing)) if (!probing.wasAsked(target)) yield target
+    for (const span of this.#spans(probing)) yield* probing.left(span)
   }
 
-  *#probes(probing: Probing): Generator<ProbeTarget> {
+  *#spans(probing: Probing): Generator<ProbeSpan> {
     const { clock, places, resets } = this.#ports
     const { contact } = probing
     const { role, createdAt, heardDay } = contact.card
     const today = dayOf(clock.now())
     const oldest = today - this.#options.ttlDays
+    // At least the last day: the first may be one that a clock which was ahead has named.
+    const since = (day: number) => ({ first: Math.min(Math.max(day, oldest), today), last: today })
     // A verdict may be older than our claim.
-    const placesFrom = role === 'inviter' ? dayOf(createdAt) : oldest
-    for (const address of places.addresses(contact)) {
-      yield* daily(address, Math.max(placesFrom, oldest), today)
-    }
-    for (const head of probing.heads()) {
-      yield* daily(head.address, Math.max(heardDay, oldest), today)
-    }
+    const placesSince = since(role === 'inviter' ? dayOf(createdAt) : oldest)
+    for (const address of places.addresses(contact)) yield { address, ...placesSince }
+    const headsSince = since(heardDay)
+    for (const { address } of probing.heads()) yield { address, ...headsSince }
     for (const { address, day } of resets.addresses(contact)) {
-      if (day >= oldest && day <= today) yield { address, day }
+      if (day >= oldest && day <= today) yield { address, first: day, last: day }
     }
   }
 
@@ -274,9 +273,4 @@ export class Repair {
       },
     }
   }
-}
-
-/** At least the last day: the first may be one that a clock which was ahead has named. */
-function* daily(address: Address, first: number, last: number): Generator<ProbeTarget> {
-  for (let day = Math.min(first, last); day <= last; day++) yield { address, day }
 }

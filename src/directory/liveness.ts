@@ -75,10 +75,13 @@ export class Liveness {
     return Math.max(HEARTBEAT_MIN_MS, HEARTBEAT_PER_NODE_MS * this.#ports.candidates())
   }
 
-  /** False when the node said that it leaves, or missed `HEARTBEATS_MISSED` heartbeats. */
-  isAlive(node: NodeId): boolean {
+  /**
+   * False when the node said that it leaves, or missed `HEARTBEATS_MISSED` heartbeats. Asked for every mix at every
+   * packet, so by the hexadecimal form of the id, which the caller keeps.
+   */
+  isAlive(node: string): boolean {
     const now = this.#ports.clock.monotonic()
-    const heard = this.#heard.get(toHex(node))
+    const heard = this.#heard.get(node)
     if (heard?.isLeaving === true) return false
     const patience = this.#patienceMs
     // Who hears nobody is away itself, and knows nothing of the others.

@@ -21,6 +21,8 @@ export interface Couriers {
 interface Drawn {
   readonly version: number
   readonly tickets: Ticket<Descriptor>[]
+  /** The ids of their nodes, lower-case hexadecimal. */
+  readonly ids: readonly string[]
 }
 
 interface Seated {
@@ -60,8 +62,8 @@ export class MixElection {
   /** The same object until the set or who is here changes. Layers are empty only if nobody can mix. */
   get(epoch: number): MixLayers {
     if (!this.#isNear(epoch)) return { epoch, layers: seatMixes([], this.#options.layers) }
-    const { version, tickets } = this.#tickets(epoch)
-    const isHere = tickets.map(({ node }) => this.#ports.liveness.isAlive(node.nodeId))
+    const { version, tickets, ids } = this.#tickets(epoch)
+    const isHere = ids.map((id) => this.#ports.liveness.isAlive(id))
     const here = isHere.map(Number).join('')
     const known = this.#seated.get(epoch)
     if (known !== undefined && known.version === version && known.here === here) return known.seats
@@ -103,7 +105,8 @@ export class MixElection {
     const known = this.#drawn.get(epoch)
     if (known?.version === version) return known
     const candidates = nodes.filter((node) => node.reachable)
-    const drawn = { version, tickets: drawTickets(candidates, epoch, this.#options) }
+    const tickets = drawTickets(candidates, epoch, this.#options)
+    const drawn = { version, tickets, ids: tickets.map(({ node }) => toHex(node.nodeId)) }
     this.#drawn.set(epoch, drawn)
     return drawn
   }

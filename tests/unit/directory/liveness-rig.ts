@@ -64,7 +64,7 @@ export function livenessRig(clock: Clock, o: LivenessRigOptions = {}) {
     },
     { networkId: NETWORK.id, nodeId: self.nodeId },
   )
-  const isHere = (node: number) => liveness.isAlive(signer(node).nodeId)
+  const isHere = (node: number) => liveness.isAlive(toHex(signer(node).nodeId))
   const setCandidate = (node: number, is: boolean): void => {
     if (is) strangers.delete(toHex(testNode(node).nodeId))
     else strangers.add(toHex(testNode(node).nodeId))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Clock, uniform, uniformInt } from '../../../src/base/index.ts'
+import { type Clock, toHex, uniform, uniformInt } from '../../../src/base/index.ts'
 import {
   CLOCK_TOLERANCE_MS,
   FAREWELL_TURNS,
@@ -10,7 +10,7 @@ import { T0, testNode } from './fixtures.ts'
 import { asMessage, beat, Gossiper } from './liveness-rig.ts'
 
 const LIAR = 1
-const LIAR_ID = testNode(LIAR).nodeId
+const LIAR_ID = toHex(testNode(LIAR).nodeId)
 const HONEST = 2
 /** Gossip from one node to the other. */
 const DELAY_MS = 300

@@ -15,7 +15,7 @@ function setUp(count = nodes.length) {
   const asked: number[] = []
   const election = new MixElection(
     {
-      liveness: { isAlive: (node) => !away.has(toHex(node)) },
+      liveness: { isAlive: (node) => !away.has(node) },
       epoch: () => state.epoch,
       frozen: (epoch) => {
         asked.push(epoch)
