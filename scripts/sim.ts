@@ -1,5 +1,5 @@
 /**
- * Runs a simulation: `npm run sim -- privacy`, `loss`, `faults`, `gossip`. The rest of the arguments are the simulation's
+ * Runs a simulation: `npm run sim -- privacy`, `loss`, `faults`, `churn`, `gossip`. The rest of the arguments are the simulation's
  * own. Exit 2 for arguments that it does not understand.
  */
 type Simulation = (args: readonly string[]) => number | Promise<number>
@@ -8,6 +8,7 @@ const SIMULATIONS: Record<string, () => Promise<Simulation>> = {
   privacy: async () => (await import('../tests/sim/privacy/cli.ts')).simulatePrivacy,
   loss: async () => (await import('../tests/sim/loss/cli.ts')).simulateLoss,
   faults: async () => (await import('../tests/sim/faults/cli.ts')).simulateFaults,
+  churn: async () => (await import('../tests/sim/churn/cli.ts')).simulateChurn,
   gossip: async () => (await import('../tests/sim/gossip/cli.ts')).compareGossip,
 }
 

@@ -1,5 +1,5 @@
 import { silentLogger } from '../../../src/base/index.ts'
-import type { Network, ParameterOverrides } from '../../../src/directory/index.ts'
+import type { Network, ParameterOverrides, PresetName } from '../../../src/directory/index.ts'
 import { BUCKETS, openMemoryStore } from '../../../src/store/index.ts'
 import { World, type WorldNode } from '../../support/world.ts'
 import { type DiskImage, imageOf } from './disk.ts'
@@ -55,18 +55,22 @@ export interface FixtureOptions {
   readonly warmMs?: number
   /** The conversations are a day old: their first texts make new keys. */
   readonly isAged?: boolean
+  /** As it is, in place of `PARAMETERS`. */
+  readonly preset?: PresetName
+  /** Who are contacts, by number; neighbours in a ring by default. */
+  readonly pairs?: readonly (readonly [number, number])[]
 }
 
 /** The same for the same number of nodes and the same options. */
 export async function makeFixture(count: number, options: FixtureOptions = {}): Promise<Fixture> {
-  const { isAged = false, warmMs = WARM_MS } = options
-  const world = new World({ seed: `fixture of ${count}`, overrides: PARAMETERS })
+  const { isAged = false, warmMs = WARM_MS, preset } = options
+  const kind = preset === undefined ? { overrides: PARAMETERS } : { preset }
+  const world = new World({ seed: `fixture of ${count}`, ...kind })
   for (let i = 0; i < count; i++) await world.add(`n${i}`)
   await world.run(2_000)
-  const pairs = world.nodes.map((node, i): readonly [WorldNode, WorldNode] => [
-    node,
-    world.nodes[(i + 1) % count] as WorldNode,
-  ])
+  const numbers =
+    options.pairs ?? world.nodes.map((_, i): readonly [number, number] => [i, (i + 1) % count])
+  const pairs = numbers.map(([a, b]) => [world.nodes[a], world.nodes[b]] as [WorldNode, WorldNode])
   for (const [a, b] of pairs) await b.accept(await a.invite(b.name), a.name)
   const isReady = ([a, b]: readonly [WorldNode, WorldNode]): boolean =>
     a.phase(b.name) === 'ready' && b.phase(a.name) === 'ready'
@@ -83,7 +87,10 @@ export async function makeFixture(count: number, options: FixtureOptions = {}): 
     name: node.name,
     seed: node.seed,
     requestSeed: world.rng(`${node.name}/request`).bytes(32),
-    contacts: [(i + 1) % count, (i + count - 1) % count].map((at) => `n${at}`),
+    contacts: [
+      ...numbers.flatMap(([a, b]) => (a === i ? [`n${b}`] : [])),
+      ...numbers.flatMap(([a, b]) => (b === i ? [`n${a}`] : [])),
+    ],
     image: await imageOf(node.disk),
   }))
   return {

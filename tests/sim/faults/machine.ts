@@ -42,6 +42,8 @@ export interface MachineOptions {
   readonly node: FixtureNode
   readonly index: number
   readonly nodeId: NodeId
+  /** Of every text: what is not delivered by then is reported. Milliseconds. */
+  readonly expiresInMs?: number
 }
 
 /** From one start to the next end. */
@@ -57,7 +59,6 @@ interface Life {
 
 /** A service that could not start is started again. */
 const AGAIN_MS = 1_000
-/** Of every text: what is not delivered by then is reported. */
 const EXPIRES_MS = 420_000
 const JOBS: readonly JobName[] = [
   'introduce',
@@ -156,9 +157,10 @@ export class Machine {
     const life = this.#life
     if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) return
     const { session, store } = life
+    const { expiresInMs = EXPIRES_MS } = this.#options
     this.#run(life, 'send', async () => {
       const batch = store.batch()
-      const message = session.conversations.send(batch, { to, text, expiresInMs: EXPIRES_MS })
+      const message = session.conversations.send(batch, { to, text, expiresInMs })
       const what = { from: this.name, to, id: message.id, text }
       const sent = this.#ports.watcher.asked(what)
       await batch.commit()
