@@ -78,6 +78,10 @@ export function advance(message: Message, change: StateChange): boolean {
   return true
 }
 
+const READS_AT_ONCE = 256
+/** Rows that reading a range may meet for each that is wanted. */
+const PASSED_OVER = 4
+
 /** What erasing a message takes. */
 type Erasable = Pick<Message, 'number' | 'id'>
 
@@ -128,6 +132,35 @@ export class History {
   async get(number: number): Promise<Message | undefined> {
     const bytes = await this.#store.get(BUCKETS.messages, u64be(number))
     return bytes && decodeMessage(number, bytes)
+  }
+
+  /** These messages, in the order of their numbers; those that are not there are passed over. */
+  async *among(numbers: ReadonlySet<number>): AsyncGenerator<Message> {
+    const sorted = [...numbers].toSorted((a, b) => a - b)
+    for (let at = 0; at < sorted.length; at += READS_AT_ONCE) {
+      const some = sorted.slice(at, at + READS_AT_ONCE)
+      const [first = 0, last = 0] = [some[0], some.at(-1)]
+      if (last - first < some.length * PASSED_OVER) {
+        yield* this.#between(first, last, numbers)
+        continue
+      }
+      for (const message of await Promise.all(some.map((number) => this.get(number)))) {
+        if (message !== undefined) yield message
+      }
+    }
+  }
+
+  /** Where nearly all rows of a range are wanted, reading it in one go is many times cheaper than one by one. */
+  async *#between(
+    first: number,
+    last: number,
+    wanted: ReadonlySet<number>,
+  ): AsyncGenerator<Message> {
+    const range = { gte: u64be(first), lte: u64be(last) }
+    for await (const [key, bytes] of this.#store.iterate(BUCKETS.messages, range)) {
+      const number = readU64be(key)
+      if (wanted.has(number)) yield decodeMessage(number, bytes)
+    }
   }
 
   async has(id: Uint8Array): Promise<boolean> {

@@ -17,8 +17,6 @@ import { encodeRecord, type RecordKind } from './records.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { WriteEpoch } from './writer.ts'
 
-const READS_AT_ONCE = 64
-
 export interface OutboxPorts {
   readonly clock: Clock
   readonly waits: WaitClock
@@ -50,11 +48,8 @@ export class Outbox {
         ? []
         : [...writer.queue, ...writer.outstanding.values()].flatMap(({ message }) => message ?? []),
     )
-    for (let at = 0; at < numbers.length; at += READS_AT_ONCE) {
-      const some = numbers.slice(at, at + READS_AT_ONCE).map((number) => history.get(number))
-      for (const message of await Promise.all(some)) {
-        if (message !== undefined) this.#live.set(message.number, message)
-      }
+    for await (const message of history.among(new Set(numbers))) {
+      this.#live.set(message.number, message)
     }
   }
 
