@@ -33,9 +33,22 @@ export const asAddress = branded('Address', ADDRESS_BYTES)
 /** Checks the length (32) and brands. @throws HearsayError `bad-length`. */
 export const asNetworkId = branded('NetworkId', NETWORK_ID_BYTES)
 
+// Short byte strings go through here: V8 keeps them inside their object until somebody asks for the memory behind
+// them, and then they cost several times as much, to make and to collect.
+const space = Buffer.alloc(64)
+const spaceBytes = new Uint8Array(space.buffer, space.byteOffset, space.length)
+
 /** Lower-case hexadecimal; the form used as a key of in-memory maps. */
 export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  const { length } = bytes
+  if (length > spaceBytes.length) {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('hex')
+  }
+  spaceBytes.set(bytes)
+  const text = space.toString('hex', 0, length)
+  // They may be secret: no copy stays.
+  spaceBytes.fill(0, 0, length)
+  return text
 }
 
 /** Strict inverse of `toHex`. @throws HearsayError `bad-encoding` for anything `toHex` does not write. */
@@ -113,11 +126,13 @@ export function u64be(value: number): Uint8Array {
   return out
 }
 
+const MAX_HIGH = 2 ** 21 - 1
+
 /** Reads what `u64be` writes. @throws HearsayError `bad-value` above 2^53 - 1. */
 export function readU64be(bytes: Uint8Array, offset = 0): number {
-  const value = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset)
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new HearsayError('bad-value', 'integer above 2^53 - 1')
-  }
-  return Number(value)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const high = view.getUint32(offset)
+  const low = view.getUint32(offset + 4)
+  if (high > MAX_HIGH) throw new HearsayError('bad-value', 'integer above 2^53 - 1')
+  return high * 2 ** 32 + low
 }

@@ -75,6 +75,15 @@ export function hash(label: Label, ...parts: readonly Uint8Array[]): Uint8Array 
   return out
 }
 
+const digest = Buffer.alloc(HASH_BYTES)
+
+/** `hash` of public parts as 64 digits of lower-case hexadecimal: faster where there are a hundred thousand. */
+export function hashHex(label: Label, ...parts: readonly Uint8Array[]): string {
+  const input = frame(prefixOf(MODE_HASH, label), parts, 0)
+  sodium.crypto_generichash(digest, input)
+  return digest.toString('hex')
+}
+
 /**
  * Keyed BLAKE2b-256 (a MAC and a PRF) with the encoding of `hash`. 32 bytes.
  * @throws HearsayError `bad-length` unless the key is 32 bytes.

@@ -22,7 +22,7 @@ export {
   SIGNATURE_BYTES,
   WIDE_SCALAR_BYTES,
 } from './constants.ts'
-export { hash, kdf, keyedHash, rawBlake2b, sha256, sha512 } from './hash.ts'
+export { hash, hashHex, kdf, keyedHash, rawBlake2b, sha256, sha512 } from './hash.ts'
 export { x25519Kem } from './kem.ts'
 export type { Kem, KemKeyPair } from './kem.ts'
 export { LABELS } from './labels.ts'

@@ -1,5 +1,5 @@
-import { type Address, asAddress, toHex } from '../base/index.ts'
-import { hash, LABELS } from '../crypto/index.ts'
+import { type Address, asAddress, readU64be } from '../base/index.ts'
+import { hashHex, LABELS } from '../crypto/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 
 /** What the mailbox knows of a box without the box. */
@@ -20,11 +20,12 @@ export interface BoxEntry {
 
 const FLAG_CONFIRMED = 1
 const FLAG_KEPT = 2
-const ENTRY_BYTES = 32 + 32 + 4 + 1 + 8 + 1
+const HEARD_OFFSET = 32 + 32 + 4 + 1
+export const ENTRY_BYTES = HEARD_OFFSET + 8 + 1
 
 /** H(address, box hash) in hex: what reconciliation compares. It does not let a peer compute the address. */
 export function itemOf(entry: Pick<BoxEntry, 'address' | 'boxHash'>): string {
-  return toHex(hash(LABELS.reconcileItem, entry.address, entry.boxHash))
+  return hashHex(LABELS.reconcileItem, entry.address, entry.boxHash)
 }
 
 /** address 32 | box hash 32 | expiryDay 4 | slot 1 | heardAt 8 | flags 1. */
@@ -39,12 +40,17 @@ export function encodeEntry(entry: BoxEntry): Uint8Array {
     .finish()
 }
 
-/** Inverse of `encodeEntry`. @throws HearsayError for damaged rows. */
+/** Inverse of `encodeEntry`; address and hash are views of the bytes. @throws HearsayError for damaged rows. */
 export function decodeEntry(bytes: Uint8Array): BoxEntry {
   const reader = new Reader(bytes)
   const entry = readEntry(reader)
   reader.end()
   return entry
+}
+
+/** `heardAt` of the encoded entry at `offset` of `bytes`. */
+export function heardAtIn(bytes: Uint8Array, offset: number): number {
+  return readU64be(bytes, offset + HEARD_OFFSET)
 }
 
 /** A stored box: the entry, then the publication it came in. */
@@ -60,15 +66,17 @@ export function encodeRecord({ entry, publication }: BoxRecord): Uint8Array {
     .finish()
 }
 
-/** Inverse of `encodeRecord`. @throws HearsayError for damaged rows. */
+/** Inverse of `encodeRecord`; the publication is a view of the bytes. @throws HearsayError for damaged rows. */
 export function decodeRecord(bytes: Uint8Array): BoxRecord {
   const reader = new Reader(bytes)
-  return { entry: readEntry(reader), publication: reader.rest() }
+  // A copy: an entry is held for longer than the publication.
+  const entry = readEntry(new Reader(reader.bytes(ENTRY_BYTES, 'entry').slice()))
+  return { entry, publication: reader.rest() }
 }
 
 function readEntry(reader: Reader): BoxEntry {
-  const address = asAddress(reader.bytes(32, 'address').slice())
-  const boxHash = reader.bytes(32, 'boxHash').slice()
+  const address = asAddress(reader.bytes(32, 'address'))
+  const boxHash = reader.bytes(32, 'boxHash')
   const expiryDay = reader.u32('expiryDay')
   const slot = reader.u8('slot')
   const heardAt = reader.u64('heardAt')

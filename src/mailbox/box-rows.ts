@@ -10,7 +10,7 @@ import {
   encodeRecord,
 } from './box-entry.ts'
 
-export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'batch' | 'keyFor'>
+export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'values' | 'batch' | 'keyFor'>
 
 const COUNT_KEY = Uint8Array.of(0)
 
@@ -70,9 +70,9 @@ export class BoxRows {
     batch.del(BUCKETS.boxExpiry, this.#keptKey(entry))
   }
 
-  /** All hot entries, oldest step first. */
-  async *hot(): AsyncGenerator<BoxEntry> {
-    for await (const [, value] of this.#store.iterate(BUCKETS.hotBoxes)) yield decodeEntry(value)
+  /** All hot entries as `encodeEntry` wrote them, oldest step first, some at a time. */
+  hot(): AsyncIterable<readonly Uint8Array[]> {
+    return this.#store.values(BUCKETS.hotBoxes)
   }
 
   /** Hot entries of whole steps before the step of `time`, oldest first, at most `limit`. */

@@ -7,7 +7,7 @@ import {
   toHex,
 } from '../base/index.ts'
 import { BOX_VERSION, boxHash, parseBox } from '../stream/index.ts'
-import { type BoxEntry, type BoxRecord, itemOf } from './box-entry.ts'
+import { type BoxEntry, type BoxRecord, decodeEntry, itemOf } from './box-entry.ts'
 import { BoxRows, type NarrowStore } from './box-rows.ts'
 import {
   BOXES_PER_ADDRESS,
@@ -95,9 +95,12 @@ export class BoxShelf {
   /** The hot window is read back; `onEntry` sees each of its entries. */
   async load(onEntry: (entry: BoxEntry) => void): Promise<void> {
     this.#count = await this.rows.count()
-    for await (const entry of this.rows.hot()) {
-      this.hot.set(entry)
-      onEntry(entry)
+    for await (const rows of this.rows.hot()) {
+      for (const row of rows) {
+        const entry = decodeEntry(row)
+        this.hot.set(entry, row)
+        onEntry(entry)
+      }
     }
   }
 

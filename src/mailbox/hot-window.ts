@@ -1,28 +1,31 @@
 import { type Address, type Rng, toHex, uniformInt } from '../base/index.ts'
 import { ItemIndex } from '../reconcile/index.ts'
-import { type BoxEntry, itemOf } from './box-entry.ts'
+import { type BoxEntry, encodeEntry, itemOf } from './box-entry.ts'
 import { SAMPLE_BOXES } from './constants.ts'
+import { EntryTable } from './entry-table.ts'
 
 /** The entries of all hot boxes in memory: by address for gossip, by item for reconciliation. */
 export class HotWindow {
-  readonly items = new ItemIndex()
-  readonly #byItem = new Map<string, BoxEntry>()
-  readonly #byAddress = new Map<string, string[]>()
+  readonly #entries = new EntryTable()
+  /** The number of an item is the place of its entry: one map of a hundred thousand less. */
+  readonly items = new ItemIndex({ timeOf: (place) => this.#entries.heardAt(place) })
+  /** The item itself where an address has one: nearly all have, and these are as many as there are boxes. */
+  readonly #byAddress = new Map<string, string | readonly string[]>()
   /** The last SAMPLE_BOXES confirmed entries. */
   readonly #latest: BoxEntry[] = []
   #next = 0
 
   get size(): number {
-    return this.#byItem.size
+    return this.items.size
   }
 
   get(item: string): BoxEntry | undefined {
-    return this.#byItem.get(item)
+    const place = this.items.mark(item)
+    return place === undefined ? undefined : this.#entries.get(place)
   }
 
   at(address: Address): BoxEntry[] {
-    const items = this.#byAddress.get(toHex(address)) ?? []
-    return items.map((item) => this.#byItem.get(item)).filter((entry) => entry !== undefined)
+    return this.#itemsAt(toHex(address)).flatMap((item) => this.get(item) ?? [])
   }
 
   /**
@@ -35,28 +38,40 @@ export class HotWindow {
       : this.#latest[uniformInt(rng, this.#latest.length)]
   }
 
-  /** Adds or replaces the entry of its item. */
-  set(entry: BoxEntry): void {
+  /** Adds or replaces the entry of its item. `row`: the entry as `encodeEntry` writes it. */
+  set(entry: BoxEntry, row: Uint8Array = encodeEntry(entry)): void {
     const item = itemOf(entry)
-    const known = this.#byItem.get(item)
-    if (known === undefined) {
-      const key = toHex(entry.address)
-      this.#byAddress.set(key, [...(this.#byAddress.get(key) ?? []), item])
+    const place = this.items.mark(item)
+    const wasConfirmed = place !== undefined && this.#entries.get(place).confirmed
+    if (entry.confirmed && !wasConfirmed) this.#latest[this.#next++ % SAMPLE_BOXES] = entry
+    if (place === undefined) {
+      this.items.set(item, this.#entries.add(row))
+      this.#addAddress(entry.address, item)
+    } else {
+      this.#entries.put(place, row)
     }
-    if (entry.confirmed && known?.confirmed !== true) {
-      this.#latest[this.#next++ % SAMPLE_BOXES] = entry
-    }
-    this.#byItem.set(item, entry)
-    this.items.set(item, entry.heardAt)
   }
 
   delete(entry: BoxEntry): void {
     const item = itemOf(entry)
-    if (!this.#byItem.delete(item)) return
+    const place = this.items.mark(item)
+    if (place === undefined) return
     this.items.delete(item)
+    this.#entries.remove(place)
     const key = toHex(entry.address)
-    const left = (this.#byAddress.get(key) ?? []).filter((each) => each !== item)
+    const left = this.#itemsAt(key).filter((each) => each !== item)
     if (left.length === 0) this.#byAddress.delete(key)
     else this.#byAddress.set(key, left)
+  }
+
+  #addAddress(address: Address, item: string): void {
+    const key = toHex(address)
+    const known = this.#byAddress.get(key)
+    this.#byAddress.set(key, known === undefined ? item : [...this.#itemsAt(key), item])
+  }
+
+  #itemsAt(key: string): readonly string[] {
+    const found = this.#byAddress.get(key) ?? []
+    return typeof found === 'string' ? [found] : found
   }
 }

@@ -17,13 +17,23 @@ export interface ItemSource {
 const BUCKET_DIGITS = 3
 const BUCKETS = 16 ** BUCKET_DIGITS
 
+export interface ItemIndexOptions {
+  /** The time that the number of an item stands for; by default the number itself. */
+  readonly timeOf?: (mark: number) => number
+}
+
 /**
- * A sorted set of items, each with a number (a time or a day). Adding, removing and testing take about constant
+ * A sorted set of items, each with a number (a time, or what leads to one). Adding, removing and testing take about constant
  * time for evenly spread items, iteration is in order at any time: nothing is ever sorted as a whole.
  */
 export class ItemIndex implements ItemSource {
   readonly #marks = new Map<string, number>()
   readonly #buckets: string[][] = Array.from({ length: BUCKETS }, () => [])
+  readonly #timeOf: (mark: number) => number
+
+  constructor(options: ItemIndexOptions = {}) {
+    this.#timeOf = options.timeOf ?? ((mark) => mark)
+  }
 
   get size(): number {
     return this.#marks.size
@@ -43,11 +53,9 @@ export class ItemIndex implements ItemSource {
 
   /** Adds the item or changes its number. */
   set(item: string, mark: number): void {
-    if (!this.#marks.has(item)) {
-      const bucket = this.#bucket(item)
-      bucket.splice(position(bucket, item), 0, item)
-    }
+    const { size } = this.#marks
     this.#marks.set(item, mark)
+    if (this.#marks.size > size) insert(this.#bucket(item), item)
   }
 
   delete(item: string): boolean {
@@ -71,19 +79,30 @@ export class ItemIndex implements ItemSource {
     }
   }
 
-  /** The items with a number from `from` to `to`, inclusive; `has` still knows all of them. */
+  /** The items with a time from `from` to `to`, inclusive; `has` still knows all of them. */
   window(from: number, to: number): ItemSource {
     const inside = (item: string) => {
-      const mark = this.#marks.get(item) ?? Number.NaN
-      return mark >= from && mark <= to
+      const mark = this.#marks.get(item)
+      const time = mark === undefined ? Number.NaN : this.#timeOf(mark)
+      return time >= from && time <= to
     }
     const items = (prefix: string) => filtered(this.items(prefix), inside)
     return { items, has: (item) => this.has(item), includes: inside }
   }
 
   #bucket(item: string): string[] {
-    return this.#buckets[Number.parseInt(item.slice(0, BUCKET_DIGITS), 16)] ?? []
+    let number = 0
+    for (let at = 0; at < BUCKET_DIGITS; at++) number = number * 16 + digitAt(item, at)
+    return this.#buckets[number] ?? []
   }
+}
+
+const DIGIT_0 = 0x30
+const LETTER_A = 0x61
+
+function digitAt(item: string, at: number): number {
+  const code = item.charCodeAt(at)
+  return code < LETTER_A ? code - DIGIT_0 : code - LETTER_A + 10
 }
 
 function* filtered(
@@ -96,6 +115,14 @@ function* filtered(
     // A peer names the window: one that holds nothing must not be searched in one go.
     else if (++skipped % SKIPS_PER_TURN === 0) yield undefined
   }
+}
+
+/** Puts an item where it belongs. By hand: `splice` makes an array of what it has removed, each time. */
+function insert(bucket: string[], item: string): void {
+  const place = position(bucket, item)
+  bucket.push(item)
+  for (let at = bucket.length - 1; at > place; at--) bucket[at] = bucket[at - 1] ?? item
+  bucket[place] = item
 }
 
 /** Index of the first entry that is not below `item`. */

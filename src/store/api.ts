@@ -18,6 +18,11 @@ export interface Store {
     bucket: Bucket,
     range?: KeyRange,
   ): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
+  /**
+   * Values alone, in the order of their keys as of the first step, a page at a time: for whoever reads a hundred
+   * thousand. Secrets are read as of their page. @throws HearsayError `storage-corrupt`.
+   */
+  values(bucket: Bucket, range?: KeyRange): AsyncIterable<readonly Uint8Array[]>
   /** Keys alone, in their order as of the first step: also those of damaged values. */
   keys(bucket: Bucket, range?: KeyRange): AsyncIterable<Uint8Array>
   batch(): Batch

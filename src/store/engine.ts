@@ -2,6 +2,8 @@ export type Operation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array }
 
+export type Entry = readonly [key: Uint8Array, value: Uint8Array]
+
 /** Bounds over whole keys, bucket byte included. */
 export interface EngineRange {
   readonly gte?: Uint8Array
@@ -18,7 +20,9 @@ export interface Engine {
   /** Keys alone, in the order of unsigned bytes. */
   keys(range: EngineRange): AsyncIterable<Uint8Array>
   /** A snapshot as of the first step, in the same order. */
-  iterate(range: EngineRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
+  iterate(range: EngineRange): AsyncIterable<Entry>
+  /** `iterate` in pages of at least one entry: a step costs as much as an entry does. */
+  pages(range: EngineRange): AsyncIterable<readonly Entry[]>
   /** All or nothing; on disk when it resolves. */
   write(operations: readonly Operation[]): Promise<void>
   /** Rewrites everything, so that shadowed and deleted values are gone from the disk. */

@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import { HearsayError } from '../base/index.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import type { Engine, EngineRange } from './engine.ts'
+import type { Engine, EngineRange, Entry } from './engine.ts'
 import { corrupt, isFullDisk } from './storage-error.ts'
 
 // `level` types what Node and browsers share; these two exist in Node only.
@@ -76,20 +76,33 @@ export async function openLevelEngine(path: string): Promise<Engine> {
     throw openingError(cause)
   }
   const node = level as typeof level & LevelOfNode
+  const pages = async function* (range: EngineRange): AsyncGenerator<Entry[]> {
+    const iterator = await reading(async () => level.iterator(ahead(range)))
+    // The thread of LevelDB reads on while the caller works on a page.
+    const read = () => {
+      const next = iterator.nextv(READ_AHEAD)
+      // Whoever stops early does not ask what became of it.
+      next.catch(() => undefined)
+      return next
+    }
+    try {
+      let next = read()
+      for (;;) {
+        const entries = await reading(() => next)
+        if (entries.length === 0) return
+        next = read()
+        yield entries
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
   return {
     get: (key) => reading(() => level.get(key)),
     async *iterate(range) {
-      const iterator = await reading(async () => level.iterator(ahead(range)))
-      try {
-        for (;;) {
-          const entries = await reading(() => iterator.nextv(READ_AHEAD))
-          if (entries.length === 0) return
-          yield* entries
-        }
-      } finally {
-        await iterator.close()
-      }
+      for await (const entries of pages(range)) yield* entries
     },
+    pages,
     async *keys(range) {
       const iterator = await reading(async () => level.keys(ahead(range)))
       try {

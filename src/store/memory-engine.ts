@@ -1,7 +1,7 @@
 import { compareBytes } from '../base/index.ts'
-import type { Engine, EngineRange, Operation } from './engine.ts'
+import type { Engine, EngineRange, Entry, Operation } from './engine.ts'
 
-type Entry = readonly [key: Uint8Array, value: Uint8Array]
+const PAGE = 256
 
 /** A sorted array. For tests and simulations: same order, same snapshots, same atomicity as LevelDB. */
 export class MemoryEngine implements Engine {
@@ -14,6 +14,17 @@ export class MemoryEngine implements Engine {
   }
 
   async *iterate(range: EngineRange): AsyncGenerator<Entry> {
+    for (const entry of this.#snapshot(range)) yield copied(entry)
+  }
+
+  async *pages(range: EngineRange): AsyncGenerator<Entry[]> {
+    const snapshot = this.#snapshot(range)
+    for (let at = 0; at < snapshot.length; at += PAGE) {
+      yield snapshot.slice(at, at + PAGE).map(copied)
+    }
+  }
+
+  #snapshot(range: EngineRange): Entry[] {
     const low = range.gt ? this.#upperBound(range.gt) : range.gte ? this.#lowerBound(range.gte) : 0
     const high = range.lt
       ? this.#lowerBound(range.lt)
@@ -24,8 +35,7 @@ export class MemoryEngine implements Engine {
     const first = range.reverse ? Math.max(low, high - limit) : low
     const last = range.reverse ? high : Math.min(high, low + limit)
     const snapshot = this.#entries.slice(first, Math.max(first, last))
-    if (range.reverse) snapshot.reverse()
-    for (const [key, value] of snapshot) yield [key.slice(), value.slice()]
+    return range.reverse ? snapshot.reverse() : snapshot
   }
 
   async *keys(range: EngineRange): AsyncGenerator<Uint8Array> {
@@ -76,4 +86,8 @@ export class MemoryEngine implements Engine {
     const entry = this.#entries[at]
     return entry !== undefined && compareBytes(entry[0], key) === 0 ? at + 1 : at
   }
+}
+
+function copied([key, value]: Entry): Entry {
+  return [key.slice(), value.slice()]
 }

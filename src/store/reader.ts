@@ -1,23 +1,33 @@
 import { equalBytes, isHearsayError } from '../base/index.ts'
 import type { Engine } from './engine.ts'
 import type { Shelf } from './shelf.ts'
-import type { Vault } from './vault.ts'
+import type { FindKey, Vault } from './vault.ts'
 
 /** Reads and opens values while commits replace secrets underneath. */
 export class ValueReader {
   readonly #engine: Engine
   readonly #vault: Vault
-  readonly #shelf: Shelf
+  readonly #findKey: FindKey
 
   constructor(ports: { readonly engine: Engine; readonly vault: Vault; readonly shelf: Shelf }) {
     this.#engine = ports.engine
     this.#vault = ports.vault
-    this.#shelf = ports.shelf
+    this.#findKey = (slot, generation) => ports.shelf.keyOf(slot, generation)
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     const envelope = await this.#engine.get(key)
     return envelope && this.open(key, envelope)
+  }
+
+  /** `open` without its promise: undefined when the envelope does not open, and `open` has to find out why. */
+  tryOpen(key: Uint8Array, envelope: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.#vault.open(key, envelope, this.#findKey)
+    } catch (error) {
+      if (isHearsayError(error, 'storage-corrupt')) return undefined
+      throw error
+    }
   }
 
   /**
@@ -28,9 +38,7 @@ export class ValueReader {
     let current = envelope
     for (;;) {
       try {
-        return this.#vault.open(key, current, (slot, generation) =>
-          this.#shelf.keyOf(slot, generation),
-        )
+        return this.#vault.open(key, current, this.#findKey)
       } catch (error) {
         if (!isHearsayError(error, 'storage-corrupt')) throw error
         const again = await this.#engine.get(key)

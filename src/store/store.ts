@@ -77,8 +77,20 @@ export class EngineStore implements Store {
   ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array]> {
     const { engine, reader } = await this.#ready()
     for await (const [key, envelope] of engine.iterate(physicalRange(bucket, range))) {
-      const value = await reader.open(key, envelope)
+      const value = reader.tryOpen(key, envelope) ?? (await reader.open(key, envelope))
       if (value !== undefined) yield [key.slice(1), value]
+    }
+  }
+
+  async *values(bucket: Bucket, range?: KeyRange): AsyncGenerator<Uint8Array[]> {
+    const { engine, reader } = await this.#ready()
+    for await (const page of engine.pages(physicalRange(bucket, range))) {
+      const values: Uint8Array[] = []
+      for (const [key, envelope] of page) {
+        const value = reader.tryOpen(key, envelope) ?? (await reader.open(key, envelope))
+        if (value !== undefined) values.push(value)
+      }
+      yield values
     }
   }
 

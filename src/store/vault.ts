@@ -1,13 +1,18 @@
 import { concat, type Rng, u32be, utf8 } from '../base/index.ts'
 import { kdf, keyedHash, LABELS, xaeadOpen, xaeadSeal } from '../crypto/index.ts'
-import { SHELF_CHECK_BYTES, SHELF_GENERATION_BYTES, SHELF_KEY_BYTES } from './constants.ts'
+import {
+  MAX_KEY_BYTES,
+  SHELF_CHECK_BYTES,
+  SHELF_GENERATION_BYTES,
+  SHELF_KEY_BYTES,
+} from './constants.ts'
 import { corrupt } from './storage-error.ts'
 
 const NONCE_BYTES = 24
 const TAG_BYTES = 16
 const PLAIN = 1
 const SECRET = 2
-const PLAIN_HEADER_BYTES = 1
+const PLAIN_HEADER = Uint8Array.of(PLAIN)
 const SECRET_HEADER_BYTES = 1 + 4 + SHELF_GENERATION_BYTES
 const KEY_FOR_BYTES = 20
 
@@ -37,7 +42,7 @@ export class Vault {
 
   /** 1 | nonce 24 | sealed. */
   seal(key: Uint8Array, value: Uint8Array): Uint8Array {
-    return this.#seal(Uint8Array.of(PLAIN), this.#valueKey, key, value)
+    return this.#seal(PLAIN_HEADER, this.#valueKey, key, value)
   }
 
   /** 2 | slot 4 | generation 8 | nonce 24 | sealed under the vault key and the slot's key together. */
@@ -58,7 +63,7 @@ export class Vault {
   /** @throws HearsayError `storage-corrupt` unless exactly this was sealed for this key. */
   open(key: Uint8Array, envelope: Uint8Array, findKey?: FindKey): Uint8Array {
     const secret = isSecret(envelope)
-    const header = envelope.subarray(0, secret ? SECRET_HEADER_BYTES : PLAIN_HEADER_BYTES)
+    const header = secret ? envelope.subarray(0, SECRET_HEADER_BYTES) : PLAIN_HEADER
     const nonceEnd = header.length + NONCE_BYTES
     const bucket = key[0] ?? 0
     if ((!secret && envelope[0] !== PLAIN) || envelope.length < nonceEnd + TAG_BYTES) {
@@ -71,7 +76,7 @@ export class Vault {
       : this.#valueKey
     try {
       const nonce = envelope.subarray(header.length, nonceEnd)
-      return xaeadOpen(sealKey, nonce, envelope.subarray(nonceEnd), concat(header, key))
+      return xaeadOpen(sealKey, nonce, envelope.subarray(nonceEnd), associated(header, key))
     } catch (cause) {
       throw corrupt('a stored value is damaged', { bucket }, cause)
     } finally {
@@ -110,8 +115,20 @@ export class Vault {
 
   #seal(header: Uint8Array, sealKey: Uint8Array, key: Uint8Array, value: Uint8Array): Uint8Array {
     const nonce = this.#rng.bytes(NONCE_BYTES)
-    return concat(header, nonce, xaeadSeal(sealKey, nonce, value, concat(header, key)))
+    return concat(header, nonce, xaeadSeal(sealKey, nonce, value, associated(header, key)))
   }
+}
+
+// Shared, because a hundred thousand small buffers are work for the collector: sealing and opening are synchronous.
+const space = new Uint8Array(SECRET_HEADER_BYTES + 1 + MAX_KEY_BYTES)
+
+/** header | key. Valid until the next call. */
+function associated(header: Uint8Array, key: Uint8Array): Uint8Array {
+  // Only a database that is not ours has such a key: it does not open, as it should.
+  if (header.length + key.length > space.length) return concat(header, key)
+  space.set(header)
+  space.set(key, header.length)
+  return space.subarray(0, header.length + key.length)
 }
 
 export function isSecret(envelope: Uint8Array): boolean {

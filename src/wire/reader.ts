@@ -32,7 +32,9 @@ export class Reader {
 
   u32(field = 'u32'): number {
     const at = this.#take(4, field)
-    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset + at, 4).getUint32(0)
+    const high = ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
+    const low = ((this.#bytes[at + 2] as number) << 8) | (this.#bytes[at + 3] as number)
+    return high * 2 ** 16 + low
   }
 
   u64(field = 'u64'): number {

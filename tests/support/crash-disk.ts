@@ -82,6 +82,7 @@ export class CrashDisk {
       get: (key) => inner.get(key),
       keys: (range) => inner.keys(range),
       iterate: (range) => inner.iterate(range),
+      pages: (range) => inner.pages(range),
       compact: () => inner.compact(),
       approximateBytes: (gte, lt) => inner.approximateBytes(gte, lt),
       close: async () => {},

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { concat, systemClock, systemRng, silentLogger, u64be, utf8 } from '../../src/base/index.ts'
+import {
+  concat,
+  readU64be,
+  silentLogger,
+  systemClock,
+  systemRng,
+  u64be,
+  utf8,
+} from '../../src/base/index.ts'
 import { MAX_VALUE_BYTES } from '../../src/store/constants.ts'
 import { BUCKETS, type Store, type StorePorts } from '../../src/store/index.ts'
 
@@ -128,6 +136,36 @@ export function describeStoreContract(name: string, makeHome: () => Promise<Stor
       const alone: number[][] = []
       for await (const key of store.keys(bucket, { gt: of(1), lte: of(0x90) })) alone.push([...key])
       expect(alone).toEqual([[1, 0], [0x7f], [0x80], [0x90]])
+      const values = async (range?: Parameters<Store['values']>[1]) => {
+        const found: number[] = []
+        for await (const page of store.values(bucket, range)) {
+          expect(page.length).toBeGreaterThan(0)
+          found.push(...page.flatMap((value) => [...value]))
+        }
+        return found
+      }
+      expect(await values({ gt: of(1), lte: of(0x90) })).toEqual([10, 0x7f, 0x80, 0x90])
+      expect(await values({ reverse: true, limit: 2 })).toEqual([0xff, 0x90])
+      expect(await values({ limit: 0 })).toEqual([])
+      expect(await values({ gt: of(0x80), lt: of(0x80) })).toEqual([])
+    })
+
+    it('reads many values page by page, as of the first step, and stops when it is told to', async () => {
+      const batch = store.batch()
+      for (let i = 0; i < 1_000; i++) batch.put(bucket, u64be(i), u64be(i))
+      await batch.commit()
+      const found: number[] = []
+      let pages = 0
+      for await (const page of store.values(bucket)) {
+        if (pages++ === 0) await store.batch().del(bucket, u64be(999)).commit()
+        found.push(...page.map((value) => readU64be(value)))
+      }
+      expect(pages).toBeGreaterThan(1)
+      expect(found).toEqual(Array.from({ length: 1_000 }, (_, i) => i))
+      for await (const page of store.values(bucket)) {
+        expect(readU64be(page[0] ?? new Uint8Array(8))).toBe(0)
+        break
+      }
     })
 
     it('iterates over the state of the first step whatever is committed meanwhile', async () => {

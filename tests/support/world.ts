@@ -140,6 +140,7 @@ export class World {
     const slow: MemoryDisk['engine'] = {
       get: (key) => engine.get(key),
       iterate: (range) => engine.iterate(range),
+      pages: (range) => engine.pages(range),
       keys: (range) => engine.keys(range),
       compact: () => engine.compact(),
       approximateBytes: (from, to) => engine.approximateBytes(from, to),

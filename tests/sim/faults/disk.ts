@@ -181,6 +181,11 @@ export class FaultDisk {
           yield [key.slice(), value.slice()] as const
         }
       },
+      async *pages(range) {
+        const found = await alive(() => entries(range))
+        if (found.length > 0)
+          yield found.map(([key, value]) => [key.slice(), value.slice()] as const)
+      },
       async *keys(range) {
         for (const [key] of await alive(() => entries(range))) yield key.slice()
       },

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../../src/base/index.ts'
 import {
   hash,
+  hashHex,
   kdf,
   keyedHash,
   KDF_MAX_BYTES,
@@ -26,6 +27,12 @@ describe('hash', () => {
     ]
     const sums = split.map((parts) => toHex(hash(LABELS.boxHash, ...parts)))
     expect(new Set(sums).size).toBe(split.length)
+  })
+
+  it('is the same in hexadecimal', () => {
+    for (const parts of [[], [utf8('ab'), NONE], [new Uint8Array(5_000).fill(3), utf8('c')]]) {
+      expect(hashHex(LABELS.boxHash, ...parts)).toBe(toHex(hash(LABELS.boxHash, ...parts)))
+    }
   })
 
   it('tells apart labels, and the three functions under one label', () => {

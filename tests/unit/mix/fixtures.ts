@@ -96,6 +96,7 @@ export async function countedStore(
   const engine: MemoryDisk['engine'] = {
     get: (key) => inner.get(key),
     iterate: (range) => inner.iterate(range),
+    pages: (range) => inner.pages(range),
     keys: (range) => inner.keys(range),
     compact: () => inner.compact(),
     approximateBytes: (from, to) => inner.approximateBytes(from, to),
