@@ -148,7 +148,7 @@ export class Exchange {
     reader.applied(1)
     watch.addStream(contact, reader, reader.watched())
     watch.widen(contact)
-    outbox.move(batch, contact, epoch)
+    outbox.move(batch, contact, epoch, false)
     const queued = outbox.enqueue(batch, contact, 'offer', done.offer)
     contact.writer?.stage(writeEpochOf(done.writeEpoch, waits.now()), queued, waits.now())
     ledger.saveAll(batch, contact)

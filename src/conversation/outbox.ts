@@ -127,21 +127,24 @@ export class Outbox {
   /**
    * Texts on their way go into a new stream, in their order and without number, before anything else that waits there;
    * all other records belonged to the keys of the old one and are dropped. The old writer is of no use afterwards.
+   * What was in no box can still be taken back, but when the state `isRolledBack`: what the former life of this device
+   * has sent is not known then.
    */
-  move(batch: Batch, contact: Contact, epoch: WriteEpoch): void {
+  move(batch: Batch, contact: Contact, epoch: WriteEpoch, isRolledBack: boolean): void {
     const { ledger } = this.#ports
     const { writer: old } = contact
     const records = [...(old?.outstanding.values() ?? []), ...(old?.queue ?? [])]
     const nextQueued = old?.state.nextQueued ?? 1
     const writer = ledger.newWriter({ epoch, staged: undefined, nextSeq: 1, nextQueued })
     for (const record of records.toSorted((a, b) => a.queued - b.queued)) {
-      const { queued, kind, bytes, message, expiresAt } = record
+      const { queued, kind, bytes, message, expiresAt, seq } = record
       if (message === undefined) {
         ledger.dropRecord(batch, contact, record)
         continue
       }
-      // A box of the old stream may carry it, also one that a former life of this device has sent.
-      const moved = newOutRecord(queued, kind, bytes, { message, expiresAt, hasLeft: true })
+      // Bound: a box of the old stream may carry it, sealed or not.
+      const hasLeft = isRolledBack || record.hasLeft || seq !== 0
+      const moved = newOutRecord(queued, kind, bytes, { message, expiresAt, hasLeft })
       writer.take(moved)
       ledger.saveRecord(batch, contact, moved)
     }

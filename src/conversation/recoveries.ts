@@ -61,12 +61,14 @@ export class Recoveries {
     places.unwatch(contact)
     eraseInvitation(keys)
     this.#leaveStreams(contact)
-    outbox.move(batch, contact, {
+    const isRolledBack = card.storeEpoch !== store.epoch
+    const epoch: WriteEpoch = {
       tag: RENDEZVOUS_TAG,
       chain: claimerPlace(networkId, resetSecret, claimerRoot).chain,
       rootSeed: ownSeed.slice(),
       since: now,
-    })
+    }
+    outbox.move(batch, contact, epoch, isRolledBack)
     keys.deviceId = rng.bytes(DEVICE_ID_BYTES)
     keys.recovery = {
       side: 'claimer',
@@ -81,7 +83,7 @@ export class Recoveries {
       firstSlot: this.#drawSlot(),
       announceAt: now,
     }
-    const isNews = before?.isOurs !== true || card.storeEpoch !== store.epoch
+    const isNews = before?.isOurs !== true || isRolledBack
     card.phase = 'recovering'
     card.storeEpoch = store.epoch
     ledger.saveAll(batch, contact)

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type BoxBytes, isHearsayError } from '../../../src/base/index.ts'
+import { BUCKETS } from '../../../src/store/index.ts'
+import { copiedDisk, damage } from '../../support/copied-disk.ts'
 import { type Device, pair } from '../../support/devices.ts'
 
 type Outcome = 'cancelled' | { readonly alreadySent: unknown }
@@ -105,5 +107,62 @@ describe('taking a message back, whatever else happens at that moment', () => {
     alice.linked = true
     await air.slots(60)
     expect([await bob.received(), await alice.state(id)]).toEqual([[], 'cancelled'])
+  })
+})
+
+describe('taking a message back after a recovery', () => {
+  it('of the other side is exact: what was in no box can be, also after a restart', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(12)
+    const copy = await copiedDisk(bob.disk)
+    air.hears = (_box, to) => to !== bob
+    air.keepers = false
+    const gone = await alice.send('left')
+    await air.slots(3)
+    alice.linked = false
+    const kept = [await alice.send('one'), await alice.send('two'), await alice.send('three')]
+    await bob.restore(copy)
+    air.hears = () => true
+    air.keepers = true
+    await air.until(() => alice.phase() === 'recovering', 60)
+    const during = await alice.send('while it recovers')
+    expect(await cancel(alice, gone)).toEqual(TOO_LATE)
+    expect(await cancel(alice, kept[0] ?? gone)).toBe('cancelled')
+    await alice.crash()
+    await alice.restart()
+    expect(await cancel(alice, gone)).toEqual(TOO_LATE)
+    expect(await cancel(alice, kept[1] ?? gone)).toBe('cancelled')
+    expect(await cancel(alice, during)).toBe('cancelled')
+    alice.linked = true
+    await air.until(() => alice.conversations.outbox().length === 0, 400)
+    expect(await bob.received()).toEqual(['left', 'three'])
+  })
+
+  it('from damaged streams is exact too: nobody else has written in them', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(12)
+    air.hears = (_box, to) => to !== bob
+    const gone = await alice.send('left')
+    await air.slots(3)
+    alice.linked = false
+    const kept = await alice.send('kept')
+    await alice.crash()
+    await damage(alice.disk, BUCKETS.streams)
+    await alice.restart()
+    expect(alice.phase()).toBe('recovering')
+    expect(await cancel(alice, gone)).toEqual(TOO_LATE)
+    expect(await cancel(alice, kept)).toBe('cancelled')
+  })
+
+  it('from an older state is too late for all that it knows: its former life may have sent it', async () => {
+    const { air, alice } = await pair()
+    await air.slots(12)
+    alice.linked = false
+    const id = await alice.send('queued in the backup')
+    const copy = await copiedDisk(alice.disk)
+    await alice.restore(copy)
+    const fresh = await alice.send('of the new life')
+    expect(await cancel(alice, id)).toEqual(TOO_LATE)
+    expect(await cancel(alice, fresh)).toBe('cancelled')
   })
 })
