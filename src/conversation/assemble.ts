@@ -7,10 +7,12 @@ import { JobQueue } from './job-queue.ts'
 import { Ledger } from './ledger.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Listener } from './listener.ts'
+import { Mending } from './mending.ts'
 import { Outbox } from './outbox.ts'
 import { Places } from './places.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { Recoveries } from './recoveries.ts'
+import { Removals } from './removals.ts'
 import { Renewal } from './renewal.ts'
 import { Repair } from './repair.ts'
 import { ResetClaims } from './reset-claims.ts'
@@ -27,12 +29,14 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const waits = new WaitClock({ clock, store })
   const ledger = new Ledger({ store, rng, waits }, options)
   const history = new History({ store })
+  const removals = new Removals({ store })
   const places = new Places({ watch }, options)
   const outbox = new Outbox({ clock, waits, rng, store, ledger, history }, options)
   const resets = new ResetPlaces({ clock, ledger, watch }, options)
   const shared = { clock, waits, store, ledger, outbox, watch }
   const lifecycle = new Lifecycle({ ...shared, rng, places, resets }, options)
   const recoveries = new Recoveries({ ...shared, rng, places }, options)
+  const mending = new Mending({ ...shared, history, lifecycle, recoveries })
   const claims = new ResetClaims({ clock, ledger, watch, recoveries }, options)
   const exchange = new Exchange({ ...shared, jobs: runner, lifecycle, recoveries, claims }, options)
   const renewal = new Renewal({ ...shared, jobs: runner }, options)
@@ -90,7 +94,8 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     resets,
     outbox,
     lifecycle,
-    recoveries,
+    mending,
+    removals,
     exchange,
     incoming,
     jobs,

@@ -1,7 +1,6 @@
 import { HearsayError, fromHex, toHex } from '../base/index.ts'
 import type { FindRows } from '../stream/index.ts'
-import { type CborValue, decodeCbor, encodeCbor } from '../wire/index.ts'
-import { STORED_BYTES_MAX } from './constants.ts'
+import { type CborValue, encodeCbor } from '../wire/index.ts'
 import type {
   Announced,
   Contact,
@@ -13,6 +12,7 @@ import type {
   Unconfirmed,
 } from './contact.ts'
 import { type ReaderOptions, StreamReader } from './reader.ts'
+import { decodeStored } from './stored.ts'
 import type { WriteEpoch, WriterState } from './writer.ts'
 
 /** The stored forms of a contact. The store authenticates them, so decoding checks shape only. */
@@ -38,7 +38,7 @@ export function encodeCard(c: ContactCard): Uint8Array {
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeCard(bytes: Uint8Array): ContactCard {
-  const v = list(decodeStored(bytes), 14)
+  const v = decodeStored(bytes, 14)
   return {
     alias: v[0] as string,
     role: v[1] as ContactCard['role'],
@@ -133,7 +133,7 @@ function groupItems(g: HeldGroup | undefined): CborValue {
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeKeys(bytes: Uint8Array): ContactKeys {
-  const v = list(decodeStored(bytes), 18)
+  const v = decodeStored(bytes, 18)
   const maybe = (at: number) => (v[at] ?? undefined) as Uint8Array | undefined
   const auth = v[12] === null ? undefined : list(v[12], 2)
   return {
@@ -192,7 +192,7 @@ export function encodeWriter(state: WriterState): Uint8Array {
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeWriter(bytes: Uint8Array): WriterState {
-  const v = list(decodeStored(bytes), 4)
+  const v = decodeStored(bytes, 4)
   const epoch = (value: unknown): WriteEpoch => {
     const e = list(value, 5)
     return {
@@ -231,7 +231,7 @@ export function decodeReader(
   bytes: Uint8Array,
   find: FindRows,
 ): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'former'> {
-  const v = list(decodeStored(bytes), 4)
+  const v = decodeStored(bytes, 4)
   const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
     const [hash, address, day] = list(item, 3)
     return [
@@ -249,10 +249,6 @@ export function decodeReader(
       until: former[1] as number,
     },
   }
-}
-
-function decodeStored(bytes: Uint8Array): CborValue {
-  return decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX })
 }
 
 function list(value: unknown, length: number): unknown[] {

@@ -19,6 +19,7 @@ export type FailureReason =
   | 'cancelled'
   | 'restored from a backup'
   | 'keys lost'
+  | 'card lost'
 
 /** What a list of contacts shows: kept sealed, not secret in the sense of forward secrecy. */
 export interface ContactCard {

@@ -4,15 +4,17 @@ import type { Batch } from '../store/index.ts'
 import type { AddressBook, ContactSummary } from './address-book.ts'
 import { assemble } from './assemble.ts'
 import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
-import { type Contact, hasEnded, hasMet } from './contact.ts'
+import { hasEnded, hasMet } from './contact.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
-import type { History, Message, MessageFilter } from './history.ts'
+import type { History, MessageFilter } from './history.ts'
 import type { Incoming } from './incoming.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Ledger } from './ledger.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { Listener } from './listener.ts'
+import type { Mending } from './mending.ts'
+import type { Message } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
@@ -22,7 +24,7 @@ import {
   type ConversationPorts,
   DAY_MS,
 } from './ports.ts'
-import type { Recoveries } from './recoveries.ts'
+import type { Removals } from './removals.ts'
 import type { Repair, RepairJob } from './repair.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { Sender } from './sender.ts'
@@ -45,7 +47,8 @@ export class Conversations {
   readonly #outbox: Outbox
   readonly #resets: ResetPlaces
   readonly #lifecycle: Lifecycle
-  readonly #recoveries: Recoveries
+  readonly #mending: Mending
+  readonly #removals: Removals
   readonly #exchange: Exchange
   readonly #incoming: Incoming
   readonly #jobs: JobQueue
@@ -67,7 +70,8 @@ export class Conversations {
     this.#outbox = parts.outbox
     this.#resets = parts.resets
     this.#lifecycle = parts.lifecycle
-    this.#recoveries = parts.recoveries
+    this.#mending = parts.mending
+    this.#removals = parts.removals
     this.#exchange = parts.exchange
     this.#incoming = parts.incoming
     this.#jobs = parts.jobs
@@ -82,33 +86,10 @@ export class Conversations {
   async start(): Promise<void> {
     await this.#waits.load()
     await this.#history.load()
-    const damaged = await this.#ledger.load()
+    const losses = await this.#ledger.load()
     await this.#outbox.load()
-    await this.#recover(damaged)
+    await this.#mending.run(losses)
     this.catchUp()
-  }
-
-  /**
-   * Streams that were rolled back would use addresses twice, and without their keys they cannot go on: this device
-   * comes back as a new one. Where that cannot be said to the other side the contact ends.
-   */
-  async #recover(damaged: ReadonlyMap<Contact, 'keys' | 'streams'>): Promise<void> {
-    const { store } = this.#ports
-    const batch = store.batch()
-    let any = false
-    for (const contact of this.#ledger.contacts.values()) {
-      const damage = damaged.get(contact)
-      if (hasEnded(contact)) continue
-      if (damage === undefined && contact.card.storeEpoch === store.epoch) continue
-      any = true
-      if (damage !== 'keys' && this.#recoveries.isPossible(contact)) {
-        this.#recoveries.begin(batch, contact)
-        continue
-      }
-      const reason = damage === undefined ? 'restored from a backup' : 'keys lost'
-      this.#lifecycle.fail(batch, contact, reason)
-    }
-    if (any) await batch.commit()
   }
 
   /** After any absence: what may have been missed is looked for here and at the keepers. */
@@ -288,16 +269,15 @@ export class Conversations {
   }
 
   /**
-   * Prepares to erase a contact: keys, streams, history. The result fills a batch in one turn; the caller
-   * redacts the events that mention the contact in it and compacts the store after it.
+   * Ends a contact and erases its keys and streams; nothing of it is shown any more. What is left of it on disk is noted
+   * durably, and erased by whoever asks `Removals`. Returns its id. @throws HearsayError `contact-not-found`.
    */
-  async toRemove(aliasOrId: string): Promise<(batch: Batch) => void> {
+  remove(batch: Batch, aliasOrId: string): Uint8Array {
     const contact = this.#book.find(aliasOrId)
-    const eraseHistory = await this.#history.toErase(contact.id)
-    return (batch) => {
-      this.#lifecycle.remove(batch, contact)
-      eraseHistory(batch)
-    }
+    this.#lifecycle.remove(batch, contact)
+    this.#removals.note(batch, contact.id)
+    this.#history.hide(contact.id)
+    return contact.id
   }
 
   // Messages

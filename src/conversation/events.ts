@@ -2,7 +2,7 @@ import { toBase64Url } from '../base/index.ts'
 import type { Batch } from '../store/index.ts'
 import { EXCHANGE_BOXES } from './constants.ts'
 import type { Contact } from './contact.ts'
-import type { Message } from './history.ts'
+import type { Message } from './message.ts'
 
 /** Appends `contact.…` with the id, the name and, while keys are under way, the progress. */
 export function contactEvent(
@@ -25,11 +25,10 @@ export function contactEvent(
 /** Appends `message.…` with both ids. */
 export function messageEvent(
   batch: Batch,
-  contact: Contact,
   message: Message,
   type: `message.${string}`,
   more: Readonly<Record<string, string>> = {},
 ): void {
-  const ids = { messageId: toBase64Url(message.id), contactId: toBase64Url(contact.id) }
+  const ids = { messageId: toBase64Url(message.id), contactId: toBase64Url(message.contactId) }
   batch.append({ type, data: { ...ids, ...more } })
 }

@@ -1,5 +1,14 @@
-import { concat, HearsayError, isHearsayError, type Rng, toHex, u64be } from '../base/index.ts'
+import {
+  concat,
+  HearsayError,
+  isHearsayError,
+  type Rng,
+  toBase64Url,
+  toHex,
+  u64be,
+} from '../base/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
+import { blankContact, emptyWriter, LOST_CARD, NO_KEYS } from './blanks.ts'
 import { CONTACT_ID_BYTES } from './constants.ts'
 import { type Contact, type ContactCard, type ContactKeys, hasMet } from './contact.ts'
 import {
@@ -12,47 +21,23 @@ import {
   encodeReader,
   encodeWriter,
 } from './contact-codec.ts'
-import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { HeldRows } from './held-rows.ts'
 import type { OfferTimes } from './offers.ts'
 import { decodeOut, encodeOut, type OutRecord } from './out-record.ts'
 import type { ReaderOptions } from './reader.ts'
+import { unlessDamaged } from './stored.ts'
 import type { WaitClock } from './wait-clock.ts'
 import { StreamWriter, type WriterState } from './writer.ts'
 
 export interface LedgerOptions extends ReaderOptions, OfferTimes {}
 
-const NO_KEYS: ContactKeys = {
-  accountSeed: undefined,
-  deviceId: new Uint8Array(),
-  inviteSecret: undefined,
-  inviterRoot: new Uint8Array(),
-  rendezvousSeed: undefined,
-  conversation: undefined,
-  theirAccount: undefined,
-  theirDevice: undefined,
-  keyPackages: [],
-  theirKeyPackage: undefined,
-  ownGroup: undefined,
-  peerGroup: undefined,
-  authenticators: undefined,
-  wonBy: undefined,
-  announcements: 0,
-  verdicts: 0,
-  resetSecret: undefined,
-  recovery: undefined,
-}
+/** What the disk has lost of a contact, the worst of it. */
+export type Loss = 'card' | 'keys' | 'streams'
 
-const EMPTY_WRITER: WriterState = {
-  epoch: {
-    tag: RENDEZVOUS_TAG,
-    chain: { index: 0, chainKey: new Uint8Array(32) },
-    rootSeed: new Uint8Array(32),
-    since: 0,
-  },
-  staged: undefined,
-  nextSeq: 1,
-  nextQueued: 1,
+export interface Losses {
+  readonly contacts: ReadonlyMap<Contact, Loss>
+  /** Keys of rows of the outbox that are of no use. */
+  readonly records: readonly Uint8Array[]
 }
 
 /**
@@ -79,31 +64,46 @@ export class Ledger {
     this.#options = options
   }
 
-  /** Reads everything. Returns the contacts whose keys, or only whose streams, are damaged or missing. */
-  async load(): Promise<Map<Contact, 'keys' | 'streams'>> {
-    const damaged = new Map<Contact, 'keys' | 'streams'>()
-    for await (const [id, value] of this.#store.iterate(BUCKETS.contacts)) {
-      const contact = this.#blank(id, decodeCard(value), { ...NO_KEYS })
-      this.contacts.set(contact.key, contact)
-      const parts = [
-        ['keys', () => this.#loadKeys(contact)],
-        ['streams', () => this.#loadReader(contact)],
-        ['streams', () => this.#loadWriter(contact)],
-      ] as const
-      for (const [part, read] of parts) {
-        try {
-          await read()
-        } catch (error) {
-          if (!isHearsayError(error, 'storage-corrupt')) throw error
-          if (!damaged.has(contact)) damaged.set(contact, part)
-        }
-      }
-      // Without its keys it holds what waited, so that it can go on elsewhere or be ended; it never writes.
-      if (damaged.has(contact)) contact.writer ??= this.newWriter(EMPTY_WRITER)
-      if (contact.writer !== undefined) await this.#loadRecords(contact, contact.writer)
+  /** Reads everything. Damage costs the contacts and records that it hit; what these are is the answer. */
+  async load(): Promise<Losses> {
+    const contacts = new Map<Contact, Loss>()
+    for await (const [id, value] of this.#store.entries(BUCKETS.contacts)) {
+      const card = value && unlessDamaged(() => decodeCard(value))
+      this.#adopt(id, card, contacts)
     }
+    // Every contact has keys: those of one whose card is gone, or stands under a damaged key, tell of it.
+    for await (const id of this.#store.keys(BUCKETS.sendGroups)) {
+      if (!this.contacts.has(toHex(id))) this.#adopt(id, undefined, contacts)
+    }
+    for (const contact of this.contacts.values()) await this.#loadParts(contact, contacts)
+    const records = await this.#loadRecords(contacts)
     await this.#held.findOrphans(this.contacts)
-    return damaged
+    return { contacts, records }
+  }
+
+  #adopt(id: Uint8Array, card: ContactCard | undefined, losses: Map<Contact, Loss>): void {
+    const lost = { ...LOST_CARD, alias: `lost-${toBase64Url(id)}` }
+    const contact = blankContact(id, card ?? lost, { ...NO_KEYS })
+    this.contacts.set(contact.key, contact)
+    if (card === undefined) losses.set(contact, 'card')
+  }
+
+  async #loadParts(contact: Contact, losses: Map<Contact, Loss>): Promise<void> {
+    const parts = [
+      ['keys', () => this.#loadKeys(contact)],
+      ['streams', () => this.#loadReader(contact)],
+      ['streams', () => this.#loadWriter(contact)],
+    ] as const
+    for (const [part, read] of parts) {
+      try {
+        await read()
+      } catch (error) {
+        if (!isHearsayError(error, 'storage-corrupt')) throw error
+        if (!losses.has(contact)) losses.set(contact, part)
+      }
+    }
+    // Without its keys it holds what waited, so that it can go on elsewhere or be ended; it never writes.
+    if (losses.has(contact)) contact.writer ??= this.newWriter(emptyWriter())
   }
 
   async #loadKeys(contact: Contact): Promise<void> {
@@ -133,45 +133,34 @@ export class Ledger {
     })
   }
 
-  async #loadRecords(contact: Contact, writer: StreamWriter): Promise<void> {
-    const low = concat(contact.id, u64be(0))
-    const high = concat(contact.id, u64be(Number.MAX_SAFE_INTEGER))
-    for await (const [, value] of this.#store.iterate(BUCKETS.outbox, { gte: low, lte: high })) {
-      const record = decodeOut(value)
-      writer.take(record)
-      if (record.message !== undefined) contact.outboxBytes += record.bytes.length
+  /**
+   * Gives every record to its writer. Returns the keys of rows that no writer can take. The numbers of such records are
+   * not known: in the stream of their contact one may be missing that its reader waits for.
+   */
+  async #loadRecords(losses: Map<Contact, Loss>): Promise<Uint8Array[]> {
+    const lost: Uint8Array[] = []
+    for await (const [key, value] of this.#store.entries(BUCKETS.outbox)) {
+      const contact = this.contacts.get(toHex(key.subarray(0, CONTACT_ID_BYTES)))
+      const record = value && unlessDamaged(() => decodeOut(value))
+      if (contact?.writer !== undefined && record !== undefined) {
+        contact.writer.take(record)
+        if (record.message !== undefined) contact.outboxBytes += record.bytes.length
+        continue
+      }
+      lost.push(key)
+      if (contact === undefined || losses.has(contact)) continue
+      losses.set(contact, 'streams')
+      contact.writer ??= this.newWriter(emptyWriter())
     }
+    return lost
   }
 
   create(card: Omit<ContactCard, 'storeEpoch'>, keys: Partial<ContactKeys>): Contact {
     const id = this.#rng.bytes(CONTACT_ID_BYTES)
     const whole = { ...card, storeEpoch: this.#store.epoch }
-    const contact = this.#blank(id, whole, { ...NO_KEYS, ...keys })
+    const contact = blankContact(id, whole, { ...NO_KEYS, ...keys })
     this.contacts.set(contact.key, contact)
     return contact
-  }
-
-  #blank(id: Uint8Array, card: ContactCard, keys: ContactKeys): Contact {
-    return {
-      id,
-      key: toHex(id),
-      card,
-      keys,
-      writer: undefined,
-      reader: undefined,
-      former: undefined,
-      claims: new Map(),
-      ackDueAt: undefined,
-      unconfirmed: new Map(),
-      parkedAck: undefined,
-      ackLeft: undefined,
-      busy: false,
-      jobsLost: 0,
-      jobsAfter: 0,
-      announceAt: 0,
-      verdictDue: false,
-      outboxBytes: 0,
-    }
   }
 
   newWriter(state: WriterState): StreamWriter {
@@ -214,6 +203,11 @@ export class Ledger {
 
   dropRecord(batch: Batch, contact: Contact, record: OutRecord): void {
     batch.del(BUCKETS.outbox, recordKey(contact, record))
+  }
+
+  /** Deletes rows of the outbox by their keys. */
+  dropRows(batch: Batch, keys: readonly Uint8Array[]): void {
+    for (const key of keys) batch.del(BUCKETS.outbox, key)
   }
 
   /** Deletes rows that nobody can open any more, a few. False when there are none. */

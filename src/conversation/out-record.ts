@@ -1,7 +1,7 @@
-import { HearsayError } from '../base/index.ts'
-import { decodeCbor, encodeCbor } from '../wire/index.ts'
-import { STORED_BYTES_MAX } from './constants.ts'
-import type { RecordKind } from './records.ts'
+import { encodeCbor } from '../wire/index.ts'
+import type { Message } from './message.ts'
+import { type RecordKind, tryDecodeRecord } from './records.ts'
+import { decodeStored } from './stored.ts'
 
 /** A record on its way. It exists on disk from acceptance until it is acknowledged or reported as lost. */
 export interface OutRecord {
@@ -21,7 +21,7 @@ export interface OutRecord {
   sentAt: number | undefined
   /** It was offered once more for a gap report. */
   gapOffered: boolean
-  /** A box of a stream that is over may carry it: it cannot be taken back any more. */
+  /** A box of a stream that is over may carry it, as far as is known here: it cannot be taken back any more. */
   readonly hasLeft: boolean
 }
 
@@ -67,10 +67,7 @@ export function encodeOut(r: OutRecord): Uint8Array {
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeOut(bytes: Uint8Array): OutRecord {
-  const v = decodeCbor(bytes, { maxBytes: STORED_BYTES_MAX })
-  if (!Array.isArray(v) || v.length !== 10) {
-    throw new HearsayError('storage-corrupt', 'a stored record does not decode')
-  }
+  const v = decodeStored(bytes, 10)
   return {
     queued: v[0] as number,
     kind: v[1] as RecordKind,
@@ -82,5 +79,25 @@ export function decodeOut(bytes: Uint8Array): OutRecord {
     sentAt: (v[7] ?? undefined) as number | undefined,
     gapOffered: v[8] as boolean,
     hasLeft: v[9] as boolean,
+  }
+}
+
+/** The message of a text as far as its record tells: what the history had on disk may be damaged. */
+export function messageOf(contactId: Uint8Array, record: OutRecord): Message | undefined {
+  const body = tryDecodeRecord(record.bytes)
+  if (record.message === undefined || body?.kind !== 'text') return undefined
+  const history: Message['history'] = [{ state: 'queued', at: body.sentAt }]
+  if (record.due !== undefined) history.push({ state: 'sent', at: body.sentAt })
+  return {
+    number: record.message,
+    id: body.messageId,
+    contactId,
+    direction: 'out',
+    text: body.text,
+    sentAt: body.sentAt,
+    receivedAt: undefined,
+    read: true,
+    state: history.at(-1)?.state ?? 'queued',
+    history,
   }
 }

@@ -8,14 +8,17 @@ import {
 } from './constants.ts'
 import { type Contact, hasMet } from './contact.ts'
 import { messageEvent } from './events.ts'
-import { advance, type History, type Message, type MessageState } from './history.ts'
+import type { History } from './history.ts'
 import type { Ledger } from './ledger.ts'
-import { newOutRecord, type OutRecord } from './out-record.ts'
+import { advance, type Message, type MessageState } from './message.ts'
+import { messageOf, newOutRecord, type OutRecord } from './out-record.ts'
 import { type ConversationOptions, DAY_MS } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { WriteEpoch } from './writer.ts'
+
+const WRITES_AT_ONCE = 256
 
 export interface OutboxPorts {
   readonly clock: Clock
@@ -41,15 +44,29 @@ export class Outbox {
     this.#options = options
   }
 
+  /** Reads the messages of all records. One whose row is damaged is written anew from its record. */
   async load(): Promise<void> {
-    const { ledger, history } = this.#ports
-    const numbers = [...ledger.contacts.values()].flatMap(({ writer }) =>
-      writer === undefined
-        ? []
-        : [...writer.queue, ...writer.outstanding.values()].flatMap(({ message }) => message ?? []),
+    const { store, ledger, history } = this.#ports
+    const texts = [...ledger.contacts.values()].flatMap(({ id, writer }) =>
+      [...(writer?.queue ?? []), ...(writer?.outstanding.values() ?? [])]
+        .filter(({ message }) => message !== undefined)
+        .map((record) => ({ id, record, number: record.message ?? 0 })),
     )
-    for await (const message of history.among(new Set(numbers))) {
+    const found = new Map<number, Message>()
+    for await (const message of history.among(new Set(texts.map(({ number }) => number)))) {
+      found.set(message.number, message)
+    }
+    const lost: Message[] = []
+    for (const { id, record, number } of texts) {
+      const message = found.get(number) ?? messageOf(id, record)
+      if (message === undefined) continue
       this.#live.set(message.number, message)
+      if (!found.has(number)) lost.push(message)
+    }
+    for (let at = 0; at < lost.length; at += WRITES_AT_ONCE) {
+      const batch = store.batch()
+      for (const message of lost.slice(at, at + WRITES_AT_ONCE)) history.add(batch, message)
+      await batch.commit()
     }
   }
 
@@ -104,7 +121,7 @@ export class Outbox {
     contact.outboxBytes += bytes.length
     history.add(batch, message)
     this.#live.set(message.number, message)
-    messageEvent(batch, contact, message, 'message.queued')
+    messageEvent(batch, message, 'message.queued')
     return message
   }
 
@@ -161,7 +178,7 @@ export class Outbox {
       this.#ports.ledger.saveRecord(batch, contact, record)
       if (record.message === undefined) continue
       messages.push(record.message)
-      this.#move(batch, contact, record.message, 'sent')
+      this.#move(batch, record.message, 'sent')
     }
     return messages
   }
@@ -174,7 +191,7 @@ export class Outbox {
       const message = this.#live.get(number)
       const contact = message && this.#ports.ledger.contacts.get(toHex(message.contactId))
       if (contact === undefined || message?.state !== 'sent') continue
-      this.#move(batch, contact, number, 'stored')
+      this.#move(batch, number, 'stored')
       any = true
     }
     if (any) await batch.commit()
@@ -194,7 +211,7 @@ export class Outbox {
       ledger.dropRecord(batch, contact, record)
       if (record.message === undefined) continue
       contact.outboxBytes -= record.bytes.length
-      this.#move(batch, contact, record.message, 'delivered')
+      this.#move(batch, record.message, 'delivered')
     }
     return ended.length
   }
@@ -210,7 +227,7 @@ export class Outbox {
     const over = contact.writer?.expired(this.#ports.waits.now()) ?? []
     for (const record of over) {
       this.#retire(batch, contact, record)
-      if (record.message !== undefined) this.#move(batch, contact, record.message, 'expired')
+      if (record.message !== undefined) this.#move(batch, record.message, 'expired')
     }
     return over.length > 0
   }
@@ -242,14 +259,14 @@ export class Outbox {
       throw new HearsayError('message-too-late', reason, { alreadySent })
     }
     this.#retire(batch, contact, record)
-    this.#move(batch, contact, message.number, 'cancelled')
+    this.#move(batch, message.number, 'cancelled')
   }
 
   /** Every message under way to this contact ends as failed. */
   fail(batch: Batch, contact: Contact, reason: string): void {
     for (const message of this.#live.values()) {
       if (toHex(message.contactId) === contact.key) {
-        this.#move(batch, contact, message.number, 'failed', reason)
+        this.#move(batch, message.number, 'failed', reason)
       }
     }
   }
@@ -260,19 +277,13 @@ export class Outbox {
     }
   }
 
-  #move(
-    batch: Batch,
-    contact: Contact,
-    number: number,
-    state: MessageState,
-    reason?: string,
-  ): void {
+  #move(batch: Batch, number: number, state: MessageState, reason?: string): void {
     const message = this.#live.get(number)
     if (message === undefined) return
     const why = reason === undefined ? {} : { reason }
     if (!advance(message, { state, at: this.#ports.clock.now(), ...why })) return
     this.#ports.history.put(batch, message)
-    messageEvent(batch, contact, message, `message.${state}`, why)
+    messageEvent(batch, message, `message.${state}`, why)
     if (state !== 'sent' && state !== 'stored') this.#live.delete(number)
   }
 

@@ -86,11 +86,22 @@ export class Announcer {
   }
 
   async #admit(): Promise<AdmissionProof> {
-    const stored = await this.#ports.store.admission()
+    const stored = await this.#stored()
     if (stored !== undefined) return stored
     const proof = this.#freshAdmission()
     await this.#ports.store.saveAdmission(proof)
     return proof
+  }
+
+  /** A damaged proof is as good as none where anybody can make one. */
+  async #stored(): Promise<AdmissionProof | undefined> {
+    try {
+      return await this.#ports.store.admission()
+    } catch (error) {
+      const isOpen = this.#network.parameters.admission === 'open'
+      if (!isOpen || !isHearsayError(error, 'storage-corrupt')) throw error
+      return undefined
+    }
   }
 
   #freshAdmission(): AdmissionProof {

@@ -1,5 +1,5 @@
 import { concat, u32be } from '../base/index.ts'
-import { BUCKETS, type Store } from '../store/index.ts'
+import { type Bucket, BUCKETS, type Store } from '../store/index.ts'
 import { decodeCbor, encodeCbor } from '../wire/index.ts'
 import { type AdmissionProof, decodeAdmission, encodeAdmission } from './admission.ts'
 import type { DescriptorConflict } from './conflict.ts'
@@ -7,14 +7,15 @@ import type { Descriptor } from './descriptor.ts'
 import { FieldList } from './field-list.ts'
 import { HearsayError } from '../base/index.ts'
 
-export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'batch'>
+export type NarrowStore = Pick<Store, 'get' | 'entries' | 'keys' | 'batch'>
 
 const ONLY_KEY = Uint8Array.of(0)
 const BATCH_ROWS = 128
 
 /**
  * The directory on disk. Everything in it is public and signed; it is checked again when it is read. Changes are
- * collected and written by `flush`: losing the last second costs a reconciliation, not a message.
+ * collected and written by `flush`: losing the last second costs a reconciliation, not a message. So does a damaged
+ * row of what all nodes have.
  */
 export class DirectoryStore {
   readonly #store: NarrowStore
@@ -24,23 +25,28 @@ export class DirectoryStore {
     this.#store = store
   }
 
-  async descriptors(): Promise<Uint8Array[]> {
-    const all: Uint8Array[] = []
-    for await (const [, value] of this.#store.iterate(BUCKETS.descriptors)) all.push(value)
-    return all
+  descriptors(): Promise<Uint8Array[]> {
+    return this.#whole(BUCKETS.descriptors)
   }
 
   async frozen(): Promise<{ epoch: number; bytes: Uint8Array }[]> {
     const all: { epoch: number; bytes: Uint8Array }[] = []
-    for await (const [key, bytes] of this.#store.iterate(BUCKETS.frozenSets)) {
+    for await (const [key, bytes] of this.#store.entries(BUCKETS.frozenSets)) {
+      if (bytes === undefined) continue
       all.push({ epoch: new DataView(key.buffer, key.byteOffset).getUint32(0), bytes })
     }
     return all
   }
 
-  async conflicts(): Promise<Uint8Array[]> {
+  conflicts(): Promise<Uint8Array[]> {
+    return this.#whole(BUCKETS.descriptorConflicts)
+  }
+
+  async #whole(bucket: Bucket): Promise<Uint8Array[]> {
     const all: Uint8Array[] = []
-    for await (const [, value] of this.#store.iterate(BUCKETS.descriptorConflicts)) all.push(value)
+    for await (const [, value] of this.#store.entries(bucket)) {
+      if (value !== undefined) all.push(value)
+    }
     return all
   }
 
@@ -87,7 +93,7 @@ export class DirectoryStore {
   async dropFrozenBefore(epoch: number): Promise<void> {
     const keys: Uint8Array[] = []
     const range = { lt: u32be(Math.max(0, epoch)) }
-    for await (const [key] of this.#store.iterate(BUCKETS.frozenSets, range)) keys.push(key)
+    for await (const key of this.#store.keys(BUCKETS.frozenSets, range)) keys.push(key)
     for (const key of keys) this.#pending.push((batch) => batch.del(BUCKETS.frozenSets, key))
   }
 

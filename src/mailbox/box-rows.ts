@@ -1,5 +1,5 @@
-import { type Address, concat, u32be } from '../base/index.ts'
-import { type Batch, BUCKETS, type Store } from '../store/index.ts'
+import { type Address, concat, isHearsayError, u32be } from '../base/index.ts'
+import { type Batch, BUCKETS, type KeyRange, type Store } from '../store/index.ts'
 import { BOXES_PER_ADDRESS, HEARD_STEP_MS } from './constants.ts'
 import {
   type BoxEntry,
@@ -10,14 +10,18 @@ import {
   encodeRecord,
 } from './box-entry.ts'
 
-export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'values' | 'batch' | 'keyFor'>
+export type NarrowStore = Pick<Store, 'get' | 'entries' | 'pages' | 'keys' | 'batch' | 'keyFor'>
 
 const COUNT_KEY = Uint8Array.of(0)
+const HOT_TAIL_AT = 4
+const KEPT_TAIL_AT = 6
 
 /**
  * The rows of a box. Every key is a PRF of the address under a key of this store: the disk does not show which
  * addresses are here, and nothing marks the own ones. What stands in clear before it, time, day and coarse distance,
  * is the same for every node that has the box, or for every box of this node.
+ *
+ * A damaged box is not here: peers and keepers have it too. A damaged entry is read from its box instead.
  *
  * boxes:     PRF 20 | slot 1                                → entry | publication
  * hotBoxes:  step heard 4 | PRF 20 | slot 1                 → entry
@@ -37,8 +41,35 @@ export class BoxRows {
   }
 
   async get(address: Address, slot: number): Promise<BoxRecord | undefined> {
-    const bytes = await this.#store.get(BUCKETS.boxes, this.#boxKey(address, slot))
-    return bytes === undefined ? undefined : decodeRecord(bytes)
+    return this.#read(this.#boxKey(address, slot))
+  }
+
+  async #read(boxKey: Uint8Array): Promise<BoxRecord | undefined> {
+    try {
+      const bytes = await this.#store.get(BUCKETS.boxes, boxKey)
+      return bytes === undefined ? undefined : decodeRecord(bytes)
+    } catch (error) {
+      if (!isHearsayError(error, 'storage-corrupt')) throw error
+      return undefined
+    }
+  }
+
+  /** In place of a damaged one. */
+  async #rowOf(boxKey: Uint8Array): Promise<Uint8Array | undefined> {
+    const record = await this.#read(boxKey)
+    return record && encodeEntry(record.entry)
+  }
+
+  async *#entries(
+    bucket: typeof BUCKETS.hotBoxes | typeof BUCKETS.boxExpiry,
+    tailAt: number,
+    range: KeyRange = {},
+  ): AsyncGenerator<BoxEntry> {
+    for await (const [key, value] of this.#store.entries(bucket, range)) {
+      const entry =
+        value === undefined ? (await this.#read(key.subarray(tailAt)))?.entry : decodeEntry(value)
+      if (entry !== undefined) yield entry
+    }
   }
 
   /** The boxes under an address, at most two, in the order of their slots. */
@@ -71,20 +102,24 @@ export class BoxRows {
   }
 
   /** All hot entries as `encodeEntry` wrote them, oldest step first, some at a time. */
-  hot(): AsyncIterable<readonly Uint8Array[]> {
-    return this.#store.values(BUCKETS.hotBoxes)
-  }
-
-  /** Hot entries of whole steps before the step of `time`, oldest first, at most `limit`. */
-  async *hotBefore(time: number, limit: number): AsyncGenerator<BoxEntry> {
-    const range = { lt: u32be(stepOf(time)), limit }
-    for await (const [, value] of this.#store.iterate(BUCKETS.hotBoxes, range)) {
-      yield decodeEntry(value)
+  async *hot(): AsyncGenerator<Uint8Array[]> {
+    for await (const page of this.#store.pages(BUCKETS.hotBoxes)) {
+      const rows: Uint8Array[] = []
+      for (const [key, value] of page) {
+        const row = value ?? (await this.#rowOf(key.subarray(HOT_TAIL_AT)))
+        if (row !== undefined) rows.push(row)
+      }
+      yield rows
     }
   }
 
+  /** Hot entries of whole steps before the step of `time`, oldest first, at most `limit`. */
+  hotBefore(time: number, limit: number): AsyncGenerator<BoxEntry> {
+    return this.#entries(BUCKETS.hotBoxes, HOT_TAIL_AT, { lt: u32be(stepOf(time)), limit })
+  }
+
   /** Kept entries of an expiry day; `farthest` first or nearest first. */
-  async *kept(
+  kept(
     day: number,
     options: { farthest?: boolean; limit?: number } = {},
   ): AsyncGenerator<BoxEntry> {
@@ -94,25 +129,28 @@ export class BoxRows {
       reverse: options.farthest === true,
       ...(options.limit === undefined ? {} : { limit: options.limit }),
     }
-    for await (const [, value] of this.#store.iterate(BUCKETS.boxExpiry, range)) {
-      yield decodeEntry(value)
-    }
+    return this.#entries(BUCKETS.boxExpiry, KEPT_TAIL_AT, range)
   }
 
   /** Kept entries that expired before `day`, some of them. */
   async expiredBefore(day: number, limit: number): Promise<BoxEntry[]> {
     const entries: BoxEntry[] = []
     const range = { lt: u32be(Math.max(0, day)), limit }
-    for await (const [, value] of this.#store.iterate(BUCKETS.boxExpiry, range)) {
-      entries.push(decodeEntry(value))
+    for await (const entry of this.#entries(BUCKETS.boxExpiry, KEPT_TAIL_AT, range)) {
+      entries.push(entry)
     }
     return entries
   }
 
-  /** Boxes stored, as of the last batch that said so. */
+  /** Boxes stored, as of the last batch that said so; counted where that is damaged. */
   async count(): Promise<number> {
-    const bytes = await this.#store.get(BUCKETS.mailboxCount, COUNT_KEY)
-    return bytes === undefined ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+    for await (const [, bytes] of this.#store.entries(BUCKETS.mailboxCount)) {
+      if (bytes !== undefined) return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+      let count = 0
+      for await (const _ of this.#store.keys(BUCKETS.boxes)) count++
+      return count
+    }
+    return 0
   }
 
   putCount(batch: Batch, count: number): void {

@@ -1,13 +1,22 @@
-import { type Clock, concat, fromUtf8, type Logger, type Rng, u32be, utf8 } from '../base/index.ts'
+import {
+  type Clock,
+  concat,
+  fromUtf8,
+  isHearsayError,
+  type Logger,
+  type Rng,
+  u32be,
+  utf8,
+} from '../base/index.ts'
 import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
-import { BUCKETS, type Store } from '../store/index.ts'
+import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import { ERASED_EPOCHS_MAX, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
 
 export interface KeyRingPorts {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
-  readonly store: Pick<Store, 'get' | 'iterate' | 'batch' | 'epoch'>
+  readonly store: Pick<Store, 'get' | 'entries' | 'keys' | 'batch' | 'epoch'>
 }
 
 export interface KeyRingOptions {
@@ -43,6 +52,8 @@ const POLL_MS = 30_000
  * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
  * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
  * epoch are a proof against it.
+ *
+ * A damaged key is as good as an erased one; where it is damaged which are, the home is taken for a restored one.
  */
 export class KeyRing {
   readonly #ports: KeyRingPorts
@@ -66,33 +77,62 @@ export class KeyRing {
     for (let at = 0; at < (erased?.length ?? 0); at += EPOCH_BYTES) {
       if (erased !== undefined) this.#erased.add(u32At(erased.subarray(at)))
     }
-    for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
+    const damaged: number[] = []
+    for await (const [key, seed] of store.entries(BUCKETS.mixKeys)) {
       if (key.length !== EPOCH_BYTES) continue
       const epoch = u32At(key)
+      if (seed === undefined) {
+        damaged.push(epoch)
+        continue
+      }
       this.#keys.set(epoch, mixKeyPair(this.#options.suite, seed))
       seed.fill(0)
     }
+    if (damaged.length > 0) await this.#erase(damaged)
     await this.#turn()
+  }
+
+  /** Erases the keys under which packets may have been taken, for good: it is not known any more which these were. */
+  async eraseUsed(): Promise<void> {
+    const last = this.#epochAt(this.#ports.clock.now() + KEY_GRACE_MS)
+    const used = [...this.#keys.keys()].filter((epoch) => epoch <= last)
+    this.#ports.log.error('tags of packets are damaged: this node mixes again with its next key')
+    if (used.length > 0) await this.#erase(used)
   }
 
   async #enterGeneration(): Promise<void> {
     const { clock, store } = this.#ports
-    const noted = await store.get(BUCKETS.mixKeys, GENERATION)
+    const noted = await this.#tryGet(GENERATION)
+    const isErasedKnown = (await this.#tryGet(ERASED)) !== 'damaged'
     const formerKeys: Uint8Array[] = []
     if (noted !== undefined) {
-      this.#first = u32At(noted)
-      if (fromUtf8(noted.subarray(EPOCH_BYTES)) === store.epoch) return
+      let first = 0
+      if (noted !== 'damaged') {
+        this.#first = u32At(noted)
+        const isSame = fromUtf8(noted.subarray(EPOCH_BYTES)) === store.epoch
+        if (isSame && isErasedKnown) return
+        if (isSame) first = this.#first
+      }
       // The clock of the former life may have been ahead.
-      this.#first = this.#epochAt(clock.now() + KEY_GRACE_MS) + KEYS_AHEAD + 1
-      for await (const [key, seed] of store.iterate(BUCKETS.mixKeys)) {
+      this.#first = Math.max(first, this.#epochAt(clock.now() + KEY_GRACE_MS) + KEYS_AHEAD + 1)
+      for await (const key of store.keys(BUCKETS.mixKeys)) {
         if (key.length === EPOCH_BYTES) formerKeys.push(key)
-        seed.fill(0)
       }
     }
     const batch = store.batch()
     for (const key of formerKeys) batch.delSecret(BUCKETS.mixKeys, key)
+    if (!isErasedKnown) batch.put(BUCKETS.mixKeys, ERASED, new Uint8Array())
     const value = concat(u32be(this.#first), utf8(store.epoch))
     await batch.put(BUCKETS.mixKeys, GENERATION, value).commit()
+  }
+
+  async #tryGet(key: Uint8Array): Promise<Uint8Array | 'damaged' | undefined> {
+    try {
+      return await this.#ports.store.get(BUCKETS.mixKeys, key)
+    } catch (error) {
+      if (!isHearsayError(error, 'storage-corrupt')) throw error
+      return 'damaged'
+    }
   }
 
   /** Whether there is a key for packets of this moment. */
@@ -171,6 +211,26 @@ export class KeyRing {
     return [...this.#erased].map(u32be)
   }
 
+  async #erase(epochs: readonly number[]): Promise<void> {
+    const batch = this.#ports.store.batch()
+    this.#dropKeys(batch, epochs)
+    await batch.commit()
+    this.#forget(epochs)
+  }
+
+  #dropKeys(batch: Batch, epochs: readonly number[]): void {
+    if (epochs.length === 0) return
+    for (const each of epochs) batch.delSecret(BUCKETS.mixKeys, u32be(each))
+    batch.put(BUCKETS.mixKeys, ERASED, concat(...this.#noteErased(epochs)))
+  }
+
+  #forget(epochs: readonly number[]): void {
+    for (const each of epochs) {
+      this.#keys.get(each)?.wipe()
+      this.#keys.delete(each)
+    }
+  }
+
   /** True when the public keys changed. */
   async #turn(): Promise<boolean> {
     const { rng, store } = this.#ports
@@ -186,13 +246,9 @@ export class KeyRing {
       isChanged = true
     }
     const old = [...this.#keys.keys()].filter((each) => each < oldest)
-    for (const each of old) batch.delSecret(BUCKETS.mixKeys, u32be(each))
-    if (old.length > 0) batch.put(BUCKETS.mixKeys, ERASED, concat(...this.#noteErased(old)))
+    this.#dropKeys(batch, old)
     if (isChanged || old.length > 0) await batch.commit()
-    for (const each of old) {
-      this.#keys.get(each)?.wipe()
-      this.#keys.delete(each)
-    }
+    this.#forget(old)
     return isChanged || old.length > 0
   }
 }

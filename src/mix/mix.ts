@@ -212,7 +212,7 @@ export class Mix {
     await this.#keys.start()
     // Of keys that ended while this node was away.
     await this.#replays.dropBefore(this.#keys.oldest)
-    await this.#replays.load()
+    await this.#replays.load(() => this.#keys.eraseUsed())
     return this.#keys.publicKeys()
   }
 

@@ -4,7 +4,7 @@ import { REPLAY_TAG_BYTES } from '../sphinx/index.ts'
 import { REPLAY_TAGS_MAX, TAG_LEAD_MS, TAGS_PER_WRITE } from './constants.ts'
 import { TagTable } from './tag-table.ts'
 
-export type NarrowStore = Pick<Store, 'get' | 'iterate' | 'batch'>
+export type NarrowStore = Pick<Store, 'get' | 'entries' | 'keys' | 'batch'>
 
 /** known: the packet is a replay. full: nothing can be told apart any more. */
 export type ReplayVerdict = 'fresh' | 'known' | 'full'
@@ -40,15 +40,29 @@ export class ReplaySet {
     this.#maxTags = options.maxTags ?? REPLAY_TAGS_MAX
   }
 
-  /** Reads back what was taken before a restart. @throws the store's codes. */
-  async load(): Promise<void> {
-    for await (const [key, value] of this.#store.iterate(BUCKETS.replayTags)) {
+  /**
+   * Reads back what was taken before a restart. Where rows are damaged, of whatever epoch their keys may say, `eraseKeys`
+   * erases the keys of all packets that may have been taken: what a row held is not known. @throws the store's codes.
+   */
+  async load(eraseKeys: () => Promise<void>): Promise<void> {
+    const damaged: Uint8Array[] = []
+    for await (const [key, value] of this.#store.entries(BUCKETS.replayTags)) {
+      if (value === undefined) {
+        damaged.push(key)
+        continue
+      }
       const table = this.#table(new DataView(key.buffer, key.byteOffset).getUint32(0))
       this.#nextRow = Math.max(this.#nextRow, readU64be(key, 4) + 1)
       for (let at = 0; at + REPLAY_TAG_BYTES <= value.length; at += REPLAY_TAG_BYTES) {
         table.add(value.subarray(at, at + REPLAY_TAG_BYTES))
       }
     }
+    if (damaged.length === 0) return
+    // First: with the rows nobody would know of the damage.
+    await eraseKeys()
+    const batch = this.#store.batch()
+    for (const key of damaged) batch.del(BUCKETS.replayTags, key)
+    await batch.commit()
   }
 
   /** Tags of a key epoch. */
@@ -88,7 +102,7 @@ export class ReplaySet {
       const batch = this.#store.batch()
       let rows = 0
       const range = { lt: u32be(keyEpoch), limit: ROWS_PER_BATCH }
-      for await (const [key] of this.#store.iterate(BUCKETS.replayTags, range)) {
+      for await (const key of this.#store.keys(BUCKETS.replayTags, range)) {
         batch.del(BUCKETS.replayTags, key)
         rows++
       }

@@ -1,13 +1,15 @@
-import { HearsayError, isHearsayError, toBase64Url } from '../base/index.ts'
+import { fromBase64Url, HearsayError, isHearsayError, toBase64Url } from '../base/index.ts'
 import { type Conversations, INVITE_TTL_MS_DEFAULT } from '../conversation/index.ts'
-import type { JsonObject, Store } from '../store/index.ts'
+import type { Store } from '../store/index.ts'
 import type { NodeApi } from './api.ts'
+import type { ContactErasure } from './contact-erasure.ts'
 import type { Idempotency } from './idempotency.ts'
 import { contactView, cursorText, parseCursor, timeText } from './views.ts'
 
 export interface ContactsPorts {
   readonly store: Store
   readonly idempotency: Idempotency
+  readonly erasure: ContactErasure
   /** @throws HearsayError `network-not-joined`. */
   readonly conversations: () => Conversations
 }
@@ -85,29 +87,12 @@ export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
     remove: ({ contact }, ctx) =>
       idempotency.run(
         ctx,
-        async () => {
-          const conversations = ports.conversations()
-          const contactId = toBase64Url(conversations.contact(contact).id)
-          const events = await eventsOf(store, contactId)
-          const erase = await conversations.toRemove(contactId)
-          return (batch) => {
-            // Reading takes long. On a store that was repaired meanwhile the node has another memory of the contact, which
-            // would write it anew.
-            if (ports.conversations() !== conversations) {
-              throw new HearsayError('not-running', 'the node has come back meanwhile: try again')
-            }
-            // Somebody else may have removed it while this call was reading.
-            conversations.contact(contactId)
-            erase(batch)
-            for (const seq of events) batch.redact(seq)
-            return () => ({ contactId })
-          }
+        () => (batch) => {
+          const contactId = toBase64Url(ports.conversations().remove(batch, contact))
+          return () => ({ contactId })
         },
         async ({ contactId }) => {
-          await forgetEvents(store, contactId)
-          await idempotency.forget(contactId, ctx)
-          // What was overwritten lies in the tables until they are rewritten.
-          await store.compact()
+          await ports.erasure.finish(fromBase64Url(contactId))
           return { contactId }
         },
       ),
@@ -120,41 +105,4 @@ function digitsOf(text: string): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** Events that came while the contact was being removed; that it was removed stays known, by its id alone. */
-async function forgetEvents(store: Store, contactId: string): Promise<void> {
-  const batch = store.batch()
-  for (const seq of await eventsOf(store, contactId, (type) => type !== 'contact.removed')) {
-    batch.redact(seq)
-  }
-  await batch.commit()
-}
-
-/** Numbers of the events that mention a contact. */
-async function eventsOf(
-  store: Store,
-  contactId: string,
-  counts: (type: string) => boolean = () => true,
-): Promise<number[]> {
-  const found: number[] = []
-  let after = store.journal.oldestSeq() - 1
-  while (after < store.headSeq()) {
-    try {
-      const page = await store.journal.events(after, 500)
-      for (const { seq, type, data } of page.events) {
-        if (counts(type) && mentions(data, contactId)) found.push(seq)
-      }
-      after = page.scannedTo
-    } catch (error) {
-      // Retention moved on meanwhile.
-      if (!isHearsayError(error, 'cursor-too-old')) throw error
-      after = store.journal.oldestSeq() - 1
-    }
-  }
-  return found
-}
-
-function mentions(data: JsonObject, contactId: string): boolean {
-  return data['contactId'] === contactId
 }

@@ -17,7 +17,7 @@ export class CourierCounters implements CounterStore {
 
   async reserve(epoch: number, from: number, count: number): Promise<void> {
     const batch = this.#store.batch()
-    for await (const [key] of this.#store.iterate(BUCKETS.courierCounters, {
+    for await (const key of this.#store.keys(BUCKETS.courierCounters, {
       lt: u32be(Math.max(0, epoch - 1)),
       limit: 16,
     })) {

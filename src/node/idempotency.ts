@@ -26,6 +26,7 @@ export const IDEMPOTENCY_KEPT_MS = 7 * 86_400_000
 // Batches under way at once. Beyond it mutations wait in line: a batch that the store refused when its effect
 // was in force in memory already would be a message that was denied and leaves all the same.
 const MUTATIONS_MAX = 128
+const DELETED_AT_ONCE = 256
 const HASH_BYTES = 32
 /** hash 32 | made at 8 | journal position 8 | stage 1 | JSON of the answer. */
 const HEADER_BYTES = HASH_BYTES + 17
@@ -100,12 +101,13 @@ export class Idempotency {
     return this.#delete((record) => record.at < before)
   }
 
-  /** Deletes the records whose answers hold `text`, apart from that of `ctx`. */
-  forget(text: string, ctx: CallContext): Promise<number> {
-    const own = ctx.idempotency === undefined ? '' : toHex(this.#keyOf(ctx.idempotency))
-    return this.#delete(
-      (record, key) => toHex(key) !== own && JSON.stringify(record.result).includes(text),
-    )
+  /** Deletes the records whose answers hold `text`, apart from those that are exactly `kept`. */
+  forget(text: string, kept: JsonObject): Promise<number> {
+    const whole = JSON.stringify(kept)
+    return this.#delete((record) => {
+      const answer = JSON.stringify(record.result)
+      return answer !== whole && answer.includes(text)
+    })
   }
 
   /** Resolves when no record is being written any more. */
@@ -180,18 +182,18 @@ export class Idempotency {
     this.#underWay += 1
   }
 
-  async #delete(over: (record: RecordOf<unknown>, key: Uint8Array) => boolean): Promise<number> {
-    let count = 0
-    let batch = this.#store.batch()
-    for await (const [key, bytes] of this.#store.iterate(BUCKETS.idempotency)) {
-      if (!over(decodeRecord(bytes), key)) continue
-      batch.del(BUCKETS.idempotency, key)
-      if (++count % 256 !== 0) continue
-      await batch.commit()
-      batch = this.#store.batch()
+  /** One that is damaged stays: without it a mutation would run a second time, with it the retry is refused. */
+  async #delete(over: (record: RecordOf<unknown>) => boolean): Promise<number> {
+    const keys: Uint8Array[] = []
+    for await (const [key, bytes] of this.#store.entries(BUCKETS.idempotency)) {
+      if (bytes !== undefined && over(decodeRecord(bytes))) keys.push(key)
     }
-    if (count % 256 !== 0) await batch.commit()
-    return count
+    for (let at = 0; at < keys.length; at += DELETED_AT_ONCE) {
+      const batch = this.#store.batch()
+      for (const key of keys.slice(at, at + DELETED_AT_ONCE)) batch.del(BUCKETS.idempotency, key)
+      await batch.commit()
+    }
+    return keys.length
   }
 }
 

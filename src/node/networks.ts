@@ -187,7 +187,7 @@ export class Networks {
   }
 
   async #isAdmitted(): Promise<boolean> {
-    for await (const _ of this.#store.iterate(BUCKETS.admissions, { limit: 1 })) return true
+    for await (const _ of this.#store.keys(BUCKETS.admissions, { limit: 1 })) return true
     return false
   }
 

@@ -12,6 +12,7 @@ import { dayAt, type Network } from '../directory/index.ts'
 import { peerIdText } from '../net/index.ts'
 import { openStore, type Store, type StorePorts } from '../store/index.ts'
 import type { HookStatus, NodeApi, NodeState, WaitTarget } from './api.ts'
+import { ContactErasure } from './contact-erasure.ts'
 import { contactsApi } from './contacts-api.ts'
 import { dbApi } from './db-api.ts'
 import { diagnose } from './doctor.ts'
@@ -114,6 +115,7 @@ class LocalNode implements HearsayNode {
   readonly #peerId: string
   readonly #jobs: WorkerJobs
   readonly #idempotency: Idempotency
+  readonly #erasure: ContactErasure
   readonly #upkeep: Upkeep
   readonly #repair: Repair
   readonly #stopListeners: (() => void)[] = []
@@ -130,14 +132,20 @@ class LocalNode implements HearsayNode {
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
     this.#jobs = new WorkerJobs({ log, clock })
     this.#idempotency = new Idempotency({ store, clock, isReadonly: () => this.#repair.underWay })
+    this.#tasks = new TaskGroup(log)
+    this.#erasure = new ContactErasure({
+      store,
+      idempotency: this.#idempotency,
+      signal: this.#tasks.signal,
+    })
     this.#upkeep = new Upkeep({
       clock,
       log,
       store,
       retry: () => this.#exclusive(() => this.#enter()),
+      erase: () => this.#erasure.finishAll(),
       prune: () => this.#idempotency.prune(),
     })
-    this.#tasks = new TaskGroup(log)
     const failed = Promise.withResolvers<Error>()
     this.failed = failed.promise
     store.onPoisoned((cause) => {
@@ -268,6 +276,8 @@ class LocalNode implements HearsayNode {
     await session?.stop()
     if (!networks.wiping) return
     bans.clear()
+    // It writes what the wipe has erased.
+    await this.#erasure.settled()
     await eraseAll(store, (batch) => networks.wiped(batch))
   }
 
@@ -336,7 +346,7 @@ class LocalNode implements HearsayNode {
         needSpace: () => this.#needSpace(),
         releaseHold: () => this.#session?.releaseHold(),
       }),
-      contacts: contactsApi(shared),
+      contacts: contactsApi({ ...shared, erasure: this.#erasure }),
       events: eventsApi({ store, clock, idempotency }),
       network: networkApi({
         clock,

@@ -16,11 +16,11 @@ export class PeerBans {
     this.#clock = ports.clock
   }
 
-  /** What the disk has takes the place of what was here. */
+  /** What the disk has takes the place of what was here. A ban whose end is damaged has none. */
   async load(): Promise<void> {
     const stored: [NodeId, number][] = []
-    for await (const [key, value] of this.#store.iterate(BUCKETS.peerBans)) {
-      stored.push([asNodeId(key), readU64be(value)])
+    for await (const [key, value] of this.#store.entries(BUCKETS.peerBans)) {
+      stored.push([asNodeId(key), value === undefined ? FOR_GOOD : readU64be(value)])
     }
     this.#until.clear()
     for (const [nodeId, until] of stored) this.#until.set(toHex(nodeId), { nodeId, until })

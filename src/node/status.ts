@@ -74,7 +74,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
       retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
       sync: true,
     },
-    health: health(ports, session, space.freeBytes, space.damagedSecrets),
+    health: health(ports, session, space),
     headSeq: store.headSeq(),
     epoch: store.epoch,
   }
@@ -86,7 +86,7 @@ async function spaceOf(store: Store): Promise<StoreSpace> {
     return await store.space()
   } catch (error) {
     if (store.state() === 'ok') throw error
-    return { bytes: 0, freeBytes: 0, damagedSecrets: 0 }
+    return { bytes: 0, freeBytes: 0, damagedSecrets: 0, damagedValues: 0 }
   }
 }
 
@@ -106,8 +106,7 @@ function mixing(session: Session | undefined, networks: Networks): NodeStatus['m
 function health(
   ports: StatusPorts,
   session: Session | undefined,
-  freeBytes: number,
-  damagedSecrets: number,
+  { freeBytes, damagedSecrets, damagedValues }: StoreSpace,
 ): HealthEntry[] {
   const found: HealthEntry[] = []
   const add = (severity: HealthEntry['severity'], code: string, text: string, fix: string) =>
@@ -126,6 +125,14 @@ function health(
       'SECRETS_DAMAGED',
       `${damagedSecrets} stored keys cannot be read any more`,
       'remove the contacts that fail and invite them again',
+    )
+  }
+  if (damagedValues > 0) {
+    add(
+      'error',
+      'VALUES_DAMAGED',
+      `${damagedValues} stored values did not open since the start: the disk has changed them`,
+      'hearsay db check counts what is left of them; contacts and messages that were hit have ended with an event',
     )
   }
   if (freeBytes < LOW_SPACE_BYTES) {

@@ -7,6 +7,8 @@ export interface UpkeepPorts {
   readonly store: Store
   /** Tries again what failed when the node started or joined. */
   readonly retry: () => Promise<void>
+  /** Goes on erasing what was removed. */
+  readonly erase: () => Promise<void>
   /** Deletes what is kept for a time only. */
   readonly prune: () => Promise<unknown>
 }
@@ -53,12 +55,13 @@ export class Upkeep {
 
   /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, store, retry, prune } = this.#ports
+    const { clock, store, retry, erase, prune } = this.#ports
     const started = clock.monotonic()
     let retainAt = started + RETAIN_MS
     let pruneAt = started + BEAT_MS
     while (!signal.aborted) {
       await this.#try('space', () => this.look())
+      if (store.state() === 'ok') await this.#try('erasure', erase)
       const isScarce = this.#freeBytes < LOW_SPACE_BYTES
       await clock.sleep(isScarce ? SCARCE_BEAT_MS : BEAT_MS, signal)
       if (store.state() !== 'ok') continue

@@ -39,7 +39,7 @@ const STEP = 256
 
 /** Whether contacts of the network that was left are still here. */
 export async function hasContacts(store: Store): Promise<boolean> {
-  for await (const _ of store.iterate(BUCKETS.contacts, { limit: 1 })) return true
+  for await (const _ of store.keys(BUCKETS.contacts, { limit: 1 })) return true
   return false
 }
 
@@ -69,7 +69,7 @@ export async function eraseAll(store: Store, last: (batch: Batch) => void): Prom
 async function eraseBucket(store: Store, bucket: Bucket): Promise<void> {
   let batch = store.batch()
   let count = 0
-  for await (const [key] of store.iterate(bucket)) {
+  for await (const key of store.keys(bucket)) {
     batch.del(bucket, key)
     if (++count % STEP !== 0) continue
     await batch.commit()

@@ -19,10 +19,18 @@ export interface Store {
     range?: KeyRange,
   ): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>
   /**
-   * Values alone, in the order of their keys as of the first step, a page at a time: for whoever reads a hundred
-   * thousand. Secrets are read as of their page. @throws HearsayError `storage-corrupt`.
+   * As `iterate`, but a value that does not open is undefined and costs no other: for whoever can go on without it,
+   * and says so. What was damaged is counted (`StoreSpace.damagedValues`).
    */
-  values(bucket: Bucket, range?: KeyRange): AsyncIterable<readonly Uint8Array[]>
+  entries(
+    bucket: Bucket,
+    range?: KeyRange,
+  ): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array | undefined]>
+  /** As `entries`, a page at a time: for whoever reads a hundred thousand. Secrets are read as of their page. */
+  pages(
+    bucket: Bucket,
+    range?: KeyRange,
+  ): AsyncIterable<readonly (readonly [key: Uint8Array, value: Uint8Array | undefined])[]>
   /** Keys alone, in their order as of the first step: also those of damaged values. */
   keys(bucket: Bucket, range?: KeyRange): AsyncIterable<Uint8Array>
   batch(): Batch

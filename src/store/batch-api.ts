@@ -53,7 +53,10 @@ export interface Batch {
   delSecret(bucket: Bucket, key: Uint8Array): this
   /** Adds an event to the journal. It gets its number at the commit. */
   append(event: EventDraft): this
-  /** Removes the data of a journal event; its number, id, type and time stay. Unknown numbers are ignored. */
+  /**
+   * Removes the data of a journal event; its number, id, type and time stay. Unknown numbers are ignored.
+   * @throws HearsayError `too-large` beyond `MAX_REDACTIONS` in one batch.
+   */
   redact(seq: number): this
   /**
    * Resolves once everything is on disk (synced), in the order of the calls.
@@ -68,6 +71,8 @@ export interface StoreSpace {
   readonly freeBytes: number
   /** Secrets whose key was lost to damage; reading them fails with `storage-corrupt`. */
   readonly damagedSecrets: number
+  /** Values that did not open when they were read, since the opening. They may have been replaced or erased since. */
+  readonly damagedValues: number
 }
 
 export interface StoreStats extends StoreSpace {

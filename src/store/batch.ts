@@ -1,7 +1,7 @@
 import { HearsayError, utf8 } from '../base/index.ts'
 import type { Batch, CommitResult, EventDraft } from './batch-api.ts'
 import type { Bucket } from './buckets.ts'
-import { MAX_EVENT_DATA_BYTES, MAX_VALUE_BYTES } from './constants.ts'
+import { MAX_EVENT_DATA_BYTES, MAX_REDACTIONS, MAX_VALUE_BYTES } from './constants.ts'
 import { mapKey, physicalKey } from './physical-key.ts'
 import type { Vault } from './vault.ts'
 
@@ -78,6 +78,11 @@ export class WorkBatch implements Batch {
   }
 
   redact(seq: number): this {
+    if (this.#redactions.length >= MAX_REDACTIONS) {
+      throw new HearsayError('too-large', 'too many redactions for one batch', {
+        limit: MAX_REDACTIONS,
+      })
+    }
     this.#redactions.push(seq)
     return this
   }

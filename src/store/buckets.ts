@@ -20,6 +20,7 @@ export const BUCKETS = {
   resets: 29,
   identity: 30,
   waitClock: 31,
+  removals: 32,
   // mailbox
   boxes: 48,
   boxExpiry: 49,

@@ -27,20 +27,11 @@ export async function checkStore(parts: Parts, journal: Journal): Promise<CheckR
   for (const [name, bucket] of Object.entries(BUCKETS)) {
     for await (const [key, envelope] of parts.engine.iterate(physicalRange(bucket))) {
       values++
-      if (!(await opens(parts, key, envelope))) damaged[name] = (damaged[name] ?? 0) + 1
+      const found = await parts.reader.tryOpen(key, envelope)
+      if (found === 'damaged') damaged[name] = (damaged[name] ?? 0) + 1
     }
   }
   return { values, damaged, journalBrokenAt: await brokenAt(journal), damagedTables: [] }
-}
-
-async function opens(parts: Parts, key: Uint8Array, envelope: Uint8Array): Promise<boolean> {
-  try {
-    await parts.reader.open(key, envelope)
-    return true
-  } catch (error) {
-    if (isHearsayError(error, 'storage-corrupt')) return false
-    throw error
-  }
 }
 
 async function brokenAt(journal: Journal): Promise<number | undefined> {

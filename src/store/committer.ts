@@ -3,7 +3,12 @@ import { wipe } from '../crypto/index.ts'
 import type { CommitResult } from './batch-api.ts'
 import type { Change, Work } from './batch.ts'
 import type { CommitListeners } from './commit-listeners.ts'
-import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BYTES } from './constants.ts'
+import {
+  MAX_GROUP_BATCHES,
+  MAX_GROUP_BYTES,
+  MAX_QUEUED_BYTES,
+  MAX_REDACTIONS,
+} from './constants.ts'
 import type { Engine, Operation } from './engine.ts'
 import type { Head } from './head.ts'
 import { headOperation, stageEvents, stageRedactions, stageTrim } from './journal-stage.ts'
@@ -114,10 +119,13 @@ export class Committer {
 
   #nextGroup(): Pending[] {
     let bytes = 0
+    let redactions = 0
     let count = 0
     for (const { work } of this.#queue) {
       if (count > 0 && bytes + work.bytes > MAX_GROUP_BYTES) break
+      if (count > 0 && redactions + work.redactions.length > MAX_REDACTIONS) break
       bytes += work.bytes
+      redactions += work.redactions.length
       if (++count === MAX_GROUP_BATCHES) break
     }
     this.#queuedBytes -= bytes

@@ -14,6 +14,10 @@ export const MAX_GROUP_BYTES = 4 * 1024 * 1024
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
 /** Journal entries that one group deletes at most. */
 export const TRIM_STEP = 512
+/** Redactions of one batch, and of one group: each reads an entry, and commits wait meanwhile. */
+export const MAX_REDACTIONS = 512
+/** Damaged values that are told apart when they are counted. */
+export const DAMAGED_MAX = 1024
 /** Records that one call of `events` decodes at most, matching or not. */
 export const MAX_SCAN = 1024
 /** Records that one call of `retain` dates at most; the rest goes at the next. */

@@ -108,6 +108,31 @@ export class Journal {
   }
 
   /**
+   * As `events`, for whoever erases: entries are taken one by one, without the chain. One that is damaged has no event.
+   * Goes on at the oldest entry when those after `after` are no longer kept.
+   */
+  async entries(
+    after: number,
+    limit: number,
+  ): Promise<{
+    readonly entries: readonly { readonly seq: number; readonly event: JournalEvent | undefined }[]
+    readonly scannedTo: number
+  }> {
+    const { seq: head, oldest } = this.#live.parts.committer.head
+    const from = Math.max(after + 1, oldest)
+    const to = Math.min(head, from + limit - 1)
+    const entries: { seq: number; event: JournalEvent | undefined }[] = []
+    let bytes = 0
+    for await (const { seq, open } of this.#sealed(from, to)) {
+      const record = unlessDamaged(open)
+      entries.push({ seq, event: record && this.#toEvent(seq, record) })
+      bytes += record?.body?.json.length ?? 0
+      if (bytes >= MAX_PAGE_BYTES) return { entries, scannedTo: seq }
+    }
+    return { entries, scannedTo: to }
+  }
+
+  /**
    * Deletes the events below `beforeSeq`, in several commits if there are many. Resolves with the oldest
    * that is left. The bytes leave the disk with a later compaction.
    */
@@ -130,7 +155,7 @@ export class Journal {
     const { oldest } = this.#live.parts.committer.head
     let first = oldest
     for await (const { seq, open } of this.#sealed(oldest, oldest + MAX_DATED - 1)) {
-      const time = timeOf(open)
+      const time = unlessDamaged(open)?.time
       if (time === undefined || time > now) continue
       if (time >= cutoff) break
       first = seq + 1
@@ -168,9 +193,9 @@ export class Journal {
   }
 }
 
-function timeOf(open: () => EventRecord): number | undefined {
+function unlessDamaged(open: () => EventRecord): EventRecord | undefined {
   try {
-    return open().time
+    return open()
   } catch (error) {
     if (isHearsayError(error, 'storage-corrupt')) return undefined
     throw error

@@ -1,6 +1,8 @@
 import { equalBytes, isHearsayError } from '../base/index.ts'
 import type { Engine } from './engine.ts'
 import type { Shelf } from './shelf.ts'
+import { mapKey } from './physical-key.ts'
+import { DAMAGED_MAX } from './constants.ts'
 import type { FindKey, Vault } from './vault.ts'
 
 /** Reads and opens values while commits replace secrets underneath. */
@@ -8,11 +10,17 @@ export class ValueReader {
   readonly #engine: Engine
   readonly #vault: Vault
   readonly #findKey: FindKey
+  readonly #damaged = new Set<string>()
 
   constructor(ports: { readonly engine: Engine; readonly vault: Vault; readonly shelf: Shelf }) {
     this.#engine = ports.engine
     this.#vault = ports.vault
     this.#findKey = (slot, generation) => ports.shelf.keyOf(slot, generation)
+  }
+
+  /** Values that did not open since the opening of the store, at most `DAMAGED_MAX`. */
+  get damaged(): number {
+    return this.#damaged.size
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -21,7 +29,7 @@ export class ValueReader {
   }
 
   /** `open` without its promise: undefined when the envelope does not open, and `open` has to find out why. */
-  tryOpen(key: Uint8Array, envelope: Uint8Array): Uint8Array | undefined {
+  openNow(key: Uint8Array, envelope: Uint8Array): Uint8Array | undefined {
     try {
       return this.#vault.open(key, envelope, this.#findKey)
     } catch (error) {
@@ -43,9 +51,22 @@ export class ValueReader {
         if (!isHearsayError(error, 'storage-corrupt')) throw error
         const again = await this.#engine.get(key)
         if (again === undefined) return undefined
-        if (equalBytes(again, current)) throw error
+        if (equalBytes(again, current)) {
+          if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(mapKey(key))
+          throw error
+        }
         current = again
       }
+    }
+  }
+
+  /** As `open`, where damage costs this value alone. */
+  async tryOpen(key: Uint8Array, envelope: Uint8Array): Promise<Uint8Array | 'gone' | 'damaged'> {
+    try {
+      return (await this.open(key, envelope)) ?? 'gone'
+    } catch (error) {
+      if (!isHearsayError(error, 'storage-corrupt')) throw error
+      return 'damaged'
     }
   }
 }

@@ -21,13 +21,13 @@ async function countKeys(engine: Engine, bucket: number): Promise<number> {
 }
 
 /** Asked as often as anybody polls the status, so it looks at files alone and never at keys. */
-export async function measureSpace({ files, secrets, paths }: Parts): Promise<StoreSpace> {
+export async function measureSpace({ files, secrets, reader, paths }: Parts): Promise<StoreSpace> {
   let bytes = 0
   for (const directory of [paths.directory, paths.database]) {
     for (const file of await files.list(directory)) bytes += file.bytes
   }
   const freeBytes = await files.freeBytes(paths.directory)
-  return { bytes, freeBytes, damagedSecrets: secrets.damaged }
+  return { bytes, freeBytes, damagedSecrets: secrets.damaged, damagedValues: reader.damaged }
 }
 
 export async function collectStats(parts: Parts): Promise<StoreStats> {

@@ -77,20 +77,31 @@ export class EngineStore implements Store {
   ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array]> {
     const { engine, reader } = await this.#ready()
     for await (const [key, envelope] of engine.iterate(physicalRange(bucket, range))) {
-      const value = reader.tryOpen(key, envelope) ?? (await reader.open(key, envelope))
+      const value = reader.openNow(key, envelope) ?? (await reader.open(key, envelope))
       if (value !== undefined) yield [key.slice(1), value]
     }
   }
 
-  async *values(bucket: Bucket, range?: KeyRange): AsyncGenerator<Uint8Array[]> {
+  async *entries(
+    bucket: Bucket,
+    range?: KeyRange,
+  ): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array | undefined]> {
+    for await (const page of this.pages(bucket, range)) yield* page
+  }
+
+  async *pages(
+    bucket: Bucket,
+    range?: KeyRange,
+  ): AsyncGenerator<(readonly [key: Uint8Array, value: Uint8Array | undefined])[]> {
     const { engine, reader } = await this.#ready()
     for await (const page of engine.pages(physicalRange(bucket, range))) {
-      const values: Uint8Array[] = []
+      const entries: (readonly [Uint8Array, Uint8Array | undefined])[] = []
       for (const [key, envelope] of page) {
-        const value = reader.tryOpen(key, envelope) ?? (await reader.open(key, envelope))
-        if (value !== undefined) values.push(value)
+        const found = reader.openNow(key, envelope) ?? (await reader.tryOpen(key, envelope))
+        if (found !== 'gone')
+          entries.push([key.subarray(1), found === 'damaged' ? undefined : found])
       }
-      yield values
+      yield entries
     }
   }
 

@@ -20,11 +20,38 @@ export async function copiedDisk(disk: MemoryDisk): Promise<MemoryDisk> {
   return copy
 }
 
-/** Flips a bit in every value of a bucket: none opens any more. */
-export async function damage({ engine }: MemoryDisk, bucket: number): Promise<void> {
+/** Flips a bit in every value of a bucket, or of those whose keys `hits`: none of them opens any more. */
+export async function damage(
+  { engine }: MemoryDisk,
+  bucket: number,
+  hits: (key: Uint8Array) => boolean = () => true,
+): Promise<void> {
   const range = { gte: Uint8Array.of(bucket), lt: Uint8Array.of(bucket + 1) }
   for await (const [key, value] of engine.iterate(range)) {
+    if (!hits(key.slice(1))) continue
     value[40] = (value[40] ?? 0) ^ 1
     await engine.write([{ type: 'put', key, value }])
+  }
+}
+
+/** Flips a bit in the keys of a bucket that `hits` names, in byte `at`: the values stand under others then. */
+export async function damageKeys(
+  { engine }: MemoryDisk,
+  bucket: number,
+  at: number,
+  hits: (key: Uint8Array) => boolean = () => true,
+): Promise<void> {
+  const range = { gte: Uint8Array.of(bucket), lt: Uint8Array.of(bucket + 1) }
+  const rows: [Uint8Array, Uint8Array][] = []
+  for await (const [key, value] of engine.iterate(range)) {
+    if (hits(key.slice(1))) rows.push([key, value])
+  }
+  for (const [key, value] of rows) {
+    const other = key.slice()
+    other[1 + at] = (other[1 + at] ?? 0) ^ 1
+    await engine.write([
+      { type: 'del', key },
+      { type: 'put', key: other, value },
+    ])
   }
 }

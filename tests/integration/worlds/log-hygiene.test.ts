@@ -144,7 +144,7 @@ async function eventfulLife(log: LogBook, forbidden: Forbidden) {
 
   // A contact that is removed.
   const batch = bob.store.batch()
-  ;(await bob.session.conversations.toRemove(alice.name))(batch)
+  bob.session.conversations.remove(batch, alice.name)
   await world.drive(batch.commit())
   await world.run(5_000)
   return { world, alice, bob, mallory }

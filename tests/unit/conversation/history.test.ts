@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/base/index.ts'
-import { History, type Message } from '../../../src/conversation/history.ts'
+import { History } from '../../../src/conversation/history.ts'
+import type { Message } from '../../../src/conversation/message.ts'
 import { openMemoryStore } from '../../../src/store/index.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toBase64Url, toHex } from '../../../src/base/index.ts'
 import { hash, LABELS } from '../../../src/crypto/index.ts'
-import type { JobRunner } from '../../../src/conversation/index.ts'
+import { type JobRunner, Removals } from '../../../src/conversation/index.ts'
 import { Outbox } from '../../../src/conversation/outbox.ts'
 import { encodeRecord } from '../../../src/conversation/records.ts'
 import { BUCKETS, type Bucket } from '../../../src/store/index.ts'
@@ -21,8 +21,10 @@ async function rows(device: Device): Promise<Record<string, number>> {
 }
 
 async function remove(device: Device): Promise<void> {
-  const erase = await device.conversations.toRemove('friend')
-  await device.commit((batch) => erase(batch))
+  const id = await device.commit((batch) => device.conversations.remove(batch, 'friend'))
+  const removals = new Removals({ store: device.store })
+  while (await removals.eraseSome(id)) continue
+  await removals.done(id)
 }
 
 describe('removing a contact', () => {
@@ -49,15 +51,29 @@ describe('removing a contact', () => {
     expect(await rows(alice)).toEqual({ messageIndex: 1 })
   })
 
-  it('takes messages with it that come while the list of them is read', async () => {
+  it('shows nothing of it from then on, before all is erased and after a crash', async () => {
     const { air, alice, bob } = await pair()
     await bob.send('early')
     await air.slots(3)
-    const erase = await alice.conversations.toRemove('friend')
+    const newest = { direction: 'in', reverse: true, from: undefined, limit: 1 } as const
+    const [early] = await alice.conversations.messages(newest)
+    await alice.commit((batch) => alice.conversations.remove(batch, 'friend'))
     await bob.send('late')
     await air.slots(3)
-    expect(await alice.received()).toEqual(['early', 'late'])
-    await alice.commit((batch) => erase(batch))
+    const expectNothing = async () => {
+      expect(await alice.received()).toEqual([])
+      const id = early?.id ?? new Uint8Array()
+      expect(await codeOf(() => alice.conversations.message(id))).toBe('message-not-found')
+    }
+    await expectNothing()
+    await alice.crash()
+    await alice.restart()
+    await expectNothing()
+    const removals = new Removals({ store: alice.store })
+    for (const id of await removals.pending()) {
+      while (await removals.eraseSome(id)) continue
+      await removals.done(id)
+    }
     expect(await rows(alice)).toEqual({ messageIndex: 1 })
   })
 

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/base/index.ts'
 import { STORED_BYTES_MAX } from '../../../src/conversation/constants.ts'
-import { History } from '../../../src/conversation/history.ts'
-import { MlsAdapter } from '../../../src/conversation/index.ts'
+import { MlsAdapter, Removals } from '../../../src/conversation/index.ts'
 import {
   advanceChain,
   type BoxKeys,
@@ -37,14 +36,9 @@ async function contactIn(store: Device['store']) {
 
 /** Deletes the history of the contact: messages, events that mention it, and the tables that held them. */
 async function deleteHistory(device: Device): Promise<void> {
-  const history = new History({ store: device.store })
-  await history.load()
-  const events = await device.journal()
-  const erase = await history.toErase(device.conversations.contact('friend').id)
-  await device.commit((batch) => {
-    erase(batch)
-    for (const { seq } of events) batch.redact(seq)
-  })
+  const removals = new Removals({ store: device.store })
+  while (await removals.eraseSome(device.conversations.contact('friend').id)) continue
+  for (const { seq } of await device.journal()) await device.store.batch().redact(seq).commit()
   await device.store.compact()
 }
 

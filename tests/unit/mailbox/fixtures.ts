@@ -173,7 +173,7 @@ export function world(options: WorldOptions) {
     await Promise.all(running.map((mailbox) => mailbox.stop()))
   }
 
-  return { clock, net, add, settle, close, members, index }
+  return { clock, net, add, settle, close, members, index, disks }
 }
 
 export const signal = new AbortController().signal

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type BoxBytes, toHex } from '../../../src/base/index.ts'
 import { BUCKETS } from '../../../src/store/index.ts'
 import { boxHash } from '../../../src/stream/index.ts'
+import { damage } from '../../support/copied-disk.ts'
 import {
   addressOf,
   box,
@@ -147,5 +148,53 @@ describe('mailbox shelf', () => {
         for (const secret of secrets) expect(toHex(key)).not.toContain(secret)
       }
     }
+  })
+})
+
+describe('a damaged mailbox', () => {
+  /** A node with so many hot boxes whose rows in these buckets are damaged while it is off. */
+  async function damaged(buckets: readonly number[], isHit: (row: number) => boolean) {
+    const made = await single()
+    const boxes = Array.from({ length: 6 }, () => box())
+    for (const each of boxes) await made.mailbox.accept(publication(each), 'gossip')
+    await made.mailbox.stop()
+    await made.store.close()
+    const disk = made.disks.get(0)
+    if (disk === undefined) throw new Error('no disk')
+    for (const bucket of buckets) {
+      let row = 0
+      await damage(disk, bucket, () => isHit(row++))
+    }
+    return { ...made, boxes, ...(await made.add(0)) }
+  }
+
+  it('starts with every box whose entry in the hot window is damaged', async () => {
+    const { mailbox, boxes, clock } = await damaged([BUCKETS.hotBoxes], (row) => row % 2 === 0)
+    expect(mailbox.status()).toMatchObject({ boxes: 6, hot: 6 })
+    for (const each of boxes) expect(await mailbox.find([addressOf(each)])).toHaveLength(1)
+    await clock.advance(2 * HOUR)
+    expect(mailbox.status()).toMatchObject({ boxes: 6, hot: 0 })
+    await clock.advance(4 * DAY)
+    expect(mailbox.status()).toMatchObject({ boxes: 0 })
+  })
+
+  it('does not have a box that is damaged, and takes it again', async () => {
+    const { mailbox, boxes } = await damaged([BUCKETS.boxes, BUCKETS.hotBoxes], () => true)
+    expect(mailbox.status()).toMatchObject({ hot: 0 })
+    const one = boxes[0] as BoxBytes
+    expect(await mailbox.find([addressOf(one)])).toEqual([])
+    await mailbox.accept(publication(one), 'gossip')
+    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(mailbox.status()).toMatchObject({ hot: 1 })
+  })
+
+  it('goes on sweeping past entries that are damaged, and counts its boxes anew', async () => {
+    const { mailbox, clock } = await damaged(
+      [BUCKETS.boxExpiry, BUCKETS.mailboxCount],
+      (row) => row % 2 === 0,
+    )
+    expect(mailbox.status()).toMatchObject({ boxes: 6, hot: 6 })
+    await clock.advance(4 * DAY)
+    expect(mailbox.status()).toMatchObject({ boxes: 0, hot: 0 })
   })
 })

@@ -4,7 +4,7 @@ import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
 import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
-import { copiedDisk } from '../../support/copied-disk.ts'
+import { copiedDisk, damage } from '../../support/copied-disk.ts'
 import { CrashDisk } from '../../support/crash-disk.ts'
 import { RoughClock } from '../../support/rough-clock.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
@@ -327,5 +327,63 @@ describe('a thief of the disk', () => {
     expect(later).toHaveLength(3)
     expect(later.filter((key) => first.includes(key))).toEqual([])
     stop()
+  })
+})
+
+describe('a damaged home', () => {
+  /** Starts a ring, damages rows of its disk, and starts another on it a little later. */
+  async function damaged(hits: (key: Uint8Array) => boolean, before?: (ring: KeyRing) => unknown) {
+    const first = await open()
+    await first.ring.start()
+    await before?.(first.ring)
+    const known = new Map([10, 11, 12].map((epoch) => [epoch, keyOf(first.ring, epoch)]))
+    await first.counted.store.close()
+    await damage(first.disk, BUCKETS.mixKeys, hits)
+    const next = await open({ disk: first.disk, clock: first.clock })
+    await next.ring.start()
+    return { ...next, known }
+  }
+
+  it('that has lost a key has none for its epoch, and keeps the others', async () => {
+    const { ring, known, counted, disk, clock } = await damaged((key) => key[3] === 10)
+    expect([ring.isUsable, epochsOf(ring)]).toEqual([false, [11, 12]])
+    for (const epoch of [11, 12]) expect(keyOf(ring, epoch)).toBe(known.get(epoch))
+    await counted.store.close()
+    const again = await open({ disk, clock })
+    await again.ring.start()
+    expect(epochsOf(again.ring)).toEqual([11, 12])
+  })
+
+  it('that knows its generation or its erased keys no more begins after all that it may have announced', async () => {
+    for (const [row, before] of [
+      ['generation', undefined],
+      ['erased', (ring: KeyRing) => ring.eraseUsed()],
+    ] as const) {
+      const { ring, run, stop, advance, known } = await damaged(
+        (key) => Buffer.from(key).toString() === row,
+        before,
+      )
+      expect([ring.isUsable, epochsOf(ring)]).toEqual([false, []])
+      run()
+      await advance(2.6 * EPOCH_MS)
+      expect(epochsOf(ring)).toEqual([13, 14, 15])
+      for (const key of epochsOf(ring).map((epoch) => keyOf(ring, epoch))) {
+        expect([...known.values()]).not.toContain(key)
+      }
+      stop()
+    }
+  })
+
+  it('whose tags are damaged erases the keys that were used, for good', async () => {
+    const { ring, disk, clock, counted } = await open()
+    await ring.start()
+    const before = [11, 12].map((epoch) => keyOf(ring, epoch))
+    await ring.eraseUsed()
+    expect([ring.isUsable, held(ring), epochsOf(ring)]).toEqual([false, [], [11, 12]])
+    await counted.store.close()
+    const again = await open({ disk, clock })
+    await again.ring.start()
+    expect([11, 12].map((epoch) => keyOf(again.ring, epoch))).toEqual(before)
+    expect(again.ring.isUsable).toBe(false)
   })
 })

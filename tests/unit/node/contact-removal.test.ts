@@ -1,28 +1,234 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { toBase64Url, u64be } from '../../../src/base/index.ts'
+import { Conversations } from '../../../src/conversation/index.ts'
+import { History } from '../../../src/conversation/history.ts'
+import { ContactErasure } from '../../../src/node/contact-erasure.ts'
 import { contactsApi } from '../../../src/node/contacts-api.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
-import { BUCKETS } from '../../../src/store/index.ts'
-import { codeOf, pair } from '../../support/devices.ts'
+import { type Batch, BUCKETS, type Bucket, type Store } from '../../../src/store/index.ts'
+import { copiedDisk, damage } from '../../support/copied-disk.ts'
+import { codeOf, type Device, pair } from '../../support/devices.ts'
 
-it('a contact is not removed from a memory that is over: the node that came back meanwhile would write it anew', async () => {
-  const { alice, bob } = await pair()
-  const { store } = alice
-  const { clock } = alice.air
-  let current = alice.conversations
-  const idempotency = new Idempotency({ store, clock })
+const MESSAGES = 600
+const EVENTS = 1300
+/** The store's own bucket of events. */
+const JOURNAL = 1
+
+/** The store, and what its commits delete and redact. */
+function counted(store: Store) {
+  const made: { dels: number; redactions: number }[] = []
+  const batch = () => {
+    const fresh = store.batch()
+    const counts = { dels: 0, redactions: 0 }
+    const del = fresh.del.bind(fresh)
+    const redact = fresh.redact.bind(fresh)
+    const commit = fresh.commit.bind(fresh)
+    return Object.assign(fresh, {
+      del: (...args: Parameters<Batch['del']>) => {
+        counts.dels++
+        return del(...args)
+      },
+      redact: (seq: number) => {
+        counts.redactions++
+        return redact(seq)
+      },
+      commit: () => {
+        made.push(counts)
+        return commit()
+      },
+    })
+  }
+  const over = new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'batch') return batch
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+  return { store: over, made }
+}
+
+/** Begins something and kills the device after so many commits of it. */
+async function killed(device: Device, commits: number, begin: () => Promise<unknown>) {
+  device.crashAt = device.steps + commits
+  begin().catch(() => undefined)
+  while (device.up) await new Promise((resolve) => setImmediate(resolve))
+  await device.crash()
+}
+
+function erasureOver(store: Store, device: Device, signal = new AbortController().signal) {
+  const idempotency = new Idempotency({ store, clock: device.air.clock })
+  const erasure = new ContactErasure({ store, idempotency, signal })
   const contacts = contactsApi({
     store,
     idempotency,
-    conversations: () => {
-      const found = current
-      // Any other memory stands for that of the node that was built anew.
-      current = bob.conversations
-      return found
-    },
+    erasure,
+    conversations: () => device.conversations,
   })
-  expect(await codeOf(() => contacts.remove({ contact: 'friend' }, {}))).toBe('not-running')
-  expect(alice.phase()).toBe('ready')
-  let cards = 0
-  for await (const _ of store.iterate(BUCKETS.contacts)) cards++
-  expect(cards).toBe(1)
+  return { erasure, contacts, idempotency }
+}
+
+/** Alice, whose friend has written very much. */
+async function talkative(): Promise<Device> {
+  const { alice } = await pair()
+  const { id } = alice.conversations.contact('friend')
+  const contactId = toBase64Url(id)
+  const history = new History({ store: alice.store })
+  await history.load()
+  for (let n = 0; n < EVENTS; n++) {
+    await alice.commit((batch) => {
+      const number = n < MESSAGES ? history.allocate() : 0
+      const text = `a secret text ${n}`
+      if (number > 0) {
+        history.add(batch, {
+          number,
+          id: new Uint8Array([...u64be(number), ...u64be(7)]),
+          contactId: id,
+          direction: 'in',
+          text,
+          sentAt: 1,
+          receivedAt: 1,
+          read: false,
+          state: 'received',
+          history: [{ state: 'received', at: 1 }],
+        })
+      }
+      batch.append({ type: 'message.received', data: { contactId, body: { text } } })
+    })
+  }
+  await alice.commit((batch) => batch.append({ type: 'test.other', data: { text: 'kept' } }))
+  await alice.crash()
+  await alice.restart()
+  return alice
+}
+
+/** What is left of the contact, wherever. */
+async function leftOf(store: Store, contactId: string) {
+  const rows: Record<string, number> = {}
+  for (const [name, bucket] of Object.entries(BUCKETS)) {
+    if (bucket === BUCKETS.waitClock || bucket === BUCKETS.idempotency) continue
+    let count = 0
+    for await (const _ of store.keys(bucket as Bucket)) count++
+    if (count > 0) rows[name] = count
+  }
+  const events: string[] = []
+  let others = 0
+  for (let after = 0; after < store.headSeq(); ) {
+    const page = await store.journal.entries(after, 500)
+    for (const { event } of page.entries) {
+      if (event?.data['contactId'] === contactId) events.push(event.type)
+      if (event?.data['text'] === 'kept') others++
+    }
+    after = page.scannedTo
+  }
+  return { rows, events, others }
+}
+
+const NOTHING = { rows: { messageIndex: 1 }, events: ['contact.removed'], others: 1 }
+const KEY = { idempotency: { scope: 'owner', key: 'k', requestHash: new Uint8Array(32) } }
+
+describe('removing a contact with very many messages and events', () => {
+  it('takes commits of a bounded size, and leaves nothing when it answers', async () => {
+    const alice = await talkative()
+    const { store, made } = counted(alice.store)
+    const { contacts } = erasureOver(store, alice)
+    const { contactId } = await contacts.remove({ contact: 'friend' }, {})
+    expect(await leftOf(alice.store, contactId)).toEqual(NOTHING)
+    const redactions = made.map((each) => each.redactions)
+    expect(redactions.reduce((a, b) => a + b)).toBeGreaterThanOrEqual(EVENTS)
+    expect(Math.max(...redactions)).toBeLessThanOrEqual(500)
+    expect(Math.max(...made.map(({ dels }) => dels))).toBeLessThanOrEqual(3 * 256)
+    const numbers = new History({ store: alice.store })
+    await numbers.load()
+    expect(numbers.allocate()).toBe(MESSAGES + 1)
+  })
+
+  it('goes on after a kill between any two commits, and answers the call that was cut off', async () => {
+    const alice = await talkative()
+    const before = await copiedDisk(alice.disk)
+    const whole = counted(alice.store)
+    const { contactId } = await erasureOver(whole.store, alice).contacts.remove(
+      { contact: 'friend' },
+      KEY,
+    )
+    expect(whole.made.length).toBeGreaterThan(6)
+    for (let kill = 1; kill < whole.made.length; kill++) {
+      await alice.crash()
+      alice.disk = await copiedDisk(before)
+      await alice.start({ restored: false })
+      const cut = erasureOver(alice.store, alice)
+      await killed(alice, kill, () => cut.contacts.remove({ contact: 'friend' }, KEY))
+      await alice.restart()
+      expect(alice.conversations.contacts()).toEqual([])
+      expect(await alice.received()).toEqual([])
+      const next = erasureOver(alice.store, alice)
+      await next.erasure.finishAll()
+      expect({ kill, ...(await leftOf(alice.store, contactId)) }).toEqual({ kill, ...NOTHING })
+      const replay = await next.contacts.remove({ contact: 'friend' }, KEY)
+      expect(replay).toEqual({ contactId, replayed: true })
+      expect(await leftOf(alice.store, contactId)).toEqual(NOTHING)
+    }
+  })
+
+  it('stops with the node, which answers that and goes on later', async () => {
+    const alice = await talkative()
+    const stopping = new AbortController()
+    stopping.abort()
+    const cut = erasureOver(alice.store, alice, stopping.signal)
+    const { id } = alice.conversations.contact('friend')
+    const remove = () => cut.contacts.remove({ contact: 'friend' }, {})
+    expect(await codeOf(remove)).toBe('not-running')
+    expect(alice.conversations.contacts()).toEqual([])
+    await erasureOver(alice.store, alice).erasure.finishAll()
+    expect(await leftOf(alice.store, toBase64Url(id))).toEqual(NOTHING)
+  })
+
+  it('is not stopped by damage, which goes whole where it may be of the contact', async () => {
+    const alice = await talkative()
+    await alice.crash()
+    const isSome = (key: Uint8Array) => (key.at(-1) ?? 0) % 64 === 9
+    await damage(alice.disk, JOURNAL, isSome)
+    await damage(alice.disk, BUCKETS.messages, isSome)
+    await damage(alice.disk, BUCKETS.idempotency)
+    await alice.restart()
+    const { contacts } = erasureOver(alice.store, alice)
+    const { contactId } = await contacts.remove({ contact: 'friend' }, {})
+    const { rows, events, others } = await leftOf(alice.store, contactId)
+    expect([events, others]).toEqual([['contact.removed'], 1])
+    // Entries of damaged messages in the index by id, which say nothing without them.
+    expect(Object.keys(rows)).toEqual(['messageIndex'])
+    let damaged = 0
+    for await (const [, value] of alice.store.entries(BUCKETS.messages)) if (!value) damaged++
+    expect(damaged).toBe(0)
+  })
+})
+
+describe('a contact that was removed', () => {
+  it('leaves in recorded answers only that it was', async () => {
+    const { alice } = await pair()
+    const { contacts, idempotency } = erasureOver(alice.store, alice)
+    const other = { idempotency: { ...KEY.idempotency, key: 'other' } }
+    await contacts.rename({ contact: 'friend', alias: 'secret name' }, other)
+    const { contactId } = await contacts.remove({ contact: 'secret name' }, KEY)
+    expect(await contacts.remove({ contact: 'secret name' }, KEY)).toEqual({
+      contactId,
+      replayed: true,
+    })
+    await idempotency.settled()
+    let records = 0
+    for await (const _ of alice.store.keys(BUCKETS.idempotency)) records++
+    expect(records).toBe(1)
+  })
+
+  it('is unknown to a second call at once', async () => {
+    const { alice } = await pair()
+    const { contacts } = erasureOver(alice.store, alice)
+    const both = await Promise.allSettled([
+      contacts.remove({ contact: 'friend' }, {}),
+      contacts.remove({ contact: 'friend' }, {}),
+    ])
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    expect(alice.conversations).toBeInstanceOf(Conversations)
+    expect(await alice.events()).toContain('contact.removed')
+  })
 })

@@ -9,6 +9,8 @@ import {
   openMemoryStore,
   type Store,
 } from '../../../src/store/index.ts'
+import { damage } from '../../support/copied-disk.ts'
+import { codeOf } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -134,12 +136,38 @@ describe('idempotency', () => {
     expect(await idempotency.prune()).toBe(1)
     expect(await idempotency.run(ctx('young'), effect)).toMatchObject({ replayed: true })
     expect(await idempotency.run(ctx('old', 9), effect)).not.toHaveProperty('replayed')
-    expect(await idempotency.forget('somebody', ctx('secret'))).toBe(0)
-    expect(await idempotency.forget('somebody', ctx('young'))).toBe(1)
+    expect(await idempotency.forget('somebody', { contactId: 'somebody' })).toBe(0)
+    expect(await idempotency.forget('somebody', { contactId: 'other' })).toBe(1)
+  })
+})
+
+describe('a damaged record', () => {
+  it('refuses its own retry, and stops neither the pruning nor the forgetting of others', async () => {
+    const { runs, effect } = counted()
+    await idempotency.run(ctx('damaged'), effect)
+    await store.close()
+    await damage(disk, BUCKETS.idempotency)
+    await open()
+    await idempotency.remember(ctx('other'), async () => ({ contactId: 'somebody' }))
+    expect(await codeOf(() => idempotency.run(ctx('damaged'), effect))).toBe('storage-corrupt')
+    expect(runs.prepared).toBe(1)
+    expect(await idempotency.forget('somebody', {})).toBe(1)
+    await idempotency.run(ctx('old'), effect)
+    await clock.advance(IDEMPOTENCY_KEPT_MS + 1_000)
+    expect(await idempotency.prune()).toBe(1)
   })
 })
 
 describe('a wipe', () => {
+  it('erases what is damaged too', async () => {
+    await store.batch().put(BUCKETS.messages, utf8('m'), utf8('text')).commit()
+    await store.close()
+    await damage(disk, BUCKETS.messages)
+    await open()
+    await eraseAll(store, () => {})
+    for await (const key of store.keys(BUCKETS.messages)) expect(key).toBeUndefined()
+  })
+
   it('that is cut off anywhere is finished by the next one', async () => {
     for (let i = 0; i < 600; i++) {
       const batch = store.batch().put(BUCKETS.messages, utf8(`m${i}`), utf8('text'))

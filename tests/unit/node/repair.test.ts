@@ -162,7 +162,14 @@ describe('the eye on the free space', () => {
       keepReserve: { value: async () => void kept++ },
     }) as Store
     const nothing = async () => {}
-    return new Upkeep({ clock, log: silentLogger, store: watched, retry: nothing, prune: nothing })
+    return new Upkeep({
+      clock,
+      log: silentLogger,
+      store: watched,
+      retry: nothing,
+      erase: nothing,
+      prune: nothing,
+    })
   }
 
   it('tells once when it becomes scarce and once when it is there again', async () => {

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isHearsayError, u64be, utf8 } from '../../../src/base/index.ts'
-import { BUCKETS, openStore, type Store } from '../../../src/store/index.ts'
+import {
+  BUCKETS,
+  memoryDisk,
+  openMemoryStore,
+  openStore,
+  type Store,
+} from '../../../src/store/index.ts'
+import { damage as damageRows } from '../../support/copied-disk.ts'
 import { storePorts } from '../../support/store-contract.ts'
 
 const bucket = BUCKETS.scratch
@@ -160,6 +167,27 @@ describe('a damaged home', () => {
     await rm(join(dir, 'db'), { recursive: true })
     await cp(join(root, 'whole', 'db'), join(dir, 'db'), { recursive: true })
     expect((await inspect(dir)).refused).toBe('storage-corrupt')
+  })
+
+  it('is read past damaged values by whoever asks for that, each of which is counted once', async () => {
+    const disk = memoryDisk()
+    const first = await openMemoryStore(storePorts, { disk })
+    for (let i = 0; i < 4; i++) await first.batch().put(bucket, u64be(i), valueOf(i, 1)).commit()
+    await first.batch().putSecret(bucket, u64be(4), utf8('secret')).commit()
+    await first.close()
+    await damageRows(disk, bucket, (key) => [1, 4].includes(key[7] ?? 0))
+    const store = await openMemoryStore(storePorts, { disk })
+    for (let round = 0; round < 2; round++) {
+      const found: (string | undefined)[] = []
+      for await (const [key, value] of store.entries(bucket, { gt: u64be(0) })) {
+        found.push(value && Buffer.from(value).toString())
+        expect(key).toHaveLength(8)
+      }
+      const whole = (i: number) => `value ${i} in version 1`
+      expect(found).toEqual([undefined, whole(2), whole(3), undefined])
+      expect((await store.space()).damagedValues).toBe(2)
+    }
+    await store.close()
   })
 
   it('never puts two secrets into one slot when the shelf was cut short', async () => {

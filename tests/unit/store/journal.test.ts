@@ -8,7 +8,12 @@ import {
   type Store,
 } from '../../../src/store/index.ts'
 import { eventKey } from '../../../src/store/journal-stage.ts'
-import { MAX_GROUP_BATCHES, MAX_SCAN, TRIM_STEP } from '../../../src/store/constants.ts'
+import {
+  MAX_GROUP_BATCHES,
+  MAX_REDACTIONS,
+  MAX_SCAN,
+  TRIM_STEP,
+} from '../../../src/store/constants.ts'
 import { storePorts } from '../../support/store-contract.ts'
 
 const bucket = BUCKETS.scratch
@@ -149,6 +154,42 @@ describe('the journal', () => {
     value[40] = (value[40] as number) ^ 1
     await disk.engine.write([{ type: 'put', key: eventKey(seq), value }])
   }
+
+  it('redacts a bounded number of events in one batch, and in one write', async () => {
+    const full = store.batch()
+    for (let seq = 1; seq <= MAX_REDACTIONS; seq++) full.redact(seq)
+    expect(() => full.redact(1)).toThrow(expect.objectContaining({ code: 'too-large' }))
+    await append(1)
+    const { engine } = disk
+    const write = engine.write.bind(engine)
+    let writes = 0
+    engine.write = (operations) => {
+      writes++
+      return write(operations)
+    }
+    const many = [full, store.batch(), store.batch()]
+    for (let seq = 1; seq < MAX_REDACTIONS; seq++) many[1]?.redact(seq)
+    many[2]?.redact(1)
+    await Promise.all(many.map((batch) => batch.commit()))
+    expect(writes).toBe(2)
+  })
+
+  it('gives entries one by one to whoever erases, damaged ones too', async () => {
+    await append(4)
+    await damage(2)
+    const { entries, scannedTo } = await store.journal.entries(0, 3)
+    expect([entries.map(({ seq, event }) => [seq, event?.data]), scannedTo]).toEqual([
+      [
+        [1, { i: 0 }],
+        [2, undefined],
+        [3, { i: 2 }],
+      ],
+      3,
+    ])
+    await store.journal.trim(4)
+    expect(await store.journal.entries(0, 9)).toMatchObject({ entries: [{ seq: 4 }], scannedTo: 4 })
+    expect(await store.journal.entries(4, 9)).toEqual({ entries: [], scannedTo: 4 })
+  })
 
   it('redacts a damaged event by taking it away, and goes on', async () => {
     await append(4)

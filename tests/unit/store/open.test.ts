@@ -110,7 +110,7 @@ describe('opening a home', () => {
       for await (const [key] of store.iterate(bucket)) if (key[3] === 5) await store.close()
     }
     await expect(midway()).rejects.toMatchObject(closed)
-    await expect(store.values(bucket)[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
+    await expect(store.pages(bucket)[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
     await expect(store.get(bucket, utf8('a'))).rejects.toMatchObject(closed)
     await expect(store.iterate(bucket)[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
     await expect(store.journal.events(0, 1)).resolves.toMatchObject({ events: [] })

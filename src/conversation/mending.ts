@@ -1,0 +1,92 @@
+import { toHex } from '../base/index.ts'
+import type { Batch } from '../store/index.ts'
+import { type Contact, type FailureReason, hasEnded } from './contact.ts'
+import { messageEvent } from './events.ts'
+import type { History } from './history.ts'
+import type { Ledger, Loss, Losses } from './ledger.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { advance, isFinal, type Message } from './message.ts'
+import type { Outbox } from './outbox.ts'
+import type { ConversationPorts } from './ports.ts'
+import type { Recoveries } from './recoveries.ts'
+
+export interface MendingPorts extends Pick<ConversationPorts, 'clock' | 'store'> {
+  readonly ledger: Ledger
+  readonly history: History
+  readonly outbox: Outbox
+  readonly lifecycle: Lifecycle
+  readonly recoveries: Recoveries
+}
+
+/**
+ * What a start finds rolled back or damaged: each contact goes on or ends by itself, every message that cannot go on is
+ * reported, and all others are not touched.
+ */
+export class Mending {
+  readonly #ports: MendingPorts
+
+  constructor(ports: MendingPorts) {
+    this.#ports = ports
+  }
+
+  /** After ledger and outbox were loaded, before anything is watched or written. Durable when it resolves. */
+  async run(losses: Losses): Promise<void> {
+    const { store, ledger } = this.#ports
+    const contacts = new Map(losses.contacts)
+    // Looked for only now: it reads all of the history.
+    const messages = losses.records.length > 0 ? await this.#orphans() : []
+    const batch = store.batch()
+    ledger.dropRows(batch, losses.records)
+    for (const message of messages) {
+      this.#lose(batch, message)
+      // The key of its row is damaged too.
+      const contact = ledger.contacts.get(toHex(message.contactId))
+      if (contact !== undefined && !contacts.has(contact)) contacts.set(contact, 'streams')
+    }
+    let any = losses.records.length > 0
+    for (const contact of ledger.contacts.values()) {
+      const loss = contacts.get(contact)
+      if (hasEnded(contact)) continue
+      if (loss === undefined && contact.card.storeEpoch === store.epoch) continue
+      any = true
+      this.#goOn(batch, contact, loss)
+    }
+    if (any) await batch.commit()
+  }
+
+  /**
+   * Streams that were rolled back would use addresses twice, without their keys they cannot go on, and a number whose
+   * record is lost would be waited for: this device comes back as a new one. Where that cannot be said to the other
+   * side the contact ends.
+   */
+  #goOn(batch: Batch, contact: Contact, loss: Loss | undefined): void {
+    const { recoveries, lifecycle } = this.#ports
+    const canGoOn = loss === undefined || loss === 'streams'
+    if (canGoOn && recoveries.isPossible(contact)) recoveries.begin(batch, contact)
+    else lifecycle.fail(batch, contact, reasonOf(loss))
+  }
+
+  /** Messages that are not final and have no record any more: nothing would ever end them. */
+  async #orphans(): Promise<Message[]> {
+    const { history, outbox } = this.#ports
+    const found: Message[] = []
+    for await (const message of history.all()) {
+      const isUnderWay = message.direction === 'out' && !isFinal(message.state)
+      if (isUnderWay && outbox.live(message.number) === undefined) found.push(message)
+    }
+    return found
+  }
+
+  #lose(batch: Batch, message: Message): void {
+    const { clock, history } = this.#ports
+    const reason = 'record lost'
+    if (!advance(message, { state: 'failed', at: clock.now(), reason })) return
+    history.put(batch, message)
+    messageEvent(batch, message, 'message.failed', { reason })
+  }
+}
+
+function reasonOf(loss: Loss | undefined): FailureReason {
+  if (loss === undefined) return 'restored from a backup'
+  return loss === 'card' ? 'card lost' : 'keys lost'
+}
