@@ -19,6 +19,7 @@ export const MLS_MESSAGE_BYTES_MAX = 65_536
 export const AUTHENTICATOR_BYTES = 64
 export const ACK_RANGES_MAX = 16
 export const OFFERS_MAX = 8
+export const GAP_OFFERS_MAX = 8
 export const ANNOUNCEMENTS_MAX = 1 + OFFERS_MAX
 export const REFRESH_BOXES = 100
 export const REFRESH_AGE_MS = 86_400_000

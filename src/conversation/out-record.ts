@@ -19,8 +19,8 @@ export interface OutRecord {
   due: number[] | undefined
   /** When the last box that carried all of it left; undefined while in doubt. */
   sentAt: number | undefined
-  /** It was offered once more for a gap report. */
-  gapOffered: boolean
+  /** How often it was offered once more for a gap report. */
+  gapOffers: number
   /** A box of a stream that is over may carry it, as far as is known here: it cannot be taken back any more. */
   readonly hasLeft: boolean
 }
@@ -45,7 +45,7 @@ export function newOutRecord(
     seq: 0,
     due: undefined,
     sentAt: undefined,
-    gapOffered: false,
+    gapOffers: 0,
     hasLeft: more.hasLeft ?? false,
   }
 }
@@ -60,7 +60,7 @@ export function encodeOut(r: OutRecord): Uint8Array {
     r.seq,
     r.due ?? null,
     r.sentAt ?? null,
-    r.gapOffered,
+    r.gapOffers,
     r.hasLeft,
   ])
 }
@@ -77,7 +77,8 @@ export function decodeOut(bytes: Uint8Array): OutRecord {
     seq: v[5] as number,
     due: (v[6] ?? undefined) as number[] | undefined,
     sentAt: (v[7] ?? undefined) as number | undefined,
-    gapOffered: v[8] as boolean,
+    // Earlier stores have a flag here.
+    gapOffers: Number(v[8]),
     hasLeft: v[9] as boolean,
   }
 }

@@ -10,7 +10,7 @@ import {
   Segmenter,
   WHOLE_HEADER_BYTES,
 } from '../stream/index.ts'
-import { SWITCH_WAIT_MS } from './constants.ts'
+import { GAP_OFFERS_MAX, SWITCH_WAIT_MS } from './constants.ts'
 import { epochOfTag, RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { drawOffers, offersLeft, type OfferTimes } from './offers.ts'
 import { newOutRecord, type OutRecord } from './out-record.ts'
@@ -196,7 +196,8 @@ export class StreamWriter {
 
   /**
    * Everything up to `upTo` but `missing` is durable at the reader. Returns records that this ends, at most `limit`;
-   * fewer are all. A record reported missing is due once more at once: an authenticated gap report.
+   * fewer are all. A record reported missing is due once more at once: an authenticated gap report. Again for a later
+   * report, when a round trip has passed since the record was last sent, at most GAP_OFFERS_MAX times.
    */
   acknowledge(
     upTo: number,
@@ -215,8 +216,8 @@ export class StreamWriter {
         this.#drop(seq)
         this.outstanding.delete(seq)
         ended.push(record)
-      } else if (!record.gapOffered && record.sentAt !== undefined) {
-        record.gapOffered = true
+      } else if (this.#mayFillGap(record, now)) {
+        record.gapOffers++
         record.due?.push(now)
       }
     }
@@ -287,6 +288,12 @@ export class StreamWriter {
     if (isExchange || now - staged.stagedAt < SWITCH_WAIT_MS) return false
     // In the new epoch an offer of these would be of no use to a reader who needs them to get there.
     return before.every(({ sentAt, due }) => sentAt !== undefined && due?.length === 0)
+  }
+
+  /** A report that comes sooner was written before the last offer can have been heard. */
+  #mayFillGap({ gapOffers, sentAt }: OutRecord, now: number): boolean {
+    if (sentAt === undefined || gapOffers >= GAP_OFFERS_MAX) return false
+    return gapOffers === 0 || now - sentAt >= this.#times.ackRoundTripMs
   }
 
   /** In doubt (bound, but not known to have left) or at one of its drawn times. */

@@ -73,6 +73,7 @@ export const REPLY_WINDOW_MIN = 32
 /** A mix that stops hands on what it holds for so long. */
 export const DRAIN_MS = 2_000
 export const DRAIN_POLL_MS = 50
+export const DRAIN_TRIPS = 2
 /** Pause between two looks at the links. */
 export const LINK_TICK_MS = 1_000
 /** Links opened at once. */

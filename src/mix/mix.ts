@@ -21,8 +21,6 @@ import {
   wrapPacket,
 } from '../sphinx/index.ts'
 import {
-  DRAIN_MS,
-  DRAIN_POLL_MS,
   EPOCH_SMEAR_MS,
   QUOTA_BLAME_POINTS,
   REPLY_FLOOR_MS,
@@ -32,6 +30,7 @@ import {
 import { Courier } from './courier.ts'
 import { MixCounts, type MixEvent } from './counts.ts'
 import { drawDelay } from './delay.ts'
+import { Drain } from './drain.ts'
 import { type BuiltPacket, Emitter } from './emitter.ts'
 import { decodeMixFrame, encodeMixFrame, frameBytes, type MixFrame } from './frame.ts'
 import { KeeperDesk } from './keeper-desk.ts'
@@ -121,6 +120,7 @@ export class Mix {
   readonly #courier: Courier
   readonly #keeperDesk: KeeperDesk
   readonly #emitter: Emitter
+  readonly #drain: Drain
   readonly #allowances = new Map<string, FrameAllowance>()
   readonly #smearMs: number
   /** Layers by which neighbours have their allowances: the running ones, and those that are about to begin. */
@@ -146,6 +146,7 @@ export class Mix {
     this.#keys = new KeyRing({ clock, rng, log, store }, options)
     this.#replays = new ReplaySet({ store, clock })
     this.#usable = new UsableMixes({ rng }, options)
+    this.#drain = new Drain({ clock }, options)
     const trips = 2 * layers + 1
     const patienceMs = REPLY_SLACK_MS + REPLY_FLOOR_MS + 3 * trips * mixDelayMs
     this.#surbs = new SurbBook({ clock }, { patienceMs })
@@ -224,13 +225,10 @@ export class Mix {
     this.#emitter.start()
   }
 
-  /** Sends nothing of its own any more, hands on what it holds for others, up to `DRAIN_MS`, and ends. */
+  /** Sends nothing of its own any more, hands on what it holds for others and what still comes, and ends. */
   async stop(): Promise<void> {
     await this.#emitter.stop()
-    const { clock } = this.#ports
-    const until = clock.monotonic() + DRAIN_MS
-    const owes = () => this.#relay.pending > 0 || this.#courier.open > 0
-    while (owes() && clock.monotonic() < until) await clock.sleep(DRAIN_POLL_MS)
+    await this.#drain.run(() => this.#relay.pending > 0 || this.#courier.open > 0)
     this.#relay.stop()
     this.#replays.stop()
     await this.#tasks.stop()
@@ -423,6 +421,7 @@ export class Mix {
     if (frame.kind === 'reply' && this.#surbs.settle(frame.surbId, frame.payload)) return
     if (frame.kind === 'answer' && this.#courier.answered(from, frame.ref, frame.sealed)) return
     if (!this.#isAllowed(from)) return
+    this.#drain.took()
     if (frame.kind === 'packet') this.#relay.take(frame.packet)
     else if (frame.kind === 'ask') this.#keeperDesk.asked(from, frame.ref, frame.sealed)
     else this.#counts.count(frame.kind === 'reply' ? 'unknown-reply' : 'unknown-answer')

@@ -12,6 +12,12 @@ const IN_TIME = 0.999
 /** Pairs that write; setting one up takes about a hundred boxes of the network. */
 const MAX_PAIRS = 10
 const LOOK_MS = 200
+/**
+ * In `lab` each of 30 nodes publishes a box in 16 s, two thirds of them are there, and 18 such texts fit in a box: 20
+ * nodes that write can publish 15 texts a second at most, half of it for what has to be said again.
+ */
+const RATE = 5
+const MIN_RATE = 4
 
 /** R12: every node comes and goes, mixes and keepers too. */
 export function churn(options: RunOptions): Promise<Outcome> {
@@ -23,8 +29,8 @@ export function churn(options: RunOptions): Promise<Outcome> {
     nodes,
     preset: options.preset ?? (nodes <= 12 ? 'swift' : 'lab'),
     pairs: pairs.flatMap((i) => [[i, i + half] as const, [i + half, i] as const]),
-    rate: options.rate ?? 10,
-    minRate: 5,
+    rate: options.rate ?? RATE,
+    minRate: MIN_RATE,
     warmUpMs: 30_000,
     settleMs: RETURN_MS,
     // Half a dozen daemons start at the same time here: that measures the machine.

@@ -22,6 +22,8 @@ export interface ChurnOptions {
   /** Means of exponential draws. */
   readonly sessionMs: number
   readonly absenceMs: number
+  /** Share of all mix frames that are lost, beside those that nodes lose when they go. */
+  readonly dropShare: number
   /** How long nodes come and go, and how long they all stay after that at most. */
   readonly churnMs: number
   readonly restMs: number
@@ -79,9 +81,11 @@ class Run {
     this.#options = options
     this.#clock = new VirtualClock(stoppedAt)
     this.#contacts = nodes.map(({ contacts }) => contacts)
+    const fate = this.#rng('fate of frames')
+    const drops = ({ kind }: Sent) => kind === 'frame' && fate.float() < options.dropShare
     const air = new MemoryNetwork(
       { clock: this.#clock, rng: this.#rng('air') },
-      { latencyMs: [2, 8], fate: (sent) => (this.#isOn(sent) ? [0] : []) },
+      { latencyMs: [2, 8], fate: (sent) => (this.#isOn(sent) && !drops(sent) ? [0] : []) },
     )
     for (const [index, node] of nodes.entries()) {
       const disk = new FaultDisk(

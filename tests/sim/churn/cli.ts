@@ -13,6 +13,7 @@ const USAGE = `npm run sim -- churn [options]
   --rest n         minutes after it at most, default 10
   --session n      mean seconds, default 60
   --absence n      mean seconds, default 30
+  --drop share     of all mix frames that is lost besides, default 0
   --seed text      default 1
 Exit 1 if fewer than 99.9 % arrive within ten minutes of their recipient's return, or a promise is broken.`
 
@@ -51,12 +52,13 @@ function optionsOf(args: readonly string[]): ChurnOptions {
       rest: { type: 'string', default: '10' },
       session: { type: 'string', default: '60' },
       absence: { type: 'string', default: '30' },
+      drop: { type: 'string', default: '0' },
       seed: { type: 'string', default: '1' },
     },
   })
   const number = (name: Exclude<keyof typeof values, 'preset' | 'seed'>, max: number): number => {
     const value = Number(values[name])
-    if (!(value > 0 && value <= max)) throw new Error(`--${name} is a number up to ${max}`)
+    if (!(value >= 0 && value <= max)) throw new Error(`--${name} is a number up to ${max}`)
     return value
   }
   if (!Object.hasOwn(PRESETS, values.preset)) throw new Error(`no preset ${values.preset}`)
@@ -68,8 +70,9 @@ function optionsOf(args: readonly string[]): ChurnOptions {
     preset: values.preset as PresetName,
     nodes,
     pairs,
-    rate: number('rate', 1_000),
+    rate: Math.max(0.01, number('rate', 1_000)),
     textBytes: TEXT_BYTES,
+    dropShare: number('drop', 1),
     sessionMs: number('session', 100_000) * 1_000,
     absenceMs: number('absence', 100_000) * 1_000,
     churnMs: number('minutes', 1_000) * 60_000,

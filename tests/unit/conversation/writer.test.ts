@@ -53,7 +53,7 @@ describe('the writer of a stream', () => {
     expect(seqs).toEqual([[], [], [2, 1]])
   })
 
-  it('offers a record 1 + 8 times and once more for any number of gap reports', () => {
+  it('offers a record 1 + 8 times, and 8 times more for any number of gap reports', () => {
     const { writer, text, send } = make()
     text(10)
     expect(send(0)).toEqual([1])
@@ -62,8 +62,24 @@ describe('the writer of a stream', () => {
       writer.acknowledge(9, [[1, 1]], now)
       if (writer.wants(now, true) && send(now)) boxes++
     }
-    expect(boxes).toBe(1 + 8 + 1)
+    expect(boxes).toBe(1 + 8 + 8)
     expect(writer.outstanding.size).toBe(1)
+  })
+
+  it('offers for a gap report at once, and for the next when it can have been heard meanwhile', () => {
+    const { writer, text, send } = make()
+    text(10)
+    send(0)
+    const offersAt = (now: number) => {
+      writer.acknowledge(9, [[1, 1]], now)
+      return writer.wants(now, true) && send(now) !== undefined
+    }
+    expect([100, 101, 100 + TRIP_MS - 1, 100 + TRIP_MS].map(offersAt)).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ])
   })
 
   it('does not offer what is on its way or being filled, whatever a gap report says', () => {
