@@ -94,6 +94,8 @@ export const HEARTBEATS_MISSED = 3
 export const HEARTBEAT_TURN_MS = 5_000
 /** Turns, its own included, for which a farewell holds. */
 export const FAREWELL_TURNS = 6
+/** Farewells that are passed on to a node that has just come. */
+export const MAX_FAREWELLS = 64
 
 /** Gossip topic of descriptors, conflicts and revocations. */
 export const DIRECTORY_TOPIC = 'directory'

@@ -11,6 +11,7 @@ import {
 import {
   ITEMS_PER_TOKEN,
   MAX_DESCRIPTOR_BYTES,
+  MAX_FAREWELLS,
   MAX_GET_DESCRIPTORS,
   MAX_NOTICE_CONFLICTS,
   MAX_SYNC_ANSWER_BYTES,
@@ -22,6 +23,7 @@ import {
   SYNC_TIMEOUT_MS,
 } from './constants.ts'
 import type { Descriptor } from './descriptor.ts'
+import { HEARTBEAT_BYTES } from './heartbeat.ts'
 import {
   decodeItems,
   decodeNotices,
@@ -44,6 +46,10 @@ export interface SyncTarget {
   scopes(): readonly SyncScope[]
   acceptDescriptor(bytes: Uint8Array, scope: SyncScope, from: NodeId): void
   acceptNotices(notices: SyncNotices): void
+  /** False when this node has listened for long enough. */
+  wantsFarewells(): boolean
+  farewells(): readonly Uint8Array[]
+  acceptFarewell(bytes: Uint8Array): Promise<void>
 }
 
 export interface SyncPorts {
@@ -97,6 +103,12 @@ export class DirectorySync {
     })
     target.acceptNotices(decodeNotices(notices))
     for (const scope of target.scopes()) await this.#pullScope(peer, scope, signal)
+    // After the sets: only of their nodes a farewell is taken.
+    if (!target.wantsFarewells()) return
+    const farewells = await this.#ask(peer, signal, { kind: 'farewells' })
+    for (const bytes of decodeItems(farewells, MAX_FAREWELLS, HEARTBEAT_BYTES)) {
+      await target.acceptFarewell(bytes)
+    }
   }
 
   async #pullScope(peer: NodeId, scope: SyncScope, signal: AbortSignal): Promise<ReconcileResult> {
@@ -146,6 +158,7 @@ export class DirectorySync {
     if (request.kind === 'notices') {
       return encodeNotices(target.notices(request.revokedAt, new Set(request.excluded.map(toHex))))
     }
+    if (request.kind === 'farewells') return encodeItems(target.farewells())
     const { index, byHash } = await this.#indexed(target.descriptors(request.scope))
     if (request.kind === 'ranges') {
       await this.#budget.spend(peer, (index.size * shareOf(request.ranges)) / ITEMS_PER_TOKEN)

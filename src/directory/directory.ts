@@ -448,6 +448,9 @@ export class Directory {
         }
         for (const bytes of conflicts) this.#intake.acceptProof(bytes)
       },
+      wantsFarewells: () => this.#liveness.isNew,
+      farewells: () => this.#liveness.farewells(),
+      acceptFarewell: (bytes) => this.#liveness.hearLate(bytes),
     }
   }
 

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  HearsayError,
   isHearsayError,
   type Logger,
   type NetworkId,
@@ -17,6 +18,7 @@ import {
   HEARTBEAT_PER_NODE_MS,
   HEARTBEAT_TURN_MS,
   HEARTBEATS_MISSED,
+  MAX_FAREWELLS,
   MAX_NODES,
 } from './constants.ts'
 import { encodeHeartbeat, type Heartbeat, isHeartbeatSigned, readHeartbeat } from './heartbeat.ts'
@@ -40,6 +42,8 @@ export interface LivenessPorts {
 interface Heard extends Said {
   /** When it came, monotonic; earlier for one that was late. */
   readonly heardAt: number
+  /** Of a farewell, as it was signed: those who come later want to know. */
+  readonly bytes: Uint8Array | undefined
 }
 
 /**
@@ -120,12 +124,51 @@ export class Liveness {
     this.#lastHeardAt = now
     this.#heard.delete(key)
     const { at, isLeaving } = beat
-    this.#heard.set(key, { at, isLeaving, heardAt: now - this.#discountMs(lateMs) })
+    const heardAt = now - this.#discountMs(lateMs)
+    this.#heard.set(key, { at, isLeaving, heardAt, bytes: isLeaving ? bytes.slice() : undefined })
     for (const oldest of this.#heard.keys()) {
       if (this.#heard.size <= MAX_NODES) break
       this.#heard.delete(oldest)
     }
     return 'accept'
+  }
+
+  /** True while this node has not listened for long enough to know who is away. */
+  get isNew(): boolean {
+    return this.#ports.clock.monotonic() - this.#since <= this.#patienceMs
+  }
+
+  /** Farewells that somebody who comes now would still take, the latest first, at most `MAX_FAREWELLS`. */
+  farewells(): Uint8Array[] {
+    const from = this.#ports.clock.now() - this.#latestMs
+    const found: Uint8Array[] = []
+    for (const { at, bytes } of [...this.#heard.values()].toReversed()) {
+      if (bytes !== undefined && at > from) found.push(bytes)
+      if (found.length === MAX_FAREWELLS) break
+    }
+    return found
+  }
+
+  /**
+   * Takes a farewell that a peer kept. What is taken is gossiped, as if it had come that way: a mix that is away for this
+   * node alone would know of each of its packets that it is another's.
+   * @throws HearsayError of the class `peer` for what no honest node keeps.
+   */
+  async hearLate(bytes: Uint8Array): Promise<void> {
+    // Of a node that is away a heartbeat could say to this node alone that it is here.
+    const verdict = readHeartbeat(bytes).isLeaving ? this.hear(bytes) : 'reject'
+    if (verdict === 'reject') throw new HearsayError('bad-value', 'not a farewell')
+    if (verdict === 'accept') await this.#pass(bytes)
+  }
+
+  async #pass(bytes: Uint8Array): Promise<void> {
+    const { log, pubsub } = this.#ports
+    try {
+      await pubsub.publish(DIRECTORY_TOPIC, encodeMessage(MESSAGE_TYPES.heartbeat, bytes))
+    } catch (error) {
+      if (!isHearsayError(error)) throw error
+      log.debug('farewell not passed on', { code: error.code })
+    }
   }
 
   /** Sends a heartbeat now and then, at irregular times, while this node is a candidate. */
@@ -189,7 +232,8 @@ export class Liveness {
       if ((await pubsub.publish(DIRECTORY_TOPIC, message)) === 0) return false
       this.#lastSent = at
       // Nobody hears itself, and a node that counted itself out would see other layers than everybody else.
-      this.#heard.set(toHex(this.#nodeId), { at, isLeaving, heardAt: clock.monotonic() })
+      const own = { at, isLeaving, heardAt: clock.monotonic(), bytes: undefined }
+      this.#heard.set(toHex(this.#nodeId), own)
       return true
     } catch (error) {
       if (!isHearsayError(error)) throw error

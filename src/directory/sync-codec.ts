@@ -15,6 +15,7 @@ export type SyncScope =
 export type SyncRequest =
   | { readonly kind: 'ranges'; readonly scope: SyncScope; readonly ranges: Uint8Array }
   | { readonly kind: 'get'; readonly scope: SyncScope; readonly hashes: readonly Uint8Array[] }
+  | { readonly kind: 'farewells' }
   | {
       readonly kind: 'notices'
       /** Date of the newest revocation list known, 0 for none. */
@@ -29,14 +30,15 @@ export interface SyncNotices {
   readonly conflicts: readonly Uint8Array[]
 }
 
-const KINDS = { ranges: 0, get: 1, notices: 2 } as const
+const KINDS = { ranges: 0, get: 1, notices: 2, farewells: 3 } as const
 const SETS = { live: 0, frozen: 1 } as const
 
 const malformed = (field: string) =>
   new HearsayError('bad-value', 'malformed directory request', { field })
 
-/** kind 1 | (set 1 | epoch 4 | …) or (revokedAt 8 | count 1 | ids). */
+/** kind 1 | (set 1 | epoch 4 | …), (revokedAt 8 | count 1 | ids) or nothing. */
 export function encodeSyncRequest(request: SyncRequest): Uint8Array {
+  if (request.kind === 'farewells') return Uint8Array.of(KINDS.farewells)
   if (request.kind === 'notices') {
     const writer = new Writer(1 + 8 + 1 + request.excluded.length * 32)
     writer.u8(KINDS.notices).u64(request.revokedAt).u8(request.excluded.length)
@@ -65,6 +67,10 @@ export function decodeSyncRequest(bytes: Uint8Array): SyncRequest {
     const excluded = readHashes(reader, reader.u8('count'), MAX_NOTICE_CONFLICTS)
     reader.end()
     return { kind: 'notices', revokedAt, excluded }
+  }
+  if (kind === KINDS.farewells) {
+    reader.end()
+    return { kind: 'farewells' }
   }
   const set = reader.u8('set')
   const epoch = reader.u32('epoch')

@@ -101,6 +101,18 @@ describe('nodes of one network', () => {
     }
   })
 
+  it('tell one that comes who has left', async () => {
+    const { add, clock, nodes } = await manyNodes(6)
+    const { nodeId } = nodes[5]!.node
+    await nodes[5]!.directory.leave()
+    await clock.advance(30_000)
+    // One that never heard the farewell: without the others it would draw routes over the node for 30 s.
+    const late = await add(6)
+    await clock.advance(2_000)
+    expect(sees(late, nodeId)).toBe(false)
+    expect(nodes.slice(0, 5).every(({ node }) => sees(late, node.nodeId))).toBe(true)
+  })
+
   it('do not count one that others cannot dial', async () => {
     const { clock, add, nodes } = await manyNodes(3)
     const hidden = await add(20, { reachable: false, addresses: [] })

@@ -91,6 +91,7 @@ describe('a network with post-quantum mix keys', () => {
         return encodeNotices({ revocation: new Uint8Array(0), conflicts: [] })
       }
       if (request.kind === 'get') return encodeItems([made.bytes])
+      if (request.kind === 'farewells') return encodeItems([])
       return answerRanges(request.ranges, index, async () => undefined)
     })
     const { directory, link } = await add(0, { mixKeys: keysOf(0) })
