@@ -16,15 +16,15 @@ export interface ClimbOptions {
   readonly to: number
 }
 
-const FACTOR = 1.5
-const STEP_MS = 6_000
+const FACTOR = 2
+const STEP_MS = 5_000
 /** The beginning of a step shows what was sent before it. */
-const LOOK_MS = 4_000
+const LOOK_MS = 3_000
 /** Share of a rate that must be accepted, and must arrive, while it lasts. */
 const CARRIED = 0.85
 /** After the climb as many messages are still on their way as are sent in this time. */
 const CALM_MS = 4_000
-const CALM_TIMEOUT_MS = 30_000
+const CALM_TIMEOUT_MS = 15_000
 const POLL_MS = 250
 
 /**
