@@ -22,14 +22,14 @@ const FIRST_WAIT_MS = 1000
 const LONGEST_WAIT_MS = 30_000
 /** A store that breaks again within this time waits longer than the last time. */
 const CALM_MS = 60_000
-/** A disk that was full says itself when it has room: its store waits no longer than this, however often it is full. */
-const LONGEST_FULL_MS = 2000
+/** A disk that was full says itself when it has room: for its store no wait grows, however often it is full. */
+const LONGEST_FULL_MS = FIRST_WAIT_MS
 
 /**
  * Heals the store after a failed write: waits until the disk takes writes again, opens the store anew and builds
  * the node on what the disk has. Looking at the disk is cheap and frequent; an opening that fails, or a store that
- * breaks again at once, is tried again after 1 s, 2 s … 30 s. One that only was full again opens within 3 s of there
- * being room.
+ * breaks again at once, is tried again after 1 s, 2 s … 30 s. One that only was full opens within 2 s of there being
+ * room.
  */
 export class Repair {
   readonly #ports: RepairPorts
@@ -113,12 +113,13 @@ export class Repair {
   /** @throws HearsayError for what waiting does not mend. */
   async #heal(signal: AbortSignal): Promise<void> {
     const { clock, log, store, forget, reload } = this.#ports
-    const firstMs = this.#wasFull ? Math.min(this.#waitMs, LONGEST_FULL_MS) : this.#waitMs
-    let nextAt = clock.monotonic() + (firstMs > FIRST_WAIT_MS ? firstMs : 0)
+    const longestMs = this.#wasFull ? LONGEST_FULL_MS : LONGEST_WAIT_MS
+    this.#waitMs = Math.min(this.#waitMs, longestMs)
+    let nextAt = clock.monotonic() + (this.#waitMs > FIRST_WAIT_MS ? this.#waitMs : 0)
     for (;;) {
       await clock.sleep(PROBE_MS, signal)
       if (clock.monotonic() < nextAt || !(await store.isWritable())) continue
-      this.#waitMs = Math.min(2 * this.#waitMs, LONGEST_WAIT_MS)
+      this.#waitMs = Math.min(2 * this.#waitMs, longestMs)
       nextAt = clock.monotonic() + this.#waitMs
       forget()
       try {

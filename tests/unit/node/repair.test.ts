@@ -126,7 +126,7 @@ describe('the repair of a store', () => {
     await tasks.stop()
   })
 
-  it('opens a store that was only full again within three seconds, however often it is full', async () => {
+  it('opens a store that was only full within two seconds, however often it is full', async () => {
     const healings = () => steps.filter((step) => step.startsWith('heal')).map((s) => +s.slice(5))
     for (let i = 0; i < 6; i++) {
       await breakDisk('no space left on device')
@@ -134,7 +134,7 @@ describe('the repair of a store', () => {
       await clock.advance(10_000)
     }
     const waits = healings().map((time, i) => time - 10_000 * i)
-    expect(waits).toEqual([1000, 2000, 2000, 2000, 2000, 2000])
+    expect(waits).toEqual([1000, 1000, 1000, 1000, 1000, 1000])
     await tasks.stop()
   })
 
