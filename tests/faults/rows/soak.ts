@@ -10,6 +10,7 @@ const SAMPLE_MS = 5_000
 /** What is watched of every node, and how much of it a node may gain in an hour. */
 const QUANTITIES = {
   'RSS, MB': 8,
+  'RSS without mapped files, MB': 8,
   descriptors: 20,
   timers: 60,
 } as const
@@ -67,7 +68,14 @@ async function watch(
   { rig, sleep }: Stage,
   { ms, from }: { ms: number; from: number },
 ): Promise<Series[]> {
-  const series = rig.state.nodes.map((): Series => ({ 'RSS, MB': [], descriptors: [], timers: [] }))
+  const series = rig.state.nodes.map(
+    (): Series => ({
+      'RSS, MB': [],
+      'RSS without mapped files, MB': [],
+      descriptors: [],
+      timers: [],
+    }),
+  )
   const began = performance.now()
   for (let passed = 0; passed < ms; passed = performance.now() - began) {
     rig.options.progress(`${Math.round(passed / 1000)} of ${Math.round(ms / 1000)} s`)
@@ -76,6 +84,7 @@ async function watch(
       if (used === undefined || passed < from) continue
       const at = passed / 3_600_000
       series[index]?.['RSS, MB'].push({ at, value: used.rssMb })
+      series[index]?.['RSS without mapped files, MB'].push({ at, value: used.ownMb })
       series[index]?.descriptors.push({ at, value: used.descriptors })
       series[index]?.timers.push({ at, value: await timersOf(rpc) })
     }

@@ -14,6 +14,7 @@ async function took(
 ): Promise<number | undefined> {
   const clock = new VirtualClock()
   const drain = new Drain({ clock }, options)
+  if (frames.untilMs > 0) drain.took()
   let end: number | undefined
   const run = drain
     .run(() => owes(clock.monotonic()))
