@@ -197,7 +197,8 @@ export class StreamWriter {
   /**
    * Everything up to `upTo` but `missing` is durable at the reader. Returns records that this ends, at most `limit`;
    * fewer are all. A record reported missing is due once more at once: an authenticated gap report. Again for a later
-   * report, when a round trip has passed since the record was last sent, at most GAP_OFFERS_MAX times.
+   * report, when a round trip has passed since the record was last sent, at most GAP_OFFERS_MAX times. Any number of
+   * reports before it is sent ask for one offer.
    */
   acknowledge(
     upTo: number,
@@ -290,9 +291,14 @@ export class StreamWriter {
     return before.every(({ sentAt, due }) => sentAt !== undefined && due?.length === 0)
   }
 
-  /** A report that comes sooner was written before the last offer can have been heard. */
-  #mayFillGap({ gapOffers, sentAt }: OutRecord, now: number): boolean {
-    if (sentAt === undefined || gapOffers >= GAP_OFFERS_MAX) return false
+  /**
+   * A report that comes sooner was written before the last offer can have been heard. What is due is offered anyway:
+   * whoever comes back hears many old reports at once, and they must not use up the offers.
+   */
+  #mayFillGap(record: OutRecord, now: number): boolean {
+    const { gapOffers, sentAt } = record
+    if (sentAt === undefined || gapOffers >= GAP_OFFERS_MAX || this.#isDue(record, now))
+      return false
     return gapOffers === 0 || now - sentAt >= this.#times.ackRoundTripMs
   }
 

@@ -82,6 +82,26 @@ describe('the writer of a stream', () => {
     ])
   })
 
+  it('spends one offer on all the reports that come before it can be sent', () => {
+    const { writer, text, send } = make()
+    const record = text(10)
+    send(0)
+    for (let i = 0; i < 20; i++) writer.acknowledge(9, [[1, 1]], TRIP_MS + i)
+    expect([record.gapOffers, record.due?.length]).toEqual([1, 1 + 8])
+    expect(send(2 * TRIP_MS - 1)).toEqual([1])
+    writer.acknowledge(9, [[1, 1]], 3 * TRIP_MS)
+    expect(record.gapOffers).toBe(2)
+  })
+
+  it('spends one offer on a report that ends so many records that it takes effect in parts', () => {
+    const { writer, text, send } = make()
+    const [first] = Array.from({ length: 60 }, () => text(10))
+    while (writer.queue.length > 0) send(0)
+    let ended = 0
+    for (let i = 0; i < 6; i++) ended += writer.acknowledge(60, [[1, 1]], TRIP_MS, 10).length
+    expect([ended, first?.gapOffers]).toEqual([59, 1])
+  })
+
   it('does not offer what is on its way or being filled, whatever a gap report says', () => {
     const { writer, text } = make()
     text(5000)
