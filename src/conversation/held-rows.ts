@@ -21,6 +21,8 @@ export class HeldRows {
   /** Readers whose rows are on disk, by contact. */
   readonly #stored = new Map<string, ReadonlySet<StreamReader>>()
   readonly #orphans: Uint8Array[] = []
+  /** How many records lay there of contacts whose readers did not decode, at most: some of them were acknowledged. */
+  readonly lost = new Map<Contact, number>()
 
   constructor(ports: { readonly store: Store; readonly rng: Rng }) {
     this.#store = ports.store
@@ -42,6 +44,7 @@ export class HeldRows {
       if (others === undefined) rows.set(name, [{ key, sealed }])
       else others.push({ key, sealed })
     }
+    const records = rows.size
     try {
       await read((recordKey) => {
         const name = toHex(this.#nameOf(contact, recordKey))
@@ -54,6 +57,7 @@ export class HeldRows {
       })
     } catch (error) {
       for (const key of keys) this.#orphans.push(key)
+      if (records > 0) this.lost.set(contact, records)
       throw error
     }
     for (const left of rows.values()) for (const { key } of left) this.#orphans.push(key)

@@ -38,6 +38,8 @@ export interface Losses {
   readonly contacts: ReadonlyMap<Contact, Loss>
   /** Keys of rows of the outbox that are of no use. */
   readonly records: readonly Uint8Array[]
+  /** Records that contacts had sent and nobody can open any more, at most so many. */
+  readonly held: ReadonlyMap<Contact, number>
 }
 
 /**
@@ -78,7 +80,7 @@ export class Ledger {
     for (const contact of this.contacts.values()) await this.#loadParts(contact, contacts)
     const records = await this.#loadRecords(contacts)
     await this.#held.findOrphans(this.contacts)
-    return { contacts, records }
+    return { contacts, records, held: this.#held.lost }
   }
 
   #adopt(id: Uint8Array, card: ContactCard | undefined, losses: Map<Contact, Loss>): void {

@@ -1,7 +1,7 @@
 import { toHex } from '../base/index.ts'
 import type { Batch } from '../store/index.ts'
 import { type Contact, type FailureReason, hasEnded } from './contact.ts'
-import { messageEvent } from './events.ts'
+import { contactEvent, messageEvent } from './events.ts'
 import type { History } from './history.ts'
 import type { Ledger, Loss, Losses } from './ledger.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -50,6 +50,9 @@ export class Mending {
       if (loss === undefined && contact.card.storeEpoch === store.epoch) continue
       any = true
       this.#goOn(batch, contact, loss)
+      const held = losses.held.get(contact) ?? 0
+      // What was acknowledged of it is not sent again.
+      if (held > 0) contactEvent(batch, contact, 'message.gap', { missing: String(held) })
     }
     if (any) await batch.commit()
   }

@@ -1,4 +1,4 @@
-import { concat, equalBytes, readU64be, u64be } from '../base/index.ts'
+import { concat, equalBytes, fromBase64Url, readU64be, toHex, u64be } from '../base/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import { ROWS_PER_ERASURE } from './constants.ts'
 import type { Message } from './message.ts'
@@ -6,6 +6,8 @@ import { contactKey, counterKey, erasedUpTo, idKey, tryReadMessage } from './mes
 
 /** Rows of a contact besides its history: most are gone with the batch that removes it. */
 const REST = [BUCKETS.partialRecords, BUCKETS.outbox] as const
+/** Events that are read at a time to find one. */
+const EVENTS_AT_ONCE = 500
 
 /**
  * Contacts that are removed and of whom something may be left on disk. The batch that removes one notes it; from then
@@ -13,6 +15,8 @@ const REST = [BUCKETS.partialRecords, BUCKETS.outbox] as const
  */
 export class Removals {
   readonly #store: Store
+  /** Whose a damaged note is, by its key in hexadecimal; undefined for nobody's that is known. */
+  readonly #damaged = new Map<string, Uint8Array | undefined>()
 
   constructor(ports: { store: Store }) {
     this.#store = ports.store
@@ -22,13 +26,36 @@ export class Removals {
     batch.put(BUCKETS.removals, this.#keyOf(contactId), contactId)
   }
 
-  /** Ids of those that are not done. */
+  /** Ids of those that are not done. Whose a damaged note is tells the event of the removal. */
   async pending(): Promise<Uint8Array[]> {
     const found: Uint8Array[] = []
-    for await (const [, id] of this.#store.entries(BUCKETS.removals)) {
+    for await (const [key, value] of this.#store.entries(BUCKETS.removals)) {
+      const id = value ?? (await this.#idUnder(toHex(key)))
       if (id !== undefined) found.push(id)
     }
     return found
+  }
+
+  /** Looks once: the journal may be long. */
+  async #idUnder(key: string): Promise<Uint8Array | undefined> {
+    if (!this.#damaged.has(key)) this.#damaged.set(key, await this.#findRemoved(key))
+    return this.#damaged.get(key)
+  }
+
+  async #findRemoved(key: string): Promise<Uint8Array | undefined> {
+    const { journal } = this.#store
+    let after = journal.oldestSeq() - 1
+    while (after < journal.headSeq()) {
+      const { entries, scannedTo } = await journal.entries(after, EVENTS_AT_ONCE)
+      for (const { event } of entries) {
+        const removed = event?.type === 'contact.removed' ? event.data['contactId'] : undefined
+        if (typeof removed !== 'string') continue
+        const id = fromBase64Url(removed)
+        if (toHex(this.#keyOf(id)) === key) return id
+      }
+      after = scannedTo
+    }
+    return undefined
   }
 
   /**

@@ -63,12 +63,16 @@ export class BoxRows {
   async *#entries(
     bucket: typeof BUCKETS.hotBoxes | typeof BUCKETS.boxExpiry,
     tailAt: number,
-    range: KeyRange = {},
+    { limit = Number.POSITIVE_INFINITY, ...range }: KeyRange,
   ): AsyncGenerator<BoxEntry> {
+    let left = limit
+    // Rows without an entry do not count: however many there are, those behind them have their turn.
     for await (const [key, value] of this.#store.entries(bucket, range)) {
       const entry =
         value === undefined ? (await this.#read(key.subarray(tailAt)))?.entry : decodeEntry(value)
-      if (entry !== undefined) yield entry
+      if (entry === undefined) continue
+      yield entry
+      if (--left <= 0) return
     }
   }
 

@@ -33,20 +33,20 @@ export class ContactErasure {
    * contact of this id was removed. @throws HearsayError `not-running` when the node stops, and the store's codes.
    */
   finish(contactId: Uint8Array): Promise<void> {
-    const done = this.#lane.then(() => this.#erase(contactId))
-    this.#lane = done.catch(() => undefined)
-    return done
+    return this.alone(() => this.#erase(contactId))
   }
 
   /** As `finish` for every contact whose removal was begun and is not done. Cheap when there is none. */
   async finishAll(): Promise<void> {
-    await this.settled()
+    await this.#lane
     for (const contactId of await this.#removals.pending()) await this.finish(contactId)
   }
 
-  /** Resolves when nothing is being erased that was asked for before. */
-  async settled(): Promise<void> {
-    await this.#lane
+  /** Runs `work` while nothing is erased here: what was asked for before comes before it, all else after it. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lane.then(work)
+    this.#lane = done.catch(() => undefined)
+    return done
   }
 
   async #erase(contactId: Uint8Array): Promise<void> {

@@ -276,9 +276,8 @@ class LocalNode implements HearsayNode {
     await session?.stop()
     if (!networks.wiping) return
     bans.clear()
-    // It writes what the wipe has erased.
-    await this.#erasure.settled()
-    await eraseAll(store, (batch) => networks.wiped(batch))
+    // Erasing a contact writes what the wipe has erased.
+    await this.#erasure.alone(() => eraseAll(store, (batch) => networks.wiped(batch)))
   }
 
   /** Contacts of one network must never write into another; its boxes and nodes mean nothing there. */

@@ -132,7 +132,7 @@ function health(
       'error',
       'VALUES_DAMAGED',
       `${damagedValues} stored values did not open since the start: the disk has changed them`,
-      'hearsay db check counts what is left of them; contacts and messages that were hit have ended with an event',
+      'hearsay db check counts what is left of them; contacts, and messages under way, that were hit have ended with an event',
     )
   }
   if (freeBytes < LOW_SPACE_BYTES) {

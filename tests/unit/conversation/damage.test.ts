@@ -218,6 +218,43 @@ describe('a damaged record under way', () => {
   })
 })
 
+describe('a damaged window', () => {
+  it('behind which texts waited that were acknowledged tells of them', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(12)
+    air.keepers = false
+    bob.keeps = false
+    air.hears = (_box, to) => to !== bob
+    await alice.send('missed')
+    await air.slot()
+    const isOfAlice = () => air.sent.at(-1)?.from === 'alice'
+    let boxes = 0
+    air.hears = (_box, to) => to !== bob || !isOfAlice() || boxes++ === 0
+    const id = await alice.send('held')
+    await air.until(async () => (await alice.state(id)) === 'delivered')
+    expect(await bob.received()).toEqual([])
+    await bob.crash()
+    await damage(bob.disk, BUCKETS.readWindows)
+    await bob.restart()
+    air.hears = () => true
+    await air.until(() => bob.phase() === 'ready' && alice.phase() === 'ready', 400)
+    await air.until(() => alice.conversations.outbox().length === 0, 400)
+    expect(await bob.received()).toEqual(['missed'])
+    const gaps = await bob.journal('message.gap')
+    expect(gaps.map(({ data }) => data['missing'])).toEqual(['1'])
+  })
+
+  it('behind which nothing waited costs nothing', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(12)
+    await bob.crash()
+    await damage(bob.disk, BUCKETS.readWindows)
+    await bob.restart()
+    await talk(air, alice, 'friend', bob, 'after')
+    expect(await bob.events()).not.toContain('message.gap')
+  })
+})
+
 describe('a damaged row of the history', () => {
   it('of a message under way is written anew from its record', async () => {
     const { air, alice, bob } = await pair()

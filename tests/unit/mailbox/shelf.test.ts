@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type BoxBytes, toHex } from '../../../src/base/index.ts'
-import { BUCKETS } from '../../../src/store/index.ts'
+import { asAddress, type BoxBytes, toHex } from '../../../src/base/index.ts'
+import { BoxRows } from '../../../src/mailbox/box-rows.ts'
+import { BUCKETS, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import { boxHash } from '../../../src/stream/index.ts'
 import { damage } from '../../support/copied-disk.ts'
+import { storePorts } from '../../support/store-contract.ts'
 import {
   addressOf,
   box,
@@ -196,5 +198,39 @@ describe('a damaged mailbox', () => {
     expect(mailbox.status()).toMatchObject({ boxes: 6, hot: 6 })
     await clock.advance(4 * DAY)
     expect(mailbox.status()).toMatchObject({ boxes: 0, hot: 0 })
+  })
+
+  it('sweeps behind any number of entries that are lost with their boxes', async () => {
+    const disk = memoryDisk()
+    const open = async () => {
+      const store = await openMemoryStore(storePorts, { disk })
+      return { store, rows: new BoxRows(store, () => 0) }
+    }
+    const { store, rows } = await open()
+    const batch = rows.batch()
+    for (let i = 0; i < 8; i++) {
+      const one = publication(box())
+      const address = asAddress(new Uint8Array(32).fill(i))
+      const state = { expiryDay: 1, slot: 0, heardAt: i * HOUR, confirmed: true, kept: true }
+      const entry = { address, boxHash: new Uint8Array(32), ...state }
+      rows.put(batch, { entry, publication: one }, true)
+    }
+    await batch.commit()
+    const lost = new Set<string>()
+    for (let i = 0; i < 7; i++) {
+      const key = store.keyFor(BUCKETS.boxes, new Uint8Array(32).fill(i))
+      lost.add(toHex(key))
+    }
+    await store.close()
+    const isLost = (key: Uint8Array) => lost.has(toHex(key.slice(-21, -1)))
+    for (const bucket of [BUCKETS.boxes, BUCKETS.hotBoxes, BUCKETS.boxExpiry]) {
+      await damage(disk, bucket, isLost)
+    }
+    const again = await open()
+    const found = []
+    for await (const { address } of again.rows.hotBefore(DAY, 2)) found.push(address[0])
+    const over = await again.rows.expiredBefore(2, 2)
+    expect([found, over.map(({ address }) => address[0])]).toEqual([[7], [7]])
+    await again.store.close()
   })
 })

@@ -127,6 +127,39 @@ async function leftOf(store: Store, contactId: string) {
 const NOTHING = { rows: { messageIndex: 1 }, events: ['contact.removed'], others: 1 }
 const KEY = { idempotency: { scope: 'owner', key: 'k', requestHash: new Uint8Array(32) } }
 
+describe('a removal that was cut off', () => {
+  it('goes on when its note is damaged: its event tells whose it is', async () => {
+    const { air, alice, bob } = await pair()
+    await bob.send('a secret text')
+    await air.slots(4)
+    await alice.commit((batch) => batch.append({ type: 'test.other', data: { text: 'kept' } }))
+    const id = await alice.commit((batch) => alice.conversations.remove(batch, 'friend'))
+    await alice.crash()
+    await damage(alice.disk, BUCKETS.removals)
+    await alice.restart()
+    expect(await alice.received()).toEqual([])
+    await erasureOver(alice.store, alice).erasure.finishAll()
+    expect(await leftOf(alice.store, toBase64Url(id))).toEqual(NOTHING)
+  })
+
+  it('waits for whoever has the home alone', async () => {
+    const { alice } = await pair()
+    const { erasure } = erasureOver(alice.store, alice)
+    const id = await alice.commit((batch) => alice.conversations.remove(batch, 'friend'))
+    const gate = Promise.withResolvers<void>()
+    const order: string[] = []
+    const wipe = erasure.alone(async () => {
+      await gate.promise
+      order.push('wiped')
+    })
+    const erased = erasure.finish(id).then(() => order.push('erased'))
+    await new Promise((resolve) => setImmediate(resolve))
+    gate.resolve()
+    await Promise.all([wipe, erased])
+    expect(order).toEqual(['wiped', 'erased'])
+  })
+})
+
 describe('removing a contact with very many messages and events', () => {
   it('takes commits of a bounded size, and leaves nothing when it answers', async () => {
     const alice = await talkative()
