@@ -113,7 +113,7 @@ export class Repair {
   /** @throws HearsayError for what waiting does not mend. */
   async #heal(signal: AbortSignal): Promise<void> {
     const { clock, log, store, forget, reload } = this.#ports
-    const longestMs = this.#wasFull ? LONGEST_FULL_MS : LONGEST_WAIT_MS
+    let longestMs = this.#wasFull ? LONGEST_FULL_MS : LONGEST_WAIT_MS
     this.#waitMs = Math.min(this.#waitMs, longestMs)
     let nextAt = clock.monotonic() + (this.#waitMs > FIRST_WAIT_MS ? this.#waitMs : 0)
     for (;;) {
@@ -129,6 +129,7 @@ export class Repair {
         return
       } catch (error) {
         if (isHearsayError(error, 'storage-corrupt')) throw error
+        if (!isHearsayError(error, 'storage-full')) longestMs = LONGEST_WAIT_MS
         const code = isHearsayError(error) ? error.code : 'unknown'
         log.warn('the store cannot be opened again yet', { code })
       }

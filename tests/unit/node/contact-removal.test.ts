@@ -176,7 +176,9 @@ describe('removing a contact with very many messages and events', () => {
     expect(numbers.allocate()).toBe(MESSAGES + 1)
   })
 
-  it('goes on after a kill between any two commits, and answers the call that was cut off', async () => {
+  it('goes on after a kill between any two commits, and answers the call that was cut off', {
+    timeout: 60_000,
+  }, async () => {
     const alice = await talkative()
     const before = await copiedDisk(alice.disk)
     const whole = counted(alice.store)

@@ -108,6 +108,16 @@ describe('the repair of a store', () => {
     await tasks.stop()
   })
 
+  it('tries at growing distances also when the disk has room again, and the opening fails for another reason', async () => {
+    opens = () => new HearsayError('storage-failed', 'not yet')
+    await breakDisk('no space left on device')
+    machine.restart('lost')
+    await clock.advance(20_000)
+    const times = steps.filter((step) => step.startsWith('try')).map((step) => +step.slice(4))
+    expect(times).toEqual([1000, 2000, 4000, 8000, 16_000])
+    await tasks.stop()
+  })
+
   it('waits longer when the store breaks again at once, and forgets that after a calm minute', async () => {
     const healings = () => steps.filter((step) => step.startsWith('heal')).map((s) => +s.slice(5))
     for (let i = 0; i < 3; i++) {
