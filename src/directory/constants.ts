@@ -96,6 +96,8 @@ export const HEARTBEAT_TURN_MS = 5_000
 export const FAREWELL_TURNS = 6
 /** Farewells that are passed on to a node that has just come. */
 export const MAX_FAREWELLS = 64
+/** Farewells of which is remembered who handed them on. */
+export const MAX_VOUCHED_FAREWELLS = 4_096
 
 /** Gossip topic of descriptors, conflicts and revocations. */
 export const DIRECTORY_TOPIC = 'directory'

@@ -49,7 +49,7 @@ export interface SyncTarget {
   /** False when this node has listened for long enough. */
   wantsFarewells(): boolean
   farewells(): readonly Uint8Array[]
-  acceptFarewell(bytes: Uint8Array): Promise<void>
+  acceptFarewell(bytes: Uint8Array, from: NodeId): Promise<void>
 }
 
 export interface SyncPorts {
@@ -107,7 +107,7 @@ export class DirectorySync {
     if (!target.wantsFarewells()) return
     const farewells = await this.#ask(peer, signal, { kind: 'farewells' })
     for (const bytes of decodeItems(farewells, MAX_FAREWELLS, HEARTBEAT_BYTES)) {
-      await target.acceptFarewell(bytes)
+      await target.acceptFarewell(bytes, peer)
     }
   }
 

@@ -31,6 +31,7 @@ import { epochAt, epochStart, keyEpochAt } from './epochs.ts'
 import { type FrozenSet, FrozenSets } from './frozen-sets.ts'
 import { Intake } from './intake.ts'
 import { KeyLedger } from './key-ledger.ts'
+import { LateFarewells } from './late-farewells.ts'
 import { Liveness } from './liveness.ts'
 import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
 import { type Couriers, MixElection, type MixLayers } from './mix-layers.ts'
@@ -84,6 +85,7 @@ export class Directory {
   readonly #announcer: Announcer
   readonly #sync: DirectorySync
   readonly #liveness: Liveness
+  readonly #lateFarewells: LateFarewells
   readonly #keys: KeyLedger
   readonly #election: MixElection
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
@@ -114,6 +116,14 @@ export class Directory {
       },
       { networkId: options.network.id, nodeId: options.nodeId },
     )
+    this.#lateFarewells = new LateFarewells({
+      log: this.#log,
+      pubsub: ports.pubsub,
+      liveness: this.#liveness,
+      // Also those that the table does not have: it may be empty but for what the first peer has said.
+      vouchersNeeded: () =>
+        Math.min(RUNNING_SET_VOUCHERS, Math.max(1, ports.peers.connected().length)),
+    })
     this.#election = new MixElection(
       {
         liveness: this.#liveness,
@@ -450,7 +460,7 @@ export class Directory {
       },
       wantsFarewells: () => this.#liveness.isNew,
       farewells: () => this.#liveness.farewells(),
-      acceptFarewell: (bytes) => this.#liveness.hearLate(bytes),
+      acceptFarewell: (bytes, from) => this.#lateFarewells.hear(bytes, from),
     }
   }
 

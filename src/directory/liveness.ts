@@ -1,6 +1,5 @@
 import {
   type Clock,
-  HearsayError,
   isHearsayError,
   type Logger,
   type NetworkId,
@@ -141,34 +140,13 @@ export class Liveness {
   /** Farewells that somebody who comes now would still take, the latest first, at most `MAX_FAREWELLS`. */
   farewells(): Uint8Array[] {
     const from = this.#ports.clock.now() - this.#latestMs
-    const found: Uint8Array[] = []
-    for (const { at, bytes } of [...this.#heard.values()].toReversed()) {
-      if (bytes !== undefined && at > from) found.push(bytes)
-      if (found.length === MAX_FAREWELLS) break
+    const found: { at: number; bytes: Uint8Array }[] = []
+    for (const { at, bytes } of this.#heard.values()) {
+      if (bytes !== undefined && at > from) found.push({ at, bytes })
     }
-    return found
-  }
-
-  /**
-   * Takes a farewell that a peer kept. What is taken is gossiped, as if it had come that way: a mix that is away for this
-   * node alone would know of each of its packets that it is another's.
-   * @throws HearsayError of the class `peer` for what no honest node keeps.
-   */
-  async hearLate(bytes: Uint8Array): Promise<void> {
-    // Of a node that is away a heartbeat could say to this node alone that it is here.
-    const verdict = readHeartbeat(bytes).isLeaving ? this.hear(bytes) : 'reject'
-    if (verdict === 'reject') throw new HearsayError('bad-value', 'not a farewell')
-    if (verdict === 'accept') await this.#pass(bytes)
-  }
-
-  async #pass(bytes: Uint8Array): Promise<void> {
-    const { log, pubsub } = this.#ports
-    try {
-      await pubsub.publish(DIRECTORY_TOPIC, encodeMessage(MESSAGE_TYPES.heartbeat, bytes))
-    } catch (error) {
-      if (!isHearsayError(error)) throw error
-      log.debug('farewell not passed on', { code: error.code })
-    }
+    // By date, not by arrival: of more than there is room for all peers hand on the same ones.
+    const latest = found.toSorted((a, b) => b.at - a.at).slice(0, MAX_FAREWELLS)
+    return latest.map(({ bytes }) => bytes)
   }
 
   /** Sends a heartbeat now and then, at irregular times, while this node is a candidate. */
@@ -222,6 +200,17 @@ export class Liveness {
     return after - now > CLOCK_TOLERANCE_MS ? now : Math.max(now, after)
   }
 
+  /**
+   * Nobody hears itself, and a node that counted itself out would see other layers than everybody else. So would one that
+   * counted itself in while the farewell of its former run holds, which it has heard from others.
+   */
+  #hearOwn(own: Heard): void {
+    const key = toHex(this.#nodeId)
+    const last = this.#heard.get(key)
+    if (last?.isLeaving === true && placeOf(own) <= placeOf(last)) return
+    this.#heard.set(key, own)
+  }
+
   /** True when a neighbour took it. */
   async #send(isLeaving: boolean): Promise<boolean> {
     const { clock, log, pubsub, sign } = this.#ports
@@ -231,9 +220,8 @@ export class Liveness {
       const message = encodeMessage(MESSAGE_TYPES.heartbeat, bytes)
       if ((await pubsub.publish(DIRECTORY_TOPIC, message)) === 0) return false
       this.#lastSent = at
-      // Nobody hears itself, and a node that counted itself out would see other layers than everybody else.
       const own = { at, isLeaving, heardAt: clock.monotonic(), bytes: undefined }
-      this.#heard.set(toHex(this.#nodeId), own)
+      this.#hearOwn(own)
       return true
     } catch (error) {
       if (!isHearsayError(error)) throw error

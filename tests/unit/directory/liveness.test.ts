@@ -8,7 +8,6 @@ import {
   HEARTBEATS_MISSED,
 } from '../../../src/directory/constants.ts'
 import { readHeartbeat } from '../../../src/directory/heartbeat.ts'
-import type { HearsayError } from '../../../src/base/index.ts'
 import { errorCode } from '../../support/outcome.ts'
 import { RoughClock } from '../../support/rough-clock.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
@@ -359,6 +358,23 @@ describe('the own heartbeats', () => {
     expect(published.length).toBeGreaterThan(0)
   })
 
+  it('count for itself when they do for the others: not while the farewell of the run before holds', async () => {
+    const { clock, isHere, liveness, published, stop } = start()
+    const other = livenessRig(clock, { index: 9 })
+    const farewell = beat(SELF, clock.now(), { isLeaving: true })
+    for (const each of [liveness, other.liveness]) expect(each.hear(farewell)).toBe('accept')
+    let heard = 0
+    for (let ms = 0; ms < 120_000; ms += 1_000) {
+      await clock.advance(1_000)
+      other.liveness.hear(beat(B, clock.now()))
+      for (const { bytes } of published.slice(heard)) other.liveness.hear(bytes)
+      heard = published.length
+      expect(isHere(SELF), `after ${ms} ms`).toBe(other.isHere(SELF))
+    }
+    stop()
+    expect(isHere(SELF)).toBe(true)
+  })
+
   it('end with the farewell', async () => {
     const { clock, liveness, published } = start()
     await clock.advance(30_000)
@@ -386,57 +402,36 @@ describe('the own heartbeats', () => {
   })
 })
 
-describe('a farewell that a peer kept', () => {
-  const late = async (bytes: Uint8Array, o: LivenessRigOptions = {}) => {
-    const { liveness, published, isHere } = setUp(o)
-    const error = await liveness.hearLate(bytes).then(
-      () => 'none',
-      ({ code }: HearsayError) => code,
-    )
-    return { error, isHere: isHere(A), passed: published.map((each) => each.bytes) }
-  }
-
-  it('is asked for by who has just come, until it knows by itself who is away', async () => {
+describe('farewells', () => {
+  it('are asked for by who has just come, until it knows by itself who is away', async () => {
     const { liveness, advance } = setUp()
     expect(liveness.isNew).toBe(true)
     await advance(PATIENCE_MS + HEARTBEAT_MIN_MS)
     expect(liveness.isNew).toBe(false)
   })
 
-  it('is handed on as it was signed, for as long as it would be taken, and counts there', async () => {
+  it('are handed on as they were signed, for as long as they would be taken', async () => {
     const { clock, hear, liveness } = setUp()
     hear(B)
     hear(A, { isLeaving: true })
     expect(liveness.farewells()).toEqual([beat(A, clock.now(), { isLeaving: true })])
-    const [farewell = new Uint8Array()] = liveness.farewells()
-    expect(await late(farewell)).toEqual({ error: 'none', isHere: false, passed: [farewell] })
     await clock.advance(CLOCK_TOLERANCE_MS + 1)
     expect(liveness.farewells()).toEqual([])
   })
 
-  it('is no longer handed on when the node is back', async () => {
+  it('are handed on by their dates, the latest first, in whatever order they came', () => {
+    const { clock, hear, liveness } = setUp()
+    const dates = [3, 1, 2].map((n) => clock.now() - n * HEARTBEAT_TURN_MS)
+    for (const [at, date] of dates.entries()) hear(A + at, { at: date, isLeaving: true })
+    const handedOn = liveness.farewells().map((bytes) => readHeartbeat(bytes).at)
+    expect(handedOn).toEqual(dates.toSorted((a, b) => b - a))
+  })
+
+  it('are no longer handed on when the node is back', async () => {
     const { clock, hear, liveness } = setUp()
     hear(A, { isLeaving: true })
     await clock.advance(FAREWELL_MS + HEARTBEAT_TURN_MS)
     expect(hear(A)).toBe('accept')
     expect(liveness.farewells()).toEqual([])
-  })
-
-  it('that is older than what is known changes nothing and is not gossiped', async () => {
-    const { clock, hear, isHere, liveness, published } = setUp()
-    const farewell = beat(A, clock.now(), { isLeaving: true })
-    await clock.advance(FAREWELL_MS + HEARTBEAT_TURN_MS)
-    hear(A)
-    await liveness.hearLate(farewell)
-    expect(isHere(A)).toBe(true)
-    expect(published).toEqual([])
-  })
-
-  it('must be one, and be signed by its node', async () => {
-    const none = { error: 'bad-value', isHere: true, passed: [] }
-    expect(await late(beat(A, T0))).toEqual(none)
-    const forged = beat(A, T0, { isLeaving: true })
-    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1
-    expect(await late(forged)).toEqual(none)
   })
 })

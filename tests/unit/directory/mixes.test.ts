@@ -8,6 +8,8 @@ import {
 import { encodeHeartbeat } from '../../../src/directory/heartbeat.ts'
 import type { Directory } from '../../../src/directory/index.ts'
 import { encodeMessage, MESSAGE_TYPES } from '../../../src/directory/messages.ts'
+import { decodeSyncRequest, encodeItems, encodeNotices } from '../../../src/directory/sync-codec.ts'
+import { answerRanges, ItemIndex } from '../../../src/reconcile/index.ts'
 import { testDescriptor, testNode } from './fixtures.ts'
 import { directoryWorld } from './world.ts'
 
@@ -111,6 +113,38 @@ describe('nodes of one network', () => {
     await clock.advance(2_000)
     expect(sees(late, nodeId)).toBe(false)
     expect(nodes.slice(0, 5).every(({ node }) => sees(late, node.nodeId))).toBe(true)
+  })
+
+  it('are not left by one for a newcomer alone, when a peer tells it what the others have outlived', async () => {
+    const { add, clock, net, network, nodes } = await manyNodes(5)
+    await clock.advance(60_000)
+    const { nodeId, sign } = nodes[4]!.node
+    const said = { nodeId, isLeaving: true, at: clock.now() - 40_000 }
+    const farewell = encodeHeartbeat(network.id, said, sign)
+    const options = { maxRequestBytes: 8_192, maxConcurrentPerPeer: 2 }
+    let told = 0
+    const liar = net.join(testNode(66).nodeId)
+    liar.requests.handle('directory/sync', options, async (_peer, payload) => {
+      const request = decodeSyncRequest(payload)
+      if (request.kind === 'notices') {
+        return encodeNotices({ revocation: new Uint8Array(0), conflicts: [] })
+      }
+      if (request.kind === 'ranges') {
+        return answerRanges(request.ranges, new ItemIndex(), async () => undefined)
+      }
+      if (request.kind === 'get') return encodeItems([])
+      told++
+      return encodeItems([farewell])
+    })
+    const late = await add(6)
+    const seen = []
+    // Its next heartbeat mends it: each moment counts.
+    for (let ms = 0; ms < 2_000; ms += 50) {
+      await clock.advance(50)
+      seen.push([...nodes, late].every((node) => sees(node, nodeId)))
+    }
+    expect(told).toBeGreaterThan(0)
+    expect(seen).toEqual(seen.map(() => true))
   })
 
   it('do not count one that others cannot dial', async () => {
