@@ -74,6 +74,8 @@ export const REPLY_WINDOW_MIN = 32
 export const DRAIN_MS = 2_000
 export const DRAIN_POLL_MS = 50
 export const DRAIN_TRIPS = 2
+/** Less than what whoever stops a daemon waits for, hooks included. */
+export const DRAIN_LONGEST_MS = 8_000
 /** Pause between two looks at the links. */
 export const LINK_TICK_MS = 1_000
 /** Links opened at once. */

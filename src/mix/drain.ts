@@ -1,5 +1,5 @@
 import type { Clock } from '../base/index.ts'
-import { DRAIN_MS, DRAIN_POLL_MS, DRAIN_TRIPS } from './constants.ts'
+import { DRAIN_LONGEST_MS, DRAIN_MS, DRAIN_POLL_MS, DRAIN_TRIPS } from './constants.ts'
 
 /**
  * How long a mix that goes still serves the others. Routes that were drawn before they heard that it goes lead over it
@@ -15,7 +15,8 @@ export class Drain {
     const { layers, mixDelayMs } = options
     this.#clock = ports.clock
     this.#calmMs = mixDelayMs
-    this.#longestMs = Math.max(DRAIN_MS, DRAIN_TRIPS * layers * mixDelayMs)
+    const tripsMs = Math.max(DRAIN_MS, DRAIN_TRIPS * layers * mixDelayMs)
+    this.#longestMs = Math.min(DRAIN_LONGEST_MS, tripsMs)
   }
 
   /** A frame of a neighbour. */
@@ -25,7 +26,7 @@ export class Drain {
 
   /**
    * Resolves when nothing is owed and nothing came for one mean delay, at last after DRAIN_TRIPS trips, or `DRAIN_MS`
-   * if that is longer: whoever sends for ever does not stop a stop.
+   * if that is longer, never after DRAIN_LONGEST_MS: whoever sends for ever does not stop a stop, nor a wipe.
    */
   async run(owes: () => boolean): Promise<void> {
     const now = () => this.#clock.monotonic()

@@ -4,6 +4,8 @@ import { VirtualClock } from '../../support/virtual-clock.ts'
 
 /** `lab`: a calm is a second, two trips are six. */
 const LAB = { layers: 3, mixDelayMs: 1_000 }
+const STRONG = { layers: 6, mixDelayMs: 1_000 }
+const SLOW = { layers: 3, mixDelayMs: 60_000 }
 const SWIFT = { layers: 4, mixDelayMs: 125 }
 
 /** Milliseconds until it resolves, at most 20 s, while frames come every `everyMs` up to `untilMs`. */
@@ -48,5 +50,12 @@ describe('a mix that goes', () => {
   it('ends after two trips, whoever goes on sending, and after two seconds where trips are short', async () => {
     expect(await took(LAB, { everyMs: 100, untilMs: 20_000 })).toBe(6_000)
     expect(await took(SWIFT, { everyMs: 100, untilMs: 20_000 })).toBe(2_000)
+  })
+
+  it('never keeps whoever stops it waiting for long, nor a wipe, however long the trips are', async () => {
+    for (const options of [STRONG, SLOW]) {
+      expect(await took(options, { everyMs: 100, untilMs: 20_000 })).toBe(8_000)
+      expect(await took(options, { everyMs: 100, untilMs: 0 }, () => true)).toBe(8_000)
+    }
   })
 })
