@@ -11,7 +11,7 @@ export interface ClimbPorts {
 }
 
 export interface ClimbOptions {
-  /** The first rate, messages a second; also the one that is left when not even it is carried. */
+  /** The first rate, messages a second; also the one at which sending goes on when not even it is carried. */
   readonly from: number
   readonly to: number
 }
@@ -29,11 +29,12 @@ const POLL_MS = 250
 
 /**
  * Raises the rate step by step until fewer messages are accepted, or arrive, than are sent, and goes back to the last
- * rate that was carried. Resolves to it, in messages a second, when what the last step piled up is gone.
+ * rate that was carried. Resolves to it, in messages a second, when what the last step piled up is gone; to 0 when not
+ * even the first rate was carried.
  */
 export async function climb(ports: ClimbPorts, { from, to }: ClimbOptions): Promise<number> {
   const { recorder, load, now, sleep, progress } = ports
-  let carried = from
+  let carried = 0
   for (let rate = from; rate <= to; rate *= FACTOR) {
     progress(`how much the network carries: ${rate.toFixed(0)} messages a second`)
     load.rate = rate
@@ -41,9 +42,9 @@ export async function climb(ports: ClimbPorts, { from, to }: ClimbOptions): Prom
     if (!isCarried(recorder, rate, now())) break
     carried = rate
   }
-  load.rate = carried
+  load.rate = Math.max(from, carried)
   const deadline = now() + CALM_TIMEOUT_MS
-  while (recorder.open.length > (carried * CALM_MS) / 1_000 && now() < deadline) {
+  while (recorder.open.length > (load.rate * CALM_MS) / 1_000 && now() < deadline) {
     await sleep(POLL_MS)
   }
   return carried

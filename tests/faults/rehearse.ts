@@ -142,6 +142,7 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
         ? undefined
         : await climb({ recorder, load, now, sleep, progress }, { from, to })
     const rate = await rateOf(recorder, plan.warmUpMs ?? WARM_UP_MS, { progress, sleep })
+    if (carried === 0) unsure.push(`not even ${from} messages a second were carried`)
     const waiting = recorder.open.length
     const rng = seededRng(`faults/${seed}`)
     const stage = { rig, load, rng, wrong, late, unsure, sleep }

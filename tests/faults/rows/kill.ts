@@ -3,7 +3,9 @@ import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
 
 const SHORTEST_MS = 300
 const LONGEST_MS = 2_000
-const MIN_RATE = 20
+const FIRST_RATE = 20
+/** A steady rate of 20 is measured as a little less. */
+const MIN_RATE = 19
 /** Far above what five nodes on two cores carry. */
 const MAX_RATE = 1_000
 /** At the highest rate the nodes fill the machine: how long a start takes then is told, and limited only by this. */
@@ -16,7 +18,7 @@ export function kill(options: RunOptions): Promise<Outcome> {
   return rehearse(options, {
     nodes,
     preset: options.preset ?? 'swift',
-    rate: options.rate ?? [MIN_RATE, MAX_RATE],
+    rate: options.rate ?? [FIRST_RATE, MAX_RATE],
     minRate: MIN_RATE,
     settleMs: 240_000,
     ...(options.rate === undefined ? { readyMs: READY_MS } : {}),

@@ -64,10 +64,13 @@ describe('the climb to the highest rate', () => {
     expect(await climb(ports, { from: 20, to: 1_000 })).toBe(40)
   })
 
-  it('stays at the first rate where nothing arrives, and at the last where all does', async () => {
-    expect(await climb(network({ accepts: 99, carries: 0 }).ports, { from: 20, to: 1_000 })).toBe(
-      20,
-    )
+  it('stays at the first rate where nothing arrives, and says that it was not carried', async () => {
+    const { ports } = network({ accepts: 99, carries: 0 })
+    expect(await climb(ports, { from: 20, to: 1_000 })).toBe(0)
+    expect(ports.load.rate).toBe(20)
+  })
+
+  it('stays at the last rate where all arrives', async () => {
     expect(await climb(network({ accepts: 999, carries: 99 }).ports, { from: 20, to: 50 })).toBe(40)
   })
 })
