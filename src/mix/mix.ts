@@ -225,10 +225,13 @@ export class Mix {
     this.#emitter.start()
   }
 
-  /** Sends nothing of its own any more, hands on what it holds for others and what still comes, and ends. */
-  async stop(): Promise<void> {
+  /**
+   * Sends nothing of its own any more, hands on what it holds for others and what still comes, and ends. `hurried`: at
+   * once, where others must not be able to hold up what comes after it.
+   */
+  async stop({ hurried = false }: { readonly hurried?: boolean } = {}): Promise<void> {
     await this.#emitter.stop()
-    await this.#drain.run(() => this.#relay.pending > 0 || this.#courier.open > 0)
+    if (!hurried) await this.#drain.run(() => this.#relay.pending > 0 || this.#courier.open > 0)
     this.#relay.stop()
     this.#replays.stop()
     await this.#tasks.stop()

@@ -157,7 +157,7 @@ class LocalNode implements HearsayNode {
       clock,
       log,
       store,
-      quiesce: () => this.#exclusive(async () => this.#session?.stop()),
+      quiesce: () => this.#exclusive(async () => this.#session?.stop({ hurried: true })),
       forget: () => {
         this.#session = undefined
       },
@@ -273,7 +273,7 @@ class LocalNode implements HearsayNode {
     const session = this.#session
     this.#session = undefined
     await session?.handOver()
-    await session?.stop()
+    await session?.stop({ hurried: networks.wiping })
     if (!networks.wiping) return
     bans.clear()
     // Erasing a contact writes what the wipe has erased.

@@ -318,11 +318,11 @@ export class Session {
   }
 
   /** Ends every part, also when one of them fails: one that cannot write any more must not stay on the net. */
-  async stop(): Promise<void> {
+  async stop(options: { readonly hurried?: boolean } = {}): Promise<void> {
     const steps = [
       // First, so that packets go another way while those that are here are handed on.
       () => this.directory.leave(),
-      () => this.mix.stop(),
+      () => this.mix.stop(options),
       () => this.#tasks.stop(),
       () => this.mailbox.stop(),
       () => this.directory.stop(),

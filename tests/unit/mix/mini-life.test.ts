@@ -267,6 +267,20 @@ describe('a mix that restarts', () => {
 })
 
 describe('a node that stops', () => {
+  it('in a hurry hands on nothing: others must not hold up a wipe', async () => {
+    const mini = await start()
+    const [mix] = mini.layer(1) as [MiniNode]
+    await mini.slots(8)
+    const { relayed = 0 } = mix.counted
+    const stopped = mix.mix.stop({ hurried: true })
+    await mini.run(0)
+    await stopped
+    await mini.run(5_000)
+    expect(mix.counted.relayed).toBe(relayed)
+    mini.nodes.splice(mini.nodes.indexOf(mix), 1)
+    await mini.stop()
+  })
+
   it('settles all questions, forgets its keys and leaves no timer', async () => {
     const mini = await start()
     const node = mini.at(6)
