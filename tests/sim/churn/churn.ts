@@ -140,21 +140,20 @@ class Run {
     const rng = this.#rng(`churn/${index}`)
     const { sessionMs, absenceMs } = this.#options
     const draw = (meanMs: number): number => -Math.log(1 - rng.float()) * meanMs
-    const stay = (): void => {
-      this.#later(draw(sessionMs), () => {
-        const machine = this.#machines[index]
-        if (!this.#churning || machine === undefined) return
-        // Still starting: it leaves a moment later.
-        if (machine.session === undefined) return this.#later(STEP_MS, stay)
-        this.#stops++
-        this.#countPackets(machine)
-        const life = this.#presence[index]?.at(-1)
-        if (life !== undefined) life.down = this.#clock.monotonic()
-        machine.stop(() => {
-          this.#later(draw(absenceMs), () => {
-            this.#start(index)
-            stay()
-          })
+    const stay = (): void => this.#later(draw(sessionMs), leave)
+    const leave = (): void => {
+      const machine = this.#machines[index]
+      if (!this.#churning || machine === undefined) return
+      // Still starting: it leaves a moment later.
+      if (machine.session === undefined) return this.#later(STEP_MS, leave)
+      this.#stops++
+      this.#countPackets(machine)
+      const life = this.#presence[index]?.at(-1)
+      if (life !== undefined) life.down = this.#clock.monotonic()
+      machine.stop(() => {
+        this.#later(draw(absenceMs), () => {
+          this.#start(index)
+          stay()
         })
       })
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { equalBytes } from '../../../src/base/index.ts'
+import { LOST_CARD } from '../../../src/conversation/blanks.ts'
 import { ROWS_PER_TURN } from '../../../src/conversation/constants.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { BUCKETS, memoryDisk, openMemoryStore, type Store } from '../../../src/store/index.ts'
@@ -12,19 +13,9 @@ import { storedLedger } from '../../support/stored-ledger.ts'
 import { WatchedHome } from '../../support/thief.ts'
 
 const CARD = {
+  ...LOST_CARD,
   alias: 'friend',
-  role: 'inviter',
-  inviteId: '',
-  createdAt: 0,
-  inviteExpiresAt: 0,
   phase: 'exchanging',
-  reason: '',
-  verified: false,
-  boxesDone: 0,
-  lastHeardAt: 0,
-  heardDay: 0,
-  resetSince: 0,
-  resets: [],
 } as const
 const FEW = 3
 const LONG = 'long '.repeat(13_000)

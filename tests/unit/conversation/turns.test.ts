@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Address, type BoxBytes, silentLogger } from '../../../src/base/index.ts'
+import { LOST_CARD } from '../../../src/conversation/blanks.ts'
 import {
   ADDRESSES_PER_TURN,
   BOXES_PER_TURN,
@@ -42,19 +43,9 @@ async function ledger(): Promise<Ledger> {
 function contact(of: Ledger, streams: StreamReader, claims: StreamReader[] = []): Contact {
   const made = of.create(
     {
+      ...LOST_CARD,
       alias: 'friend',
-      role: 'inviter',
-      inviteId: '',
-      createdAt: 0,
-      inviteExpiresAt: 0,
       phase: 'ready',
-      reason: '',
-      verified: false,
-      boxesDone: 0,
-      lastHeardAt: 0,
-      heardDay: 0,
-      resetSince: 0,
-      resets: [],
     },
     { deviceId: rng.bytes(16), inviterRoot: ROOT },
   )
