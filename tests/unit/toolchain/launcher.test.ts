@@ -19,7 +19,7 @@ interface Setup {
 
 /** Runs a copy of the launcher by `via` with `args`, from the file system's root. */
 function launch(setup: Setup, args: readonly string[] = [], via: 'path' | 'links' = 'path') {
-  const { files = { 'dist/daemon/main.js': MAIN }, pathNode, bundled = false } = setup
+  const { files = { 'dist/bundle/main.js': MAIN }, pathNode, bundled = false } = setup
   using tree = tempTree({
     'package.json': '{"type":"module"}',
     'bin/.keep': '',
