@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Client, connect } from '../../rpc/client/index.ts'
-import { type Address, silentLogger, systemClock, systemRng } from '../../src/base/index.ts'
-import { BoxRows } from '../../src/mailbox/box-rows.ts'
-import { openStore } from '../../src/store/index.ts'
+import { systemRng } from '../../src/base/index.ts'
+import { addHotBoxes } from '../support/hot-boxes.ts'
 import type { BenchResult } from './box.ts'
 import { HEARSAY, running } from './daemon.ts'
 import { NodeProcess } from './node-process.ts'
@@ -16,10 +15,7 @@ const CALLERS = 64
 const WARM_UP = 1_000
 const MESSAGES = 9_000
 const BOXES = 100_000
-const DAY_MS = 86_400_000
 const TTL_DAYS = 7
-/** A publication: a box of 2 KiB and its envelope. */
-const PUBLICATION_BYTES = 2_300
 const RESTARTS = 3
 
 interface Load {
@@ -52,32 +48,10 @@ async function befriend(alice: Client, bob: Client): Promise<void> {
 }
 
 /** BOXES boxes, hot and kept, into the store of a stopped node. */
-async function fill(home: string): Promise<void> {
-  const store = await openStore(
-    { clock: systemClock, rng: systemRng, log: silentLogger },
-    { dir: home },
-  )
-  const rows = new BoxRows(store, () => 7)
-  const before = await rows.count()
+function fill(home: string): Promise<void> {
   const now = Date.now()
-  let batch = rows.batch()
-  for (let i = 1; i <= BOXES; i++) {
-    const entry = {
-      address: systemRng.bytes(32) as Address,
-      boxHash: systemRng.bytes(32),
-      expiryDay: Math.floor(now / DAY_MS) + TTL_DAYS,
-      slot: 0,
-      heardAt: now - Math.floor((i / BOXES) * 600_000),
-      confirmed: true,
-      kept: true,
-    }
-    rows.put(batch, { entry, publication: systemRng.bytes(PUBLICATION_BYTES) }, true)
-    if (i % 500 !== 0) continue
-    rows.putCount(batch, before + i)
-    await batch.commit()
-    batch = rows.batch()
-  }
-  await store.close()
+  const options = { boxes: BOXES, now, overMs: 600_000, ttlDays: TTL_DAYS, kept: true }
+  return addHotBoxes(home, systemRng, options)
 }
 
 async function restarts(home: string): Promise<BenchResult> {

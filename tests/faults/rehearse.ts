@@ -59,6 +59,8 @@ export interface Plan {
   readonly readyMs?: number
   /** Before the first start; what it returns is called after the last stop. */
   prepare?(stage: Pick<Stage, 'rig'>): Promise<() => Promise<void>>
+  /** When all know each other, before the first message. */
+  beforehand?(stage: Pick<Stage, 'rig'>): Promise<void>
   /** Does the damage. Figures that it returns join the table; broken limits of its own it names in `wrong`. */
   faults(stage: Stage): Promise<Readonly<Record<string, string | number>>>
   /** When all has settled and every node still runs: what shows only then. As `faults`. */
@@ -129,6 +131,7 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     cleanUp = await plan.prepare?.({ rig })
     await rig.up()
     await rig.befriend(unordered(pairs))
+    await plan.beforehand?.({ rig })
     await load.start()
     const wrong: string[] = []
     const late: string[] = []

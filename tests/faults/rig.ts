@@ -342,6 +342,6 @@ export class StartFailure extends Error {
 export function compiled(): Program {
   return {
     file: process.execPath,
-    args: ['--max-semi-space-size=2', join(ROOT, 'dist', 'daemon', 'main.js')],
+    args: ['--max-semi-space-size=2', join(ROOT, 'dist', 'bundle', 'main.js')],
   }
 }

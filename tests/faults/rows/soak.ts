@@ -1,3 +1,6 @@
+import { seededRng } from '../../../daemon/testnet/seeded-rng.ts'
+import { type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
+import { addHotBoxes } from '../../support/hot-boxes.ts'
 import { type Outcome, rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
 import { growth, type Sample, slopeOf } from '../slope.ts'
 import { timersOf, usageOf } from '../usage.ts'
@@ -6,6 +9,7 @@ const DEFAULT_MINUTES = 10
 /** Caches fill at first: the slope is that of the rest. A third of a shorter run, which can then show no growth. */
 const SETTLED_MS = 600_000
 const SAMPLE_MS = 5_000
+const HOUR_MS = 3_600_000
 
 /** What is watched of every node, and how much of it a node may gain in an hour. */
 const QUANTITIES = {
@@ -18,13 +22,18 @@ type Quantity = keyof typeof QUANTITIES
 const NAMES = Object.keys(QUANTITIES) as Quantity[]
 type Series = Readonly<Record<Quantity, Sample[]>>
 
-/** R21: nothing is broken, for long, at the rate of messages that the network carries. Nothing may grow. */
+/**
+ * R21: nothing is broken, for long, at the rate of messages that the network carries. Nothing may grow. The window of hot
+ * boxes is full from the start, as it is in any network that is older than an hour: while it fills, a node grows.
+ */
 export function soak(options: RunOptions): Promise<Outcome> {
   const nodes = options.nodes ?? 7
   const minutes = options.minutes ?? DEFAULT_MINUTES
+  const preset = options.preset ?? 'swift'
   return rehearse(options, {
     nodes,
-    preset: options.preset ?? 'swift',
+    preset,
+    beforehand: ({ rig }) => fillWindows(rig, { ...PRESETS[preset], ...options.parameters }),
     pairs: ringPairs(nodes),
     rate: options.rate ?? 20,
     minRate: 10,
@@ -38,6 +47,23 @@ export function soak(options: RunOptions): Promise<Outcome> {
       return { minutes, ...Object.assign({}, ...figures) }
     },
   })
+}
+
+/** The same boxes into all nodes, as many as the network publishes while one is hot. */
+async function fillWindows(
+  rig: Stage['rig'],
+  { boxRate, hotHours, ttlDays }: Pick<NetworkParameters, 'boxRate' | 'hotHours' | 'ttlDays'>,
+): Promise<void> {
+  const overMs = hotHours * HOUR_MS
+  const boxes = Math.round((boxRate * overMs) / 1_000)
+  const { nodes } = rig.state
+  await Promise.all(nodes.map(({ index }) => rig.kill(index, 'SIGTERM')))
+  const options = { boxes, now: Date.now(), overMs, ttlDays, kept: false }
+  for (const { index, home } of nodes) {
+    rig.options.progress(`${boxes} boxes for node ${index}`)
+    await addHotBoxes(home, seededRng(`soak/${rig.options.seed}`), options)
+  }
+  await Promise.all(nodes.map(({ index }) => rig.start(index, { counted: false })))
 }
 
 function judge(
