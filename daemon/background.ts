@@ -5,6 +5,7 @@ import type { Clock } from '../src/base/index.ts'
 import { EXIT, ExitError, systemCode } from './exit-codes.ts'
 import { type Environment, type Home, readPid } from './home.ts'
 import { prepareHome } from './prepare.ts'
+import { V8_FLAGS } from './v8-flags.ts'
 
 const POLL_MS = 25
 const MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -29,11 +30,7 @@ export function selfCommand(): { readonly file: string; readonly args: readonly 
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   return {
     file: process.execPath,
-    // As in the launcher: 50 MB less per daemon.
-    args: [
-      '--max-semi-space-size=2',
-      fileURLToPath(new URL(`./main.${extension}`, import.meta.url)),
-    ],
+    args: [...V8_FLAGS, fileURLToPath(new URL(`./main.${extension}`, import.meta.url))],
   }
 }
 

@@ -33,6 +33,7 @@ import {
 import { nodeHome } from '../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
+import { V8_FLAGS } from '../../daemon/v8-flags.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { Recorder } from './history.ts'
 import type { Hosts, Program } from './hosts.ts'
@@ -342,6 +343,6 @@ export class StartFailure extends Error {
 export function compiled(): Program {
   return {
     file: process.execPath,
-    args: ['--max-semi-space-size=2', join(ROOT, 'dist', 'bundle', 'main.js')],
+    args: [...V8_FLAGS, join(ROOT, 'dist', 'bundle', 'main.js')],
   }
 }

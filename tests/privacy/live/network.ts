@@ -16,6 +16,7 @@ import {
 import { spawnNode } from '../../../daemon/testnet/node-process.ts'
 import type { Parameters } from '../../../daemon/testnet/parameters.ts'
 import { planState } from '../../../daemon/testnet/up.ts'
+import { V8_FLAGS } from '../../../daemon/v8-flags.ts'
 import { systemClock } from '../../../src/base/index.ts'
 import { inspectNetwork, type Network } from '../../../src/directory/index.ts'
 import { Capture } from './capture.ts'
@@ -131,7 +132,7 @@ function testnetPorts(options: LiveOptions, routes: readonly Route[]): TestnetPo
   const program = options.observed
     ? new URL('./tapped-daemon.ts', import.meta.url)
     : new URL('../../../daemon/main.ts', import.meta.url)
-  const args = ['--max-semi-space-size=2', fileURLToPath(program)]
+  const args = [...V8_FLAGS, fileURLToPath(program)]
   return {
     ...ports,
     spawn: (node, env) => {

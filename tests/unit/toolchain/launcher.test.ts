@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { V8_FLAGS } from '../../../daemon/v8-flags.ts'
 import { tempTree } from '../../support/temp-tree.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../../hearsay')
@@ -57,6 +58,10 @@ describe.runIf(process.platform === 'linux')('the launcher', () => {
     const { stdout, status } = launch({ bundled: true, pathNode: oldNode('v20.20.2') }, ['version'])
     expect(status).toBe(0)
     expect(JSON.parse(stdout)).toContain('version')
+  })
+
+  it('starts with the flags with which a daemon starts others', () => {
+    expect(readFileSync(LAUNCHER, 'utf8')).toContain(`exec "$node" ${V8_FLAGS.join(' ')} "$main"`)
   })
 
   it('is replaced by the daemon: the pid that was started is the pid that runs', () => {
