@@ -36,10 +36,23 @@ export class ContactErasure {
     return this.alone(() => this.#erase(contactId))
   }
 
-  /** As `finish` for every contact whose removal was begun and is not done. Cheap when there is none. */
+  /**
+   * As `finish` for every contact whose removal was begun and is not done; one that fails does not keep the others
+   * waiting. Cheap when there is none. @throws the first failure, at the end.
+   */
   async finishAll(): Promise<void> {
     await this.#lane
-    for (const contactId of await this.#removals.pending()) await this.finish(contactId)
+    const failures: unknown[] = []
+    for (const contactId of await this.#removals.pending()) {
+      try {
+        await this.finish(contactId)
+      } catch (error) {
+        // When the node stops it is the same with all of them.
+        if (this.#ports.signal.aborted) throw error
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   /** Runs `work` while nothing is erased here: what was asked for before comes before it, all else after it. */

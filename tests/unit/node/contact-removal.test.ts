@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { toBase64Url, u64be } from '../../../src/base/index.ts'
-import { Conversations } from '../../../src/conversation/index.ts'
+import { equalBytes, HearsayError, toBase64Url, u64be } from '../../../src/base/index.ts'
+import { Conversations, Removals } from '../../../src/conversation/index.ts'
 import { History } from '../../../src/conversation/history.ts'
 import { ContactErasure } from '../../../src/node/contact-erasure.ts'
 import { contactsApi } from '../../../src/node/contacts-api.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
 import { type Batch, BUCKETS, type Bucket, type Store } from '../../../src/store/index.ts'
 import { copiedDisk, damage } from '../../support/copied-disk.ts'
-import { codeOf, type Device, pair } from '../../support/devices.ts'
+import { codeOf, Device, pair } from '../../support/devices.ts'
 
 const MESSAGES = 600
 const EVENTS = 1300
@@ -124,6 +124,27 @@ async function leftOf(store: Store, contactId: string) {
   return { rows, events, others }
 }
 
+/** The store, from which the messages of one contact cannot be read. */
+function unreadable(store: Store, contactId: Uint8Array): Store {
+  const entries: Store['entries'] = (bucket, range) => {
+    if (bucket === BUCKETS.conversations && isOf(range?.gte, contactId)) {
+      throw new HearsayError('storage-failed', 'the disk does not answer')
+    }
+    return store.entries(bucket, range)
+  }
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'entries') return entries
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+function isOf(key: Uint8Array | undefined, contactId: Uint8Array): boolean {
+  return key !== undefined && equalBytes(key.subarray(0, contactId.length), contactId)
+}
+
 const NOTHING = { rows: { messageIndex: 1 }, events: ['contact.removed'], others: 1 }
 const KEY = { idempotency: { scope: 'owner', key: 'k', requestHash: new Uint8Array(32) } }
 
@@ -140,6 +161,29 @@ describe('a removal that was cut off', () => {
     expect(await alice.received()).toEqual([])
     await erasureOver(alice.store, alice).erasure.finishAll()
     expect(await leftOf(alice.store, toBase64Url(id))).toEqual(NOTHING)
+  })
+
+  it.each([0, 1])('and fails goes on for the others: number %i', async (failing) => {
+    const { air, alice, bob } = await pair()
+    const carol = await Device.create(air, 'carol')
+    await carol.add(await alice.invite('carol'))
+    await air.until(() => alice.phase('carol') === 'ready' && carol.phase() === 'ready')
+    for (const each of [bob, carol]) await each.send('a secret text')
+    await air.until(async () => (await alice.received()).length === 2)
+    await alice.commit((batch) => batch.append({ type: 'test.other', data: { text: 'kept' } }))
+    for (const alias of ['friend', 'carol']) {
+      await alice.commit((batch) => alice.conversations.remove(batch, alias))
+    }
+    const ids = await new Removals({ store: alice.store }).pending()
+    const [broken, whole] = failing === 0 ? ids : ids.toReversed()
+    if (broken === undefined || whole === undefined) throw new Error('two were removed')
+    const { erasure } = erasureOver(unreadable(alice.store, broken), alice)
+    expect(await codeOf(() => erasure.finishAll())).toBe('storage-failed')
+    const others = await leftOf(alice.store, toBase64Url(whole))
+    expect(others.events).toEqual(['contact.removed'])
+    expect(await new Removals({ store: alice.store }).pending()).toEqual([broken])
+    await erasureOver(alice.store, alice).erasure.finishAll()
+    expect(await leftOf(alice.store, toBase64Url(broken))).toEqual(NOTHING)
   })
 
   it('waits for whoever has the home alone', async () => {
