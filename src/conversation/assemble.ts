@@ -8,6 +8,7 @@ import { Ledger } from './ledger.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { Listener } from './listener.ts'
 import { Mending } from './mending.ts'
+import { Orphans } from './orphans.ts'
 import { Outbox } from './outbox.ts'
 import { Places } from './places.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
@@ -32,6 +33,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const removals = new Removals({ store })
   const places = new Places({ watch }, options)
   const outbox = new Outbox({ clock, waits, rng, store, ledger, history }, options)
+  const orphans = new Orphans({ store, history, outbox })
   const resets = new ResetPlaces({ clock, ledger, watch }, options)
   const shared = { clock, waits, store, ledger, outbox, watch }
   const lifecycle = new Lifecycle({ ...shared, rng, places, resets }, options)
@@ -93,6 +95,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     places,
     resets,
     outbox,
+    orphans,
     lifecycle,
     mending,
     removals,

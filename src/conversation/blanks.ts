@@ -69,7 +69,7 @@ export function blankContact(id: Uint8Array, card: ContactCard, keys: ContactKey
     keys,
     writer: undefined,
     reader: undefined,
-    former: undefined,
+    formers: [],
     claims: new Map(),
     ackDueAt: undefined,
     unconfirmed: new Map(),

@@ -7,6 +7,7 @@ import type {
   ContactCard,
   ContactKeys,
   ContactPhase,
+  FormerStream,
   HeldGroup,
   Recovery,
   Unconfirmed,
@@ -221,7 +222,9 @@ export function encodeReader(contact: Contact): Uint8Array {
     contact.reader?.encode() ?? null,
     contact.ackDueAt ?? null,
     [...contact.unconfirmed].map(([hash, { address, day }]) => [fromHex(hash), address, day]),
-    contact.former ? [contact.former.reader.encode(), contact.former.until] : null,
+    contact.formers.length === 0
+      ? null
+      : contact.formers.flatMap(({ reader, until }) => [reader.encode(), until]),
   ])
 }
 
@@ -230,7 +233,7 @@ export function decodeReader(
   options: ReaderOptions,
   bytes: Uint8Array,
   find: FindRows,
-): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'former'> {
+): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'formers'> {
   const v = decodeStored(bytes, 4)
   const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
     const [hash, address, day] = list(item, 3)
@@ -239,16 +242,24 @@ export function decodeReader(
       { address: address as Unconfirmed['address'], day: day as number },
     ]
   })
-  const former = v[3] === null ? undefined : list(v[3], 2)
   return {
     reader: v[0] === null ? undefined : StreamReader.decode(options, v[0], find),
     ackDueAt: (v[1] ?? undefined) as number | undefined,
     unconfirmed: new Map(unconfirmed),
-    former: former && {
-      reader: StreamReader.decode(options, former[0], find),
-      until: former[1] as number,
-    },
+    formers: formersOf(options, v[3], find),
   }
+}
+
+/** Pairs of a reader and the time of its end, flat. */
+function formersOf(options: ReaderOptions, value: unknown, find: FindRows): FormerStream[] {
+  const items = value === null ? [] : value
+  if (!Array.isArray(items) || items.length % 2 !== 0) {
+    throw new HearsayError('storage-corrupt', 'former streams do not decode')
+  }
+  return Array.from({ length: items.length / 2 }, (_, i) => ({
+    reader: StreamReader.decode(options, items[2 * i], find),
+    until: items[2 * i + 1] as number,
+  }))
 }
 
 function list(value: unknown, length: number): unknown[] {

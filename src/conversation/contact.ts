@@ -132,6 +132,13 @@ export interface Ack {
   readonly missing: readonly SeqRange[]
 }
 
+/** A stream of the other side that a recovery has ended. */
+export interface FormerStream {
+  readonly reader: StreamReader
+  /** Until then it is listened to, and after it what waits there takes effect. */
+  readonly until: number
+}
+
 /** A contact in memory. */
 export interface Contact {
   readonly id: Uint8Array
@@ -141,8 +148,8 @@ export interface Contact {
   readonly keys: ContactKeys
   writer: StreamWriter | undefined
   reader: StreamReader | undefined
-  /** Of the stream before the last recovery: texts that are still under way there. */
-  former: { readonly reader: StreamReader; readonly until: number } | undefined
+  /** Streams before the last recoveries, oldest first, at most `FORMER_STREAMS_MAX`: texts are still under way there. */
+  formers: readonly FormerStream[]
   /** Readers of claims that compete for an invitation, by hexadecimal R_C. In memory only. */
   readonly claims: Map<string, StreamReader>
   /** When an ack is due, by the clock of waits as all below; undefined when nothing new was read. */
@@ -169,6 +176,17 @@ export interface Contact {
 /** Whether the contact ended while somebody waited for a job or the disk. */
 export function hasEnded(contact: Contact): boolean {
   return contact.card.phase === 'failed'
+}
+
+/** What is read of the other side: the present stream and those that recoveries have ended. */
+export function streamsOf({ reader, formers }: Contact): StreamReader[] {
+  const former = formers.map((each) => each.reader)
+  return reader === undefined ? former : [reader, ...former]
+}
+
+/** Whether a recovery has ended this stream. */
+export function isFormer({ formers }: Contact, reader: StreamReader | undefined): boolean {
+  return formers.some((each) => each.reader === reader)
 }
 
 /** Whether keys were agreed on once: texts are accepted, and a lost state can be recovered from. */

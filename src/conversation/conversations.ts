@@ -15,6 +15,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { Listener } from './listener.ts'
 import type { Mending } from './mending.ts'
 import type { Message } from './message.ts'
+import type { Orphans } from './orphans.ts'
 import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
@@ -45,6 +46,7 @@ export class Conversations {
   readonly #watch: Watch
   readonly #places: Places
   readonly #outbox: Outbox
+  readonly #orphans: Orphans
   readonly #resets: ResetPlaces
   readonly #lifecycle: Lifecycle
   readonly #mending: Mending
@@ -68,6 +70,7 @@ export class Conversations {
     this.#watch = parts.watch
     this.#places = parts.places
     this.#outbox = parts.outbox
+    this.#orphans = parts.orphans
     this.#resets = parts.resets
     this.#lifecycle = parts.lifecycle
     this.#mending = parts.mending
@@ -124,6 +127,13 @@ export class Conversations {
     await this.#drain()
     this.#repair.settled()
     if (this.#stored.length > 0) await this.#outbox.stored(this.#stored.splice(0))
+    const orphans = this.#orphans.take()
+    if (orphans.length > 0) await this.#mending.end(orphans)
+  }
+
+  /** Looks for messages that nothing would ever end, a few with each call: see `Orphans`. One call at a time. */
+  lookForOrphans(): Promise<void> {
+    return this.#orphans.look()
   }
 
   async #drain(): Promise<void> {

@@ -132,7 +132,7 @@ export class Exchange {
     if (hasEnded(contact)) return
     const batch = store.batch()
     const epoch = isReset
-      ? recoveries.answer(contact, claimerRoot, claims.accept(contact, claimer))
+      ? recoveries.answer(batch, contact, claimerRoot, claims.accept(contact, claimer))
       : this.#won(contact, claimer, claimerRoot)
     if (epoch === undefined) return
     keys.conversation = done.conversation

@@ -3,7 +3,7 @@ import { wipe, xaeadOpen, xaeadSeal } from '../crypto/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import type { FindRows, GoneRows, NewRow } from '../stream/index.ts'
 import { CONTACT_ID_BYTES, ROWS_PER_TURN } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, streamsOf } from './contact.ts'
 import type { StreamReader } from './reader.ts'
 
 const NONCE_BYTES = 24
@@ -21,7 +21,10 @@ export class HeldRows {
   /** Readers whose rows are on disk, by contact. */
   readonly #stored = new Map<string, ReadonlySet<StreamReader>>()
   readonly #orphans: Uint8Array[] = []
-  /** How many records lay there of contacts whose readers did not decode, at most: some of them were acknowledged. */
+  /**
+   * How many records are lost that waited, at most, and of which nobody else says so: of contacts whose readers did not
+   * decode, and in streams that are over. Some of them were acknowledged.
+   */
   readonly lost = new Map<Contact, number>()
 
   constructor(ports: { readonly store: Store; readonly rng: Rng }) {
@@ -61,7 +64,7 @@ export class HeldRows {
       throw error
     }
     for (const left of rows.values()) for (const { key } of left) this.#orphans.push(key)
-    this.#stored.set(contact.key, readersOf(contact))
+    this.#stored.set(contact.key, new Set(streamsOf(contact)))
   }
 
   /** Finds the rows of contacts that are not among these. */
@@ -73,7 +76,7 @@ export class HeldRows {
 
   /** Stores what is new of a contact's readers; before their state is encoded, for the same batch. */
   save(batch: Batch, contact: Contact): void {
-    const present = readersOf(contact)
+    const present = new Set(streamsOf(contact))
     for (const left of this.#stored.get(contact.key) ?? []) {
       if (present.has(left)) continue
       left.clear()
@@ -86,7 +89,7 @@ export class HeldRows {
 
   /** The streams of a contact are erased; so are, by and by, its rows. */
   erase(batch: Batch, contact: Contact): void {
-    for (const reader of [...(this.#stored.get(contact.key) ?? []), ...readersOf(contact)]) {
+    for (const reader of [...(this.#stored.get(contact.key) ?? []), ...streamsOf(contact)]) {
       reader.clear()
       this.#take(batch, contact, reader)
     }
@@ -134,10 +137,6 @@ export class HeldRows {
       return undefined
     }
   }
-}
-
-function readersOf({ reader, former }: Contact): ReadonlySet<StreamReader> {
-  return new Set([reader, former?.reader].filter((each) => each !== undefined))
 }
 
 function rangeOf({ id }: Contact): { gte: Uint8Array; lte: Uint8Array } {

@@ -75,7 +75,7 @@ export class History {
   /** @throws HearsayError `storage-corrupt`. */
   async get(number: number): Promise<Message | undefined> {
     const message = await readMessage(this.#store, number)
-    return message === undefined || this.#hides(message) ? undefined : message
+    return message === undefined || this.hides(message) ? undefined : message
   }
 
   /** These messages, in the order of their numbers; those that are not there, or damaged, are passed over. */
@@ -105,14 +105,14 @@ export class History {
       const number = readU64be(key)
       if (!wanted.has(number)) continue
       const message = bytes && unlessDamaged(() => decodeMessage(number, bytes))
-      if (message !== undefined && !this.#hides(message)) yield message
+      if (message !== undefined && !this.hides(message)) yield message
     }
   }
 
   /** As `get`, undefined also for a damaged row. */
   async tryGet(number: number): Promise<Message | undefined> {
     const message = await tryReadMessage(this.#store, number)
-    return message === undefined || this.#hides(message) ? undefined : message
+    return message === undefined || this.hides(message) ? undefined : message
   }
 
   /** Whether there is a message of this id. Its entry may be damaged: that it is there says enough. */
@@ -147,6 +147,21 @@ export class History {
     return found
   }
 
+  /** The next rows after a number, at most `limit`, in order; a damaged one has no message, nor has one not shown. */
+  async after(
+    number: number,
+    limit: number,
+  ): Promise<readonly { readonly number: number; readonly message: Message | undefined }[]> {
+    const range = { gte: u64be(number + 1), lte: u64be(Number.MAX_SAFE_INTEGER), limit }
+    const rows: { number: number; message: Message | undefined }[] = []
+    for await (const [key, bytes] of this.#store.entries(BUCKETS.messages, range)) {
+      const at = readU64be(key)
+      const message = bytes && unlessDamaged(() => decodeMessage(at, bytes))
+      rows.push({ number: at, message: message && this.hides(message) ? undefined : message })
+    }
+    return rows
+  }
+
   /** Every whole message, oldest first: work in proportion to the history. */
   async *all(): AsyncGenerator<Message> {
     for await (const number of this.#numbers({ reverse: false, from: undefined })) {
@@ -174,7 +189,8 @@ export class History {
     this.#hidden.add(toHex(contactId))
   }
 
-  #hides({ contactId }: Message): boolean {
+  /** Whether the contact of a message is gone: nothing may be written of it any more. */
+  hides({ contactId }: Message): boolean {
     return this.#hidden.size > 0 && this.#hidden.has(toHex(contactId))
   }
 }

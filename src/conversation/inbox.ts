@@ -2,7 +2,7 @@ import { toBase64Url, toHex } from '../base/index.ts'
 import { hash, LABELS } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import { MESSAGE_ID_BYTES, RECORDS_PER_TURN } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, streamsOf } from './contact.ts'
 import type { History } from './history.ts'
 import type { ConversationPorts } from './ports.ts'
 import { type RecordOf, tryDecodeRecord } from './records.ts'
@@ -28,8 +28,8 @@ export class Inbox {
    */
   async lookUp(contact: Contact): Promise<KnownTexts> {
     const known: KnownTexts = new Map()
-    for (const reader of [contact.former?.reader, contact.reader]) {
-      for (const bytes of reader?.upcoming(RECORDS_PER_TURN) ?? []) {
+    for (const reader of streamsOf(contact)) {
+      for (const bytes of reader.upcoming(RECORDS_PER_TURN)) {
         const body = tryDecodeRecord(bytes)
         if (body?.kind !== 'text') continue
         const id = receivedId(contact, body)

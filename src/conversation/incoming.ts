@@ -3,7 +3,7 @@ import { wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import { boxHash, openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
 import { EXCHANGE_BOXES, GAP_WAIT_ROUND_TRIPS, RECORDS_PER_TURN } from './constants.ts'
-import { type Ack, type Contact, hasEnded, hasMet } from './contact.ts'
+import { type Ack, type Contact, hasEnded, hasMet, isFormer } from './contact.ts'
 import { epochTag } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
@@ -76,7 +76,7 @@ export class Incoming {
       if (hasEnded(contact)) return
       const batch = this.#ports.store.batch()
       this.#endAcknowledged(batch, contact)
-      this.#applyFormer(batch, contact, known)
+      for (const { reader } of contact.formers) this.#applyFormer(batch, contact, reader, known)
       this.#apply(batch, contact, known)
       this.#save(batch, contact)
       await batch.commit()
@@ -85,7 +85,7 @@ export class Incoming {
 
   #isBehind(contact: Contact): boolean {
     if (hasEnded(contact)) return false
-    const isFormerBehind = contact.former?.reader.next() !== undefined
+    const isFormerBehind = contact.formers.some(({ reader }) => reader.next() !== undefined)
     return contact.ackLeft !== undefined || isFormerBehind || this.#nextOf(contact) !== undefined
   }
 
@@ -191,7 +191,7 @@ export class Incoming {
       contactEvent(batch, contact, `contact.${card.phase}`)
     }
     // Nobody waits for an answer to a stream that is over.
-    if (reader === contact.former?.reader) return true
+    if (isFormer(contact, reader)) return true
     if (accepted.sequenced) this.#oweAck(contact)
     for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, confirmed)
     return true
@@ -241,11 +241,10 @@ export class Incoming {
   }
 
   /** Of a stream that is over only the texts count, and where it goes on as long as its keys are known. */
-  #applyFormer(batch: Batch, contact: Contact, known: KnownTexts): void {
-    const reader = contact.former?.reader
+  #applyFormer(batch: Batch, contact: Contact, reader: StreamReader, known: KnownTexts): void {
     for (let applied = 0; applied < RECORDS_PER_TURN; applied++) {
-      const record = reader?.next()
-      if (reader === undefined || record === undefined) return
+      const record = reader.next()
+      if (record === undefined) return
       const body = tryDecodeRecord(record.bytes)
       if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) return
       if (body?.kind === 'switch') this.#switch(reader, body)
@@ -348,14 +347,18 @@ export class Incoming {
   /** Before a contact is ready nothing may be skipped: a text behind a lost `confirm` would be lost too. */
   #giveUpGap(batch: Batch, contact: Contact): boolean {
     const { waits } = this.#ports
-    const { reader, former } = contact
+    const { reader, formers } = contact
+    const now = waits.now()
     const wait = GAP_WAIT_ROUND_TRIPS * this.#options.ackRoundTripMs
-    // What is missing there goes again in the new stream.
-    const ofFormer = former?.reader.giveUpGap(waits.now(), wait) ?? 0
+    let ofFormers = 0
+    // What is missing there goes again in the new stream; after its end it would be heard no more.
+    for (const { reader: former, until } of formers) {
+      ofFormers += former.giveUpGap(now, now < until ? wait : 0)
+    }
     const isOpen = contact.card.phase === 'ready' && !contact.busy
-    const width = isOpen ? (reader?.giveUpGap(waits.now(), wait) ?? 0) : 0
+    const width = isOpen ? (reader?.giveUpGap(now, wait) ?? 0) : 0
     if (width > 0) contactEvent(batch, contact, 'message.gap', { missing: String(width) })
-    if (width > 0 || ofFormer > 0) this.#save(batch, contact)
-    return width > 0 || ofFormer > 0
+    if (width + ofFormers > 0) this.#save(batch, contact)
+    return width + ofFormers > 0
   }
 }

@@ -10,7 +10,7 @@ import {
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
 import { blankContact, emptyWriter, LOST_CARD, NO_KEYS } from './blanks.ts'
 import { CONTACT_ID_BYTES } from './constants.ts'
-import { type Contact, type ContactCard, type ContactKeys, hasMet } from './contact.ts'
+import { type Contact, type ContactCard, type ContactKeys, hasMet, streamsOf } from './contact.ts'
 import {
   decodeCard,
   decodeKeys,
@@ -129,7 +129,9 @@ export class Ledger {
       }
       const decoded = decodeReader(this.#options, bytes, find)
       contact.reader = decoded.reader
-      contact.former = decoded.former
+      contact.formers = decoded.formers
+      const lost = decoded.formers.reduce((sum, former) => sum + former.reader.lost, 0)
+      if (lost > 0) this.#held.lost.set(contact, lost)
       contact.ackDueAt = decoded.ackDueAt
       for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
     })
@@ -228,12 +230,11 @@ export class Ledger {
       this.dropRecord(batch, contact, record)
     }
     writer?.clear()
-    contact.reader?.clear()
-    contact.former?.reader.clear()
+    for (const reader of streamsOf(contact)) reader.clear()
     for (const reader of contact.claims.values()) reader.clear()
     contact.writer = undefined
     contact.reader = undefined
-    contact.former = undefined
+    contact.formers = []
     contact.claims.clear()
     contact.unconfirmed.clear()
     contact.parkedAck = undefined

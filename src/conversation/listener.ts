@@ -1,7 +1,7 @@
 import { type Address, type BoxBytes, equalBytes, toHex } from '../base/index.ts'
 import { boxHash, parseBox } from '../stream/index.ts'
 import { BOXES_PER_TURN, DEFERRED_MAX, HEARD_MAX, UNCONFIRMED_MAX } from './constants.ts'
-import { type Contact, hasMet } from './contact.ts'
+import { type Contact, hasMet, isFormer } from './contact.ts'
 import type { Heard } from './incoming.ts'
 import type { Ledger } from './ledger.ts'
 import type { ConversationOptions, LocalBoxes } from './ports.ts'
@@ -169,6 +169,5 @@ function isOfOneWriter(ref: WatchRef): boolean {
 }
 
 function isShown(contact: Contact, reader: StreamReader): boolean {
-  const isFormer = hasMet(contact) && reader === contact.former?.reader
-  return contact.card.phase === 'ready' || isFormer
+  return contact.card.phase === 'ready' || (hasMet(contact) && isFormer(contact, reader))
 }

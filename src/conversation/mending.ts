@@ -47,14 +47,32 @@ export class Mending {
     for (const contact of ledger.contacts.values()) {
       const loss = contacts.get(contact)
       if (hasEnded(contact)) continue
-      if (loss === undefined && contact.card.storeEpoch === store.epoch) continue
-      any = true
-      this.#goOn(batch, contact, loss)
       const held = losses.held.get(contact) ?? 0
+      const isBroken = loss !== undefined || contact.card.storeEpoch !== store.epoch
+      if (!isBroken && held === 0) continue
+      any = true
+      if (isBroken) this.#goOn(batch, contact, loss)
+      else ledger.saveReader(batch, contact)
       // What was acknowledged of it is not sent again.
       if (held > 0) contactEvent(batch, contact, 'message.gap', { missing: String(held) })
     }
     if (any) await batch.commit()
+  }
+
+  /**
+   * Ends messages whose records were found to be gone while all else runs. Their contacts come back as new devices, as
+   * often as that may be. Durable when it resolves.
+   */
+  async end(messages: readonly Message[]): Promise<void> {
+    const { store, ledger, history, recoveries } = this.#ports
+    const batch = store.batch()
+    for (const message of messages) {
+      if (history.hides(message)) continue
+      this.#lose(batch, message)
+      const contact = ledger.contacts.get(toHex(message.contactId))
+      if (contact?.card.phase === 'ready') recoveries.tryBegin(batch, contact)
+    }
+    await batch.commit()
   }
 
   /**

@@ -1,4 +1,4 @@
-import { type Clock, HearsayError, type Rng, toHex } from '../base/index.ts'
+import { type Clock, HearsayError, type Rng, toBase64Url, toHex } from '../base/index.ts'
 import type { Batch, Store } from '../store/index.ts'
 import {
   MESSAGE_ID_BYTES,
@@ -15,6 +15,7 @@ import { messageOf, newOutRecord, type OutRecord } from './out-record.ts'
 import { type ConversationOptions, DAY_MS } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
+import { toldStates } from './told.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { WriteEpoch } from './writer.ts'
 
@@ -44,7 +45,7 @@ export class Outbox {
     this.#options = options
   }
 
-  /** Reads the messages of all records. One whose row is damaged is written anew from its record. */
+  /** Reads the messages of all records. One whose row is damaged is written anew from its record and what was told. */
   async load(): Promise<void> {
     const { store, ledger, history } = this.#ports
     const texts = [...ledger.contacts.values()].flatMap(({ id, writer }) =>
@@ -63,10 +64,20 @@ export class Outbox {
       this.#live.set(message.number, message)
       if (!found.has(number)) lost.push(message)
     }
+    if (lost.length > 0) await this.#recall(lost)
     for (let at = 0; at < lost.length; at += WRITES_AT_ONCE) {
       const batch = store.batch()
       for (const message of lost.slice(at, at + WRITES_AT_ONCE)) history.add(batch, message)
       await batch.commit()
+    }
+  }
+
+  /** The record of a message does not say all of how far it came. */
+  async #recall(messages: readonly Message[]): Promise<void> {
+    const ids = new Map(messages.map((message) => [toBase64Url(message.id), message]))
+    for (const [id, changes] of await toldStates(this.#ports.store, new Set(ids.keys()))) {
+      const message = ids.get(id)
+      for (const change of changes) if (message !== undefined) advance(message, change)
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Address } from '../base/index.ts'
 import type { BoxKeys } from '../stream/index.ts'
-import { hasEnded, type Contact } from './contact.ts'
+import { type Contact, hasEnded, streamsOf } from './contact.ts'
 import type { ConversationOptions } from './ports.ts'
 import type { WatchedAddress } from './reader.ts'
 import { addressesOf, claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
@@ -25,8 +25,7 @@ export class Places {
     const places = this.addresses(contact)
     places.forEach((address, index) => this.#watch.add(address, { kind, contact, index }))
     const entries: WatchedAddress[] = []
-    for (const reader of [contact.reader, contact.former?.reader]) {
-      if (reader === undefined) continue
+    for (const reader of streamsOf(contact)) {
       const stream = reader.watched()
       this.#watch.addStream(contact, reader, stream)
       entries.push(...stream)

@@ -1,6 +1,6 @@
 import { type Address, toHex } from '../base/index.ts'
 import { PROBE_AHEAD } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, streamsOf } from './contact.ts'
 import type { StreamReader, WatchedAddress } from './reader.ts'
 
 /** What is found during a turn may be read in the next one. */
@@ -100,7 +100,6 @@ export class Probing {
 }
 
 /** All streams that this contact may write to. */
-export function readersOf({ reader, former, claims }: Contact): StreamReader[] {
-  const streams = [reader, former?.reader].filter((each) => each !== undefined)
-  return [...streams, ...claims.values()]
+export function readersOf(contact: Contact): StreamReader[] {
+  return [...streamsOf(contact), ...contact.claims.values()]
 }

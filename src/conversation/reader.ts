@@ -96,6 +96,7 @@ export class StreamReader {
   readonly #held = new Map<number, HeldRecord>()
   readonly #rows = new RowChanges()
   #heldBytes = 0
+  #lost = 0
   /** Given up for the sake of those behind them; applied all the same if they come. */
   #late = new SeqRanges()
   #gapSince: number | undefined
@@ -142,9 +143,14 @@ export class StreamReader {
     )
   }
 
+  /** Ends listening: erases all keys, and what is not whole. What waits can still take effect. */
+  close(): readonly WatchedAddress[] {
+    return this.#close(this.#epochs.length)
+  }
+
   /** Erases all keys and what waits. The reader is of no use afterwards. */
   clear(): void {
-    this.#close(this.#epochs.length)
+    this.close()
     for (const { rows } of this.#held.values()) this.#rows.drop(rows)
     this.#held.clear()
     this.#heldBytes = 0
@@ -203,6 +209,16 @@ export class StreamReader {
     this.#heldBytes += record.bytes.length
   }
 
+  /** Records that waited until a start found their rows damaged, and whose hole was not given up since, at most. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  /** Whether a whole record waits. */
+  get isHolding(): boolean {
+    return this.#held.size > 0
+  }
+
   /** The next record in order, or a late one; the same until `applied`. */
   next(): InRecord | undefined {
     for (const [seq, { bytes }] of this.#held) {
@@ -211,7 +227,7 @@ export class StreamReader {
     return undefined
   }
 
-  /** Records that may take effect next, in no order, at most about `count`. */
+  /** Records that may take effect next, in no order, at most about `count`; all that wait for an infinite one. */
   upcoming(count: number): Uint8Array[] {
     return [...this.#held]
       .filter(([seq]) => seq <= this.#contiguous + count)
@@ -275,6 +291,7 @@ export class StreamReader {
     this.#late.trim(LATE_RANGES_MAX)
     this.#contiguous = first - 1
     this.#gapSince = undefined
+    this.#lost = Math.max(0, this.#lost - width)
     return width
   }
 
@@ -362,8 +379,11 @@ export class StreamReader {
     while (stored.remaining > 0) {
       const seq = stored.u64('seq')
       const { rows, bytes } = restoreRecord(seq, stored.bytes(KEY_BYTES, 'key'), find)
-      if (bytes === undefined) this.#rows.drop(rows)
-      else this.#keep(seq, { bytes, rows })
+      if (bytes !== undefined) this.#keep(seq, { bytes, rows })
+      else {
+        this.#rows.drop(rows)
+        this.#lost++
+      }
     }
   }
 

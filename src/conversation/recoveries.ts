@@ -2,7 +2,7 @@ import { equalBytes, uniform } from '../base/index.ts'
 import { signKeyPairFromSeed, wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { BoxKeys } from '../stream/index.ts'
-import { DEVICE_ID_BYTES, RESET_SLOTS, RESETS_PER_DAY } from './constants.ts'
+import { DEVICE_ID_BYTES, FORMER_STREAMS_MAX, RESET_SLOTS, RESETS_PER_DAY } from './constants.ts'
 import { type Announced, type Contact, eraseGroups, eraseInvitation, hasMet } from './contact.ts'
 import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
@@ -11,6 +11,8 @@ import { drawOffers } from './offers.ts'
 import type { Outbox } from './outbox.ts'
 import type { Places } from './places.ts'
 import { type ConversationOptions, type ConversationPorts, DAY_MS, dayOf } from './ports.ts'
+import type { StreamReader } from './reader.ts'
+import { tryDecodeRecord } from './records.ts'
 import { claimerPlace, keysAt } from './rendezvous.ts'
 import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
 import type { WaitClock } from './wait-clock.ts'
@@ -60,7 +62,7 @@ export class Recoveries {
     // Verdicts are written under addresses of their own, and which of them were used is not known any more.
     places.unwatch(contact)
     eraseInvitation(keys)
-    this.#leaveStreams(contact)
+    this.#leaveStreams(batch, contact)
     const isRolledBack = card.storeEpoch !== store.epoch
     const epoch: WriteEpoch = {
       tag: RENDEZVOUS_TAG,
@@ -99,16 +101,16 @@ export class Recoveries {
   }
 
   /** Nothing is written in the old stream from here on; of the other side's, texts are still read. */
-  #leaveStreams(contact: Contact): void {
-    const { waits, watch } = this.#ports
-    const { reader, former } = contact
-    const left = contact.card.phase === 'ready' ? former?.reader : reader
-    if (left !== undefined) {
-      watch.removeEntries(left.watched())
-      left.clear()
-    }
-    if (contact.card.phase === 'ready' && reader !== undefined) {
-      contact.former = { reader, until: waits.now() + this.#options.ttlDays * DAY_MS }
+  #leaveStreams(batch: Batch, contact: Contact): void {
+    const { waits } = this.#ports
+    const { reader, formers } = contact
+    // Before the keys held nothing was acknowledged there: all of it comes again.
+    if (reader !== undefined && contact.card.phase !== 'ready') this.#forget(reader)
+    else if (reader !== undefined) {
+      const until = waits.now() + this.#options.ttlDays * DAY_MS
+      contact.formers = [...formers, { reader, until }]
+      const missing = reader.lost + this.#forgetOldest(contact)
+      if (missing > 0) contactEvent(batch, contact, 'message.gap', { missing: String(missing) })
     }
     contact.reader = undefined
     contact.ackDueAt = undefined
@@ -117,11 +119,35 @@ export class Recoveries {
     eraseGroups(contact.keys)
   }
 
+  /** There is room for so many. Returns how many texts waited in what goes: they were acknowledged, and are lost. */
+  #forgetOldest(contact: Contact): number {
+    const oldest = contact.formers.slice(0, -FORMER_STREAMS_MAX)
+    contact.formers = contact.formers.slice(-FORMER_STREAMS_MAX)
+    let texts = 0
+    for (const { reader } of oldest) {
+      for (const bytes of reader.upcoming(Number.POSITIVE_INFINITY)) {
+        if (tryDecodeRecord(bytes)?.kind === 'text') texts++
+      }
+      this.#forget(reader)
+    }
+    return texts
+  }
+
+  #forget(reader: StreamReader): void {
+    this.#ports.watch.removeEntries(reader.watched())
+    reader.clear()
+  }
+
   /**
    * The other side came back, and its claim holds, announced at `at` by its clock: the old streams end here. Returns the
    * epoch in which the caller answers.
    */
-  answer(contact: Contact, claimerRoot: Uint8Array, at: number): WriteEpoch | undefined {
+  answer(
+    batch: Batch,
+    contact: Contact,
+    claimerRoot: Uint8Array,
+    at: number,
+  ): WriteEpoch | undefined {
     const { waits, rng } = this.#ports
     const { keys, card } = contact
     const { recovery: before, theirDevice, resetSecret } = keys
@@ -131,7 +157,7 @@ export class Recoveries {
     const answerRoot = signKeyPairFromSeed(ownSeed).publicKey
     card.resetSince = at
     this.#spend(contact)
-    this.#leaveStreams(contact)
+    this.#leaveStreams(batch, contact)
     card.phase = 'recovering'
     keys.recovery = {
       side: 'inviter',
@@ -185,21 +211,24 @@ export class Recoveries {
 
   /** What is read of an old stream ends; a claim that nobody took up is made anew before its boxes have expired. */
   tick(batch: Batch, contact: Contact): boolean {
-    const { waits, watch, ledger } = this.#ports
-    const { former, keys } = contact
-    const now = waits.now()
-    let changed = false
-    if (former !== undefined && now >= former.until) {
-      watch.removeEntries(former.reader.watched())
-      former.reader.clear()
-      contact.former = undefined
-      ledger.saveReader(batch, contact)
-      changed = true
-    }
-    const { recovery } = keys
+    const now = this.#ports.waits.now()
+    const changed = this.#endFormers(batch, contact, now)
+    const { recovery } = contact.keys
     const patience = (this.#options.ttlDays * DAY_MS) / 2
     if (recovery?.side !== 'claimer' || now - recovery.startedAt < patience) return changed
     this.begin(batch, contact, recovery.over)
+    return true
+  }
+
+  /** Streams whose time is over are heard no more, and go when nothing waits there any longer. */
+  #endFormers(batch: Batch, contact: Contact, now: number): boolean {
+    const { watch, ledger } = this.#ports
+    const over = contact.formers.filter(({ until }) => now >= until)
+    if (over.length === 0) return false
+    for (const { reader } of over) watch.removeEntries(reader.close())
+    const empty = over.filter(({ reader }) => !reader.isHolding)
+    contact.formers = contact.formers.filter((former) => !empty.includes(former))
+    ledger.saveReader(batch, contact)
     return true
   }
 

@@ -1,6 +1,6 @@
 import { type Address, toHex } from '../base/index.ts'
 import { ADDRESSES_PER_TURN, TAKEN_MAX } from './constants.ts'
-import type { Contact } from './contact.ts'
+import { type Contact, streamsOf } from './contact.ts'
 import type { StreamReader, WatchedAddress } from './reader.ts'
 
 /** What a heard address means to this device. */
@@ -78,8 +78,7 @@ export class Watch {
 
   #fillOne(contact: Contact, count: number): number {
     let added = 0
-    for (const reader of [contact.reader, contact.former?.reader]) {
-      if (reader === undefined) continue
+    for (const reader of streamsOf(contact)) {
       const stream = reader.extend(count - added)
       this.addStream(contact, reader, stream)
       added += stream.length

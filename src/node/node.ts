@@ -144,6 +144,8 @@ class LocalNode implements HearsayNode {
       store,
       retry: () => this.#exclusive(() => this.#enter()),
       erase: () => this.#erasure.finishAll(),
+      lookForOrphans: () =>
+        this.#exclusive(async () => this.#session?.conversations.lookForOrphans()),
       prune: () => this.#idempotency.prune(),
     })
     const failed = Promise.withResolvers<Error>()

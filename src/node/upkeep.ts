@@ -9,6 +9,8 @@ export interface UpkeepPorts {
   readonly retry: () => Promise<void>
   /** Goes on erasing what was removed. */
   readonly erase: () => Promise<void>
+  /** Looks on for messages that nothing would ever end. */
+  readonly lookForOrphans: () => Promise<void>
   /** Deletes what is kept for a time only. */
   readonly prune: () => Promise<unknown>
 }
@@ -55,7 +57,7 @@ export class Upkeep {
 
   /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, store, retry, erase, prune } = this.#ports
+    const { clock, store, retry, erase, lookForOrphans, prune } = this.#ports
     const started = clock.monotonic()
     let retainAt = started + RETAIN_MS
     let pruneAt = started + BEAT_MS
@@ -67,6 +69,7 @@ export class Upkeep {
       if (store.state() !== 'ok') continue
       await this.#try('reserve', () => store.keepReserve())
       await this.#try('retry', retry)
+      await this.#try('orphans', lookForOrphans)
       const now = clock.monotonic()
       if (now >= retainAt) {
         retainAt = now + RETAIN_MS

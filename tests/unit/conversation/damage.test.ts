@@ -273,6 +273,45 @@ describe('a damaged row of the history', () => {
     expect(alice.phase()).toBe('ready')
   })
 
+  it.each([true, false])(
+    'of a message under way is told no state twice; it was given to new keys: %s',
+    async (isMoved) => {
+      const { air, alice, bob } = await pair()
+      await air.slots(12)
+      air.hears = (_box, to) => to !== bob
+      bob.keeps = false
+      // Bob asks the keepers too, and must not learn of it from them.
+      const isAsking = bob.conversations.nextRepair.bind(bob.conversations)
+      bob.conversations.nextRepair = () => void isAsking()
+      const id = await alice.send('kept')
+      await air.until(async () => (await alice.state(id)) === 'stored')
+      for (const buckets of isMoved
+        ? [[BUCKETS.streams], [BUCKETS.messages]]
+        : [[BUCKETS.messages]]) {
+        await alice.crash()
+        for (const bucket of buckets) await damage(alice.disk, bucket)
+        await alice.restart()
+      }
+      expect(await alice.state(id)).toBe('stored')
+      for (const each of [alice, bob]) await each.noteResetPlaces()
+      bob.conversations.nextRepair = isAsking
+      air.hears = () => true
+      bob.keeps = true
+      await air.until(async () => (await alice.state(id)) === 'delivered', 600)
+      const messageId = toBase64Url(id)
+      const told = await alice.journal('message.queued', 'message.sent', 'message.stored')
+      const types = told.filter(({ data }) => data['messageId'] === messageId)
+      expect(types.map(({ type }) => type)).toEqual([
+        'message.queued',
+        'message.sent',
+        'message.stored',
+      ])
+      const states = (await alice.conversations.message(id)).history.map(({ state }) => state)
+      expect(states).toEqual(['queued', 'sent', 'stored', 'delivered'])
+      expect(await bob.received()).toEqual(['kept'])
+    },
+  )
+
   it('costs that message alone, and its number is not used twice', async () => {
     const { air, alice, bob } = await pair()
     for (const text of ['one', 'two', 'three']) await bob.send(text)

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Address } from '../../../src/base/index.ts'
 import {
+  FORMER_STREAMS_MAX,
   HELD_BYTES_MAX,
   HELD_RECORDS_MAX,
   LATE_RANGES_MAX,
@@ -8,7 +9,7 @@ import {
   STORED_BYTES_MAX,
   UNCONFIRMED_MAX,
 } from '../../../src/conversation/constants.ts'
-import type { Contact, Unconfirmed } from '../../../src/conversation/contact.ts'
+import { type Contact, streamsOf, type Unconfirmed } from '../../../src/conversation/contact.ts'
 import { decodeReader, encodeReader } from '../../../src/conversation/contact-codec.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { PRESETS } from '../../../src/directory/presets.ts'
@@ -29,8 +30,8 @@ import { seededRng } from '../../support/seeded-rng.ts'
 const WINDOW = Math.max(...Object.values(PRESETS).map(({ addressWindow }) => addressWindow))
 const OPTIONS = { networkId: NETWORK_ID, windowSize: WINDOW }
 const FRAGMENT_BYTES = BOX_PAYLOAD_BYTES - FRAGMENT_HEADER_BYTES
-/** The largest state of both readers of a contact that is stored with every box of it. */
-const STATE_BYTES_MAX = 128 * 1024
+/** The largest state of all readers of a contact that is stored with every box of it. */
+const STATE_BYTES_MAX = 192 * 1024
 const rng = seededRng('full readers')
 
 /** What one contact's reader costs on the disk, box by box. */
@@ -55,8 +56,11 @@ class Disk {
   }
 
   get stateBytes(): number {
-    return encodeReader({ reader: this.reader, unconfirmed: new Map() } as unknown as Contact)
-      .length
+    return encodeReader({
+      reader: this.reader,
+      formers: [],
+      unconfirmed: new Map(),
+    } as unknown as Contact).length
   }
 }
 
@@ -109,7 +113,7 @@ describe('a reader that holds all that a contact can make it hold', () => {
     filled = full()
   })
 
-  it('holds more than a megabyte in rows, and both readers of a contact have a small state', () => {
+  it('holds more than a megabyte in rows, and all readers of a contact have a small state', () => {
     const { rows, reader } = filled.disk
     expect(rows.written).toBeGreaterThan(1_400_000)
     expect(reader.gaps().length).toBeGreaterThan(READ_EPOCHS_MAX * (WINDOW - 2))
@@ -121,7 +125,10 @@ describe('a reader that holds all that a contact can make it hold', () => {
     }
     const contact = {
       reader,
-      former: { reader, until: Number.MAX_SAFE_INTEGER },
+      formers: Array.from({ length: FORMER_STREAMS_MAX }, () => ({
+        reader,
+        until: Number.MAX_SAFE_INTEGER,
+      })),
       ackDueAt: Number.MAX_SAFE_INTEGER,
       unconfirmed,
     }
@@ -130,8 +137,8 @@ describe('a reader that holds all that a contact can make it hold', () => {
     expect(bytes.length).toBeLessThan(STATE_BYTES_MAX)
     expect(bytes.length).toBeLessThan(STORED_BYTES_MAX)
     const copies = decodeReader(OPTIONS, bytes, rows.find)
-    for (const copy of [copies.reader, copies.former?.reader]) {
-      expect(copy?.encode()).toEqual(reader.encode())
+    for (const copy of streamsOf({ ...contact, ...copies } as unknown as Contact)) {
+      expect(copy.encode()).toEqual(reader.encode())
     }
   })
 

@@ -163,6 +163,7 @@ describe('the eye on the free space', () => {
   const MIB = 1024 * 1024
   let freeBytes = 2 ** 40
   let kept = 0
+  let looked = 0
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
@@ -177,6 +178,7 @@ describe('the eye on the free space', () => {
       log: silentLogger,
       store: watched,
       retry: nothing,
+      lookForOrphans: async () => void looked++,
       erase: nothing,
       prune: nothing,
     })
@@ -209,6 +211,7 @@ describe('the eye on the free space', () => {
     expect(upkeep.freeBytes).toBe(1000 * MIB)
     // What was given up to open on a full disk has to be there for the next time.
     expect(kept).toBeGreaterThan(9)
+    expect(looked).toBe(kept)
     await tasks.stop()
   })
 })
