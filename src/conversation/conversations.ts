@@ -190,6 +190,11 @@ export class Conversations {
     return this.#repair.next()
   }
 
+  /** True while look-ups of the last catch-up are due or under way. */
+  isCatchingUp(): boolean {
+    return this.#repair.isCatchingUp
+  }
+
   /** Look-ups of the running catch-up: how many are over, of how many that are known to be due. */
   catchUpProgress(): { readonly done: number; readonly total: number } {
     return this.#repair.progress

@@ -208,6 +208,15 @@ export class Repair {
     })
   }
 
+  /** False when `progress` says that all are over, at less cost. */
+  get isCatchingUp(): boolean {
+    for (const probing of this.#probing.values()) {
+      if (hasEnded(probing.contact)) continue
+      if (probing.open > 0 || this.#nextProbe(probing) !== undefined) return true
+    }
+    return false
+  }
+
   /** Look-ups of the last catch-up: how many are over, of how many that are known to be due. */
   get progress(): { readonly done: number; readonly total: number } {
     let left = 0

@@ -26,7 +26,7 @@ interface Drawn {
 }
 
 interface Seated {
-  readonly here: string
+  readonly isHere: readonly boolean[]
   readonly version: number
   readonly seats: MixLayers
 }
@@ -63,13 +63,16 @@ export class MixElection {
   get(epoch: number): MixLayers {
     if (!this.#isNear(epoch)) return { epoch, layers: seatMixes([], this.#options.layers) }
     const { version, tickets, ids } = this.#tickets(epoch)
-    const isHere = ids.map((id) => this.#ports.liveness.isAlive(id))
-    const here = isHere.map(Number).join('')
+    const { liveness } = this.#ports
     const known = this.#seated.get(epoch)
-    if (known !== undefined && known.version === version && known.here === here) return known.seats
+    // Asked for with every packet: nothing is made for the usual answer.
+    const isSame =
+      known?.version === version && ids.every((id, i) => liveness.isAlive(id) === known.isHere[i])
+    if (isSame) return known.seats
+    const isHere = ids.map((id) => liveness.isAlive(id))
     const alive = tickets.filter((_, index) => isHere[index])
     const seats = { epoch, layers: seatMixes(alive, this.#options.layers) }
-    this.#seated.set(epoch, { here, version, seats })
+    this.#seated.set(epoch, { isHere, version, seats })
     this.#note(epoch, seats.layers)
     this.#forget()
     return seats

@@ -16,7 +16,10 @@ export interface CatchUpPorts {
   readonly log: Logger
   readonly store: Pick<Store, 'batch'>
   readonly mailbox: Pick<Mailbox, 'catchUp'>
-  readonly conversations: Pick<Conversations, 'catchUp' | 'catchUpProgress' | 'hasContacts'>
+  readonly conversations: Pick<
+    Conversations,
+    'catchUp' | 'catchUpProgress' | 'hasContacts' | 'isCatchingUp'
+  >
 }
 
 const SESSIONS = 2
@@ -31,7 +34,7 @@ const EVENT_EVERY_MS = 5_000
  */
 export class CatchUp {
   readonly #ports: CatchUpPorts
-  #view: CatchUpView = { phase: 'idle', done: 0, total: 0 }
+  #view: CatchUpView | 'fetching' = { phase: 'idle', done: 0, total: 0 }
   #saidAt = 0
   #said = ''
 
@@ -40,7 +43,7 @@ export class CatchUp {
   }
 
   get view(): CatchUpView {
-    return this.#view
+    return this.#view === 'fetching' ? this.#fetching() : this.#view
   }
 
   /** Resolves when nothing is left to ask for. @throws HearsayError `aborted`. */
@@ -50,10 +53,9 @@ export class CatchUp {
     await this.#show({ phase: 'reconciling', done: 0, total: SESSIONS })
     await this.#reconcile(signal)
     conversations.catchUp()
-    for (;;) {
-      const { done, total } = conversations.catchUpProgress()
-      if (done >= total) break
-      await this.#show({ phase: 'fetching', done, total })
+    while (conversations.isCatchingUp()) {
+      this.#view = 'fetching'
+      if (this.#isDue('fetching')) await this.#tell(this.#fetching())
       await clock.sleep(POLL_MS, signal)
     }
     const { total } = conversations.catchUpProgress()
@@ -82,12 +84,22 @@ export class CatchUp {
 
   async #show(view: CatchUpView): Promise<void> {
     this.#view = view
+    if (this.#isDue(view.phase)) await this.#tell(view)
+  }
+
+  #fetching(): CatchUpView {
+    return { phase: 'fetching', ...this.#ports.conversations.catchUpProgress() }
+  }
+
+  #isDue(phase: CatchUpView['phase']): boolean {
     const { clock, conversations } = this.#ports
-    const now = clock.monotonic()
-    const isDue = view.phase !== this.#said || now - this.#saidAt >= EVENT_EVERY_MS
-    if (!isDue || !conversations.hasContacts()) return
+    const isNews = phase !== this.#said || clock.monotonic() - this.#saidAt >= EVENT_EVERY_MS
+    return isNews && conversations.hasContacts()
+  }
+
+  async #tell(view: CatchUpView): Promise<void> {
     this.#said = view.phase
-    this.#saidAt = now
+    this.#saidAt = this.#ports.clock.monotonic()
     await this.#append('catchup.progress', { ...view })
   }
 

@@ -28,7 +28,8 @@ export interface ItemIndexOptions {
  */
 export class ItemIndex implements ItemSource {
   readonly #marks = new Map<string, number>()
-  readonly #buckets: string[][] = Array.from({ length: BUCKETS }, () => [])
+  /** Made with their first item: most sets are small. */
+  readonly #buckets: (string[] | undefined)[] = Array.from({ length: BUCKETS })
   readonly #timeOf: (mark: number) => number
 
   constructor(options: ItemIndexOptions = {}) {
@@ -69,7 +70,8 @@ export class ItemIndex implements ItemSource {
     const first = Number.parseInt(prefix.slice(0, BUCKET_DIGITS).padEnd(BUCKET_DIGITS, '0'), 16)
     const span = 16 ** Math.max(0, BUCKET_DIGITS - prefix.length)
     for (let number = first; number < first + span; number++) {
-      const bucket = this.#buckets[number] ?? []
+      const bucket = this.#buckets[number]
+      if (bucket === undefined) continue
       const start = prefix.length > BUCKET_DIGITS ? position(bucket, prefix) : 0
       for (let at = start; at < bucket.length; at++) {
         const item = bucket[at] ?? ''
@@ -93,7 +95,7 @@ export class ItemIndex implements ItemSource {
   #bucket(item: string): string[] {
     let number = 0
     for (let at = 0; at < BUCKET_DIGITS; at++) number = number * 16 + digitAt(item, at)
-    return this.#buckets[number] ?? []
+    return (this.#buckets[number] ??= [])
   }
 }
 

@@ -283,7 +283,10 @@ export class MemoryPubSub implements PubSub {
   }
 
   #subscribers(topic: string): MemoryNode[] {
-    return this.#network.linkedTo(this.#node).filter((other) => other.pubsub.#handlers.has(topic))
+    const { nodes } = this.#network
+    return nodes.filter(
+      (other) => other.pubsub.#handlers.has(topic) && this.#network.isLinked(this.#node, other),
+    )
   }
 
   #key(topic: string, message: Uint8Array): string | undefined {

@@ -1,13 +1,12 @@
-import { type Clock, compareBytes, type Rng, uniform } from '../../../src/base/index.ts'
+import { type Clock, type Rng, uniform } from '../../../src/base/index.ts'
 import type { FilePort, MemoryDisk, OpenFile } from '../../../src/store/index.ts'
 import type { Engine, EngineRange, Operation } from '../../../src/store/engine.ts'
+import { type Bound, type Entry, SortedEntries } from './sorted-entries.ts'
 
 /** What becomes of writes that were not synced when the machine stops. */
 export type Fate = 'lost' | 'kept' | 'torn' | 'mixed'
 
 export const FATES: readonly Fate[] = ['lost', 'kept', 'torn', 'mixed']
-
-type Entry = readonly [key: Uint8Array, value: Uint8Array]
 
 /** What a disk holds at one moment. Never changed: many disks may begin with it. */
 export interface DiskImage {
@@ -62,7 +61,7 @@ function never<T>(): Promise<T> {
 export class FaultDisk {
   protected readonly clock: Clock
   readonly #ports: FaultDiskPorts
-  #entries: Entry[]
+  readonly #entries = new SortedEntries()
   #files = new Map<string, File>()
   /** The names of files that a stop cannot take back. */
   #durableFiles = new Map<string, File>()
@@ -78,7 +77,7 @@ export class FaultDisk {
   constructor(ports: FaultDiskPorts, image: DiskImage) {
     this.#ports = ports
     this.clock = ports.clock
-    this.#entries = image.entries.slice()
+    this.#entries.fill(image.entries)
     this.replace(image)
   }
 
@@ -123,12 +122,12 @@ export class FaultDisk {
 
   image(): DiskImage {
     const files = [...this.#files].map(([path, file]) => [path, visible(file)] as const)
-    return { entries: this.#entries.slice(), files: new Map(files) }
+    return { entries: this.#entries.all(), files: new Map(files) }
   }
 
   /** The machine is off, and an older state of the disk is put back. */
   replace(image: DiskImage): void {
-    this.#entries = image.entries.slice()
+    this.#entries.fill(image.entries)
     this.#files.clear()
     for (const [path, bytes] of image.files) this.#files.set(path, this.#newFile(bytes))
     this.#durableFiles = new Map(this.#files)
@@ -145,9 +144,7 @@ export class FaultDisk {
   }
 
   protected value(key: Uint8Array): Uint8Array | undefined {
-    const at = this.#lowerBound(key)
-    const entry = this.#entries[at]
-    return entry !== undefined && compareBytes(entry[0], key) === 0 ? entry[1] : undefined
+    return this.#entries.get(key)
   }
 
   protected async wait(): Promise<void> {
@@ -287,41 +284,22 @@ export class FaultDisk {
 
   #put(operations: readonly Operation[]): void {
     for (const operation of operations) {
-      const at = this.#lowerBound(operation.key)
-      const existing = this.#entries[at]
-      const same = existing !== undefined && compareBytes(existing[0], operation.key) === 0
-      if (operation.type === 'put') {
-        this.#entries.splice(at, same ? 1 : 0, [operation.key.slice(), operation.value.slice()])
-      } else if (same) this.#entries.splice(at, 1)
+      const { key } = operation
+      if (operation.type === 'put') this.#entries.set(key.slice(), operation.value.slice())
+      else this.#entries.delete(key)
     }
   }
 
   #range(range: EngineRange): Entry[] {
     const { gt, gte, lt, lte, reverse = false, limit = Number.POSITIVE_INFINITY } = range
-    const low = gt ? this.#upperBound(gt) : gte ? this.#lowerBound(gte) : 0
-    const high = lt ? this.#lowerBound(lt) : lte ? this.#upperBound(lte) : this.#entries.length
-    const first = reverse ? Math.max(low, high - limit) : low
-    const found = this.#entries.slice(first, reverse ? high : Math.min(high, low + limit))
-    return reverse ? found.reverse() : found
-  }
-
-  #lowerBound(key: Uint8Array): number {
-    let [low, high] = [0, this.#entries.length]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const entry = this.#entries[middle]
-      if (entry !== undefined && compareBytes(entry[0], key) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  #upperBound(key: Uint8Array): number {
-    const at = this.#lowerBound(key)
-    const entry = this.#entries[at]
-    return entry !== undefined && compareBytes(entry[0], key) === 0 ? at + 1 : at
+    const from = gt ? after(gt) : gte ? before(gte) : undefined
+    const to = lt ? before(lt) : lte ? after(lte) : undefined
+    return this.#entries.between(from, to, { reverse, limit })
   }
 }
+
+const before = (key: Uint8Array): Bound => ({ key, isAfter: false })
+const after = (key: Uint8Array): Bound => ({ key, isAfter: true })
 
 function visible(file: File): Uint8Array {
   return file.pending.reduce(applied, file.durable)

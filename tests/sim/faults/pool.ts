@@ -82,7 +82,7 @@ class Worker {
   constructor() {
     this.#child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), {
       serialization: 'advanced',
-      execArgv: ['--expose-gc'],
+      execArgv: ['--expose-gc', '--max-semi-space-size=64'],
     })
   }
 

@@ -87,6 +87,7 @@ class Run {
   readonly #air: MemoryNetwork
   readonly #watcher = new Watcher()
   readonly #machines: Machine[] = []
+  readonly #indices = new WeakMap<NodeId, number>()
   readonly #contacts: (readonly string[])[] = []
   readonly #trace = createHash('sha256')
   readonly #incidents: Incidents
@@ -258,7 +259,11 @@ class Run {
   }
 
   #indexOf(nodeId: NodeId): number {
-    return this.#machines.findIndex((machine) => equalBytes(machine.nodeId, nodeId))
+    const known = this.#indices.get(nodeId)
+    if (known !== undefined) return known
+    const index = this.#machines.findIndex((machine) => equalBytes(machine.nodeId, nodeId))
+    if (index >= 0) this.#indices.set(nodeId, index)
+    return index
   }
 
   #note({ at, from, to, kind, name, bytes }: Sent): void {
