@@ -9,6 +9,7 @@ import { MemoryFiles } from './memory-files.ts'
 import { SCHEMA, type Schema } from './migrations.ts'
 import { homePaths, type StorePorts } from './parts.ts'
 import { Reserve } from './reserve.ts'
+import { writeError } from './storage-error.ts'
 import { EngineStore } from './store.ts'
 import { Vault } from './vault.ts'
 
@@ -44,11 +45,16 @@ export async function openMemoryStore(
   const reserve = new Reserve({ ...ports, files }, { path: paths.reserve, bytes: 0 })
   const vault = new Vault(ports, { vaultKey })
   const listeners = new CommitListeners(ports)
-  const open = (restored: boolean) =>
-    assemble(
-      { ...ports, files, engine, reserve, vault, listeners },
-      { paths, schema: options.schema ?? SCHEMA, restored },
-    )
+  const open = async (restored: boolean) => {
+    try {
+      return await assemble(
+        { ...ports, files, engine, reserve, vault, listeners },
+        { paths, schema: options.schema ?? SCHEMA, restored },
+      )
+    } catch (error) {
+      throw writeError(error)
+    }
+  }
   const parts = await open(options.restored ?? false)
   const more = { reopen: () => open(false), vaultKey: async () => vaultKey.slice() }
   const store = new EngineStore({ ...ports, vault, listeners, ...more }, { parts })

@@ -170,9 +170,9 @@ export class Machine {
 
   /** As `LocalNode`: the store, what repairs it, and a session on it. */
   async #boot(life: Life): Promise<void> {
-    const { clock, rng } = life
-    const { watcher, log, storeOf } = this.#ports
-    const opened = await openMemoryStore({ clock, rng, log }, { disk: this.disk.attach() })
+    const { watcher, storeOf } = this.#ports
+    const opened = await this.#open(life)
+    if (opened === undefined) return
     const store = storeOf?.(opened) ?? opened
     life.store = store
     await watcher.follow(this.name, store, () => this.#life === life)
@@ -181,10 +181,30 @@ export class Machine {
     } catch (error) {
       if (!isWriteError(store, error)) throw error
       await this.#end(life)
-      this.#ports.clock.setTimer(AGAIN_MS, () => this.start())
+      this.#startAgain()
       return
     }
     this.#run(life, 'repair', () => this.#repair(life, store).run(life.ending.signal))
+  }
+
+  /** Undefined when a write failed: what then ends with an error is started again by its service manager. */
+  async #open(life: Life): Promise<Store | undefined> {
+    const { clock, rng } = life
+    try {
+      return await openMemoryStore(
+        { clock, rng, log: this.#ports.log },
+        { disk: this.disk.attach() },
+      )
+    } catch (error) {
+      if (!isHearsayError(error, 'storage-failed')) throw error
+      this.#off(life)
+      this.#startAgain()
+      return undefined
+    }
+  }
+
+  #startAgain(): void {
+    this.#ports.clock.setTimer(AGAIN_MS, () => this.start())
   }
 
   #repair(life: Life, store: Store): Repair {

@@ -62,9 +62,9 @@ export class Watcher {
     return sent
   }
 
-  /** Whether every text has ended that was promised to anybody. */
+  /** Whether every text has ended that was promised to anybody, and has come to its reader if it says so. */
   isSettled(): boolean {
-    return [...this.sent.values()].every((sent) => !this.#isPending(sent))
+    return this.#ahead.size === 0 && [...this.sent.values()].every((sent) => !this.#isPending(sent))
   }
 
   #isPending(sent: Sent): boolean {
