@@ -76,8 +76,11 @@ export class Incoming {
       if (hasEnded(contact)) return
       const batch = this.#ports.store.batch()
       this.#endAcknowledged(batch, contact)
-      for (const { reader } of contact.formers) this.#applyFormer(batch, contact, reader, known)
-      this.#apply(batch, contact, known)
+      let left = RECORDS_PER_TURN
+      for (const { reader } of contact.formers) {
+        left -= this.#applyFormer(batch, contact, reader, known, left)
+      }
+      this.#apply(batch, contact, known, left)
       this.#save(batch, contact)
       await batch.commit()
     }
@@ -224,9 +227,9 @@ export class Incoming {
     if (ended < RECORDS_PER_TURN) contact.ackLeft = undefined
   }
 
-  /** Applies records in order until one needs a job, a few. */
-  #apply(batch: Batch, contact: Contact, known: KnownTexts): void {
-    for (let applied = 0; applied < RECORDS_PER_TURN; applied++) {
+  /** Applies records in order until one needs a job, at most `limit`. */
+  #apply(batch: Batch, contact: Contact, known: KnownTexts, limit: number): void {
+    for (let applied = 0; applied < limit; applied++) {
       const next = this.#nextOf(contact)
       if (next === undefined) return
       const { reader, seq, bytes, body } = next
@@ -240,17 +243,29 @@ export class Incoming {
     }
   }
 
-  /** Of a stream that is over only the texts count, and where it goes on as long as its keys are known. */
-  #applyFormer(batch: Batch, contact: Contact, reader: StreamReader, known: KnownTexts): void {
-    for (let applied = 0; applied < RECORDS_PER_TURN; applied++) {
+  /**
+   * Of a stream that is over only the texts count, and where it goes on as long as its keys are known. Applies at most
+   * `limit` records. Returns how many.
+   */
+  #applyFormer(
+    batch: Batch,
+    contact: Contact,
+    reader: StreamReader,
+    known: KnownTexts,
+    limit: number,
+  ): number {
+    for (let applied = 0; applied < limit; applied++) {
       const record = reader.next()
-      if (record === undefined) return
+      if (record === undefined) return applied
       const body = tryDecodeRecord(record.bytes)
-      if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) return
+      if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) {
+        return applied
+      }
       if (body?.kind === 'switch') this.#switch(reader, body)
       reader.applied(record.seq)
       wipe(record.bytes)
     }
+    return limit
   }
 
   /** The record that may take effect now; undefined also while a job runs or is due. */

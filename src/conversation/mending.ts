@@ -24,6 +24,8 @@ export interface MendingPorts extends Pick<ConversationPorts, 'clock' | 'store'>
  */
 export class Mending {
   readonly #ports: MendingPorts
+  /** Contacts whose texts were numbered anew since the start: what it has lost is no hole in their streams any more. */
+  readonly #renumbered = new WeakSet<Contact>()
 
   constructor(ports: MendingPorts) {
     this.#ports = ports
@@ -51,6 +53,7 @@ export class Mending {
       const isBroken = loss !== undefined || contact.card.storeEpoch !== store.epoch
       if (!isBroken && held === 0) continue
       any = true
+      for (const { reader } of contact.formers) reader.forgetLost()
       if (isBroken) this.#goOn(batch, contact, loss)
       else ledger.saveReader(batch, contact)
       // What was acknowledged of it is not sent again.
@@ -60,8 +63,8 @@ export class Mending {
   }
 
   /**
-   * Ends messages whose records were found to be gone while all else runs. Their contacts come back as new devices, as
-   * often as that may be. Durable when it resolves.
+   * Ends messages whose records were gone at the start, and were missed only since. Their contacts come back as new
+   * devices, once for all that a start has lost, and as often as that may be. Durable when it resolves.
    */
   async end(messages: readonly Message[]): Promise<void> {
     const { store, ledger, history, recoveries } = this.#ports
@@ -70,7 +73,9 @@ export class Mending {
       if (history.hides(message)) continue
       this.#lose(batch, message)
       const contact = ledger.contacts.get(toHex(message.contactId))
-      if (contact?.card.phase === 'ready') recoveries.tryBegin(batch, contact)
+      if (contact === undefined || this.#renumbered.has(contact)) continue
+      const isUnderWay = contact.card.phase === 'recovering'
+      if (isUnderWay || recoveries.tryBegin(batch, contact)) this.#renumbered.add(contact)
     }
     await batch.commit()
   }
@@ -83,8 +88,10 @@ export class Mending {
   #goOn(batch: Batch, contact: Contact, loss: Loss | undefined): void {
     const { recoveries, lifecycle } = this.#ports
     const canGoOn = loss === undefined || loss === 'streams'
-    if (canGoOn && recoveries.isPossible(contact)) recoveries.begin(batch, contact)
-    else lifecycle.fail(batch, contact, reasonOf(loss))
+    if (canGoOn && recoveries.isPossible(contact)) {
+      recoveries.begin(batch, contact)
+      this.#renumbered.add(contact)
+    } else lifecycle.fail(batch, contact, reasonOf(loss))
   }
 
   /** Messages that are not final and have no record any more: nothing would ever end them. */

@@ -75,6 +75,8 @@ interface HeldRecord {
 
 const STATE_VERSION = 2
 const HELD_ENTRY_BYTES = 8 + KEY_BYTES
+/** In the place of the key of rows that are damaged, under which nothing is found. */
+const NO_KEY = new Uint8Array(KEY_BYTES)
 
 const NOTHING: AcceptedBox = {
   fresh: false,
@@ -96,7 +98,8 @@ export class StreamReader {
   readonly #held = new Map<number, HeldRecord>()
   readonly #rows = new RowChanges()
   #heldBytes = 0
-  #lost = 0
+  /** Numbers of records that waited until a start found their rows damaged; stored until somebody was told. */
+  readonly #lost = new Set<number>()
   /** Given up for the sake of those behind them; applied all the same if they come. */
   #late = new SeqRanges()
   #gapSince: number | undefined
@@ -207,11 +210,17 @@ export class StreamReader {
   #keep(seq: number, record: HeldRecord): void {
     this.#held.set(seq, record)
     this.#heldBytes += record.bytes.length
+    this.#lost.delete(seq)
   }
 
-  /** Records that waited until a start found their rows damaged, and whose hole was not given up since, at most. */
+  /** Records that waited until a start found their rows damaged, and that neither came again nor were given up since. */
   get lost(): number {
-    return this.#lost
+    return this.#lost.size
+  }
+
+  /** Somebody was told how many are lost, or is in the batch that stores the state next. */
+  forgetLost(): void {
+    this.#lost.clear()
   }
 
   /** Whether a whole record waits. */
@@ -291,7 +300,7 @@ export class StreamReader {
     this.#late.trim(LATE_RANGES_MAX)
     this.#contiguous = first - 1
     this.#gapSince = undefined
-    this.#lost = Math.max(0, this.#lost - width)
+    for (const seq of this.#lost) if (seq < first) this.#lost.delete(seq)
     return width
   }
 
@@ -339,10 +348,11 @@ export class StreamReader {
     ]
   }
 
-  /** Per record: number 8 | key of its rows 32. In one piece, for it is written with every box. */
+  /** Per record: number 8 | key of its rows 32, zeros if it is lost. In one piece, for it is written with every box. */
   #encodeHeld(): Uint8Array {
-    const writer = new Writer(this.#held.size * HELD_ENTRY_BYTES)
+    const writer = new Writer((this.#held.size + this.#lost.size) * HELD_ENTRY_BYTES)
     for (const [seq, { rows }] of this.#held) writer.u64(seq).bytes(rows.key)
+    for (const seq of this.#lost) writer.u64(seq).bytes(NO_KEY)
     return writer.finish()
   }
 
@@ -382,7 +392,8 @@ export class StreamReader {
       if (bytes !== undefined) this.#keep(seq, { bytes, rows })
       else {
         this.#rows.drop(rows)
-        this.#lost++
+        // Below it a hole was given up already, and is told of. They take no room of what comes, or no hole would end.
+        if (seq > this.#contiguous && this.#lost.size < HELD_RECORDS_MAX) this.#lost.add(seq)
       }
     }
   }

@@ -111,6 +111,7 @@ export class Recoveries {
       contact.formers = [...formers, { reader, until }]
       const missing = reader.lost + this.#forgetOldest(contact)
       if (missing > 0) contactEvent(batch, contact, 'message.gap', { missing: String(missing) })
+      reader.forgetLost()
     }
     contact.reader = undefined
     contact.ackDueAt = undefined

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FORMER_STREAMS_MAX } from '../../../src/conversation/constants.ts'
+import { FORMER_STREAMS_MAX, RECORDS_PER_TURN } from '../../../src/conversation/constants.ts'
 import { BUCKETS } from '../../../src/store/index.ts'
 import { damage } from '../../support/copied-disk.ts'
 import { type Air, type Device, OPTIONS, pair } from '../../support/devices.ts'
@@ -14,8 +14,8 @@ interface Two {
   readonly bob: Device
 }
 
-/** Alice writes two texts: one that bob does not hear, and one that waits with him behind it and is acknowledged. */
-async function heldBehindHole({ air, alice, bob }: Two, name: string): Promise<void> {
+/** Alice writes a text that bob does not hear, and others that wait with him behind it and are acknowledged. */
+async function heldBehindHole({ air, alice, bob }: Two, name: string, count = 1): Promise<void> {
   await air.slots(12)
   air.keepers = false
   bob.keeps = false
@@ -24,7 +24,8 @@ async function heldBehindHole({ air, alice, bob }: Two, name: string): Promise<v
   await air.slot()
   let boxes = 0
   air.hears = (_box, to) => to !== bob || air.sent.at(-1)?.from !== 'alice' || boxes++ === 0
-  const held = await alice.send(`held ${name}`)
+  let held = await alice.send(`held ${name}`)
+  for (let i = 1; i < count; i++) held = await alice.send(`held ${name} ${i}`)
   await air.until(async () => (await alice.state(held)) === 'delivered')
   expect(await bob.received()).not.toContain(`held ${name}`)
   air.hears = () => true
@@ -147,9 +148,54 @@ describe('a damaged row of such a text', () => {
     await air.slots(GAP_SLOTS)
     expect([await bob.received(), await gaps(bob)]).toEqual([['missed text'], ['1']])
   })
+
+  it('is told of, once, when other starts come before that recovery and after it', async () => {
+    const two = await pair()
+    const { air, alice, bob } = two
+    await heldBehindHole(two, 'text')
+    await bob.crash()
+    await damage(bob.disk, BUCKETS.partialRecords)
+    await bob.restart()
+    // What comes meanwhile stores the reader without the record.
+    let boxes = 0
+    air.hears = (_box, to) => to !== bob || air.sent.at(-1)?.from !== 'alice' || boxes++ === 0
+    const more = await alice.send('more')
+    await air.until(async () => (await alice.state(more)) === 'delivered')
+    await bob.crash()
+    await bob.restart()
+    expect([await bob.received(), await gaps(bob)]).toEqual([[], []])
+    air.hears = () => true
+    for (let recovery = 0; recovery <= FORMER_STREAMS_MAX; recovery++) {
+      await comesBack(two, alice)
+      await air.slots(GAP_SLOTS)
+      expect([await bob.received(), await gaps(bob)]).toEqual([['missed text', 'more'], ['1']])
+      await bob.crash()
+      await bob.restart()
+    }
+  })
 })
 
 describe('streams that are over', () => {
+  it('end together no faster than one that goes on', async () => {
+    const two = await pair()
+    const { air, alice, bob } = two
+    const count = RECORDS_PER_TURN - 4
+    for (let stream = 0; stream < FORMER_STREAMS_MAX; stream++) {
+      await heldBehindHole(two, `${stream}`, count)
+      await comesBack(two, alice)
+    }
+    await bob.crash()
+    await air.clock.advance(OPTIONS.ttlDays * DAY_MS)
+    await bob.restart()
+    const before = (await bob.received()).length
+    const heads = [bob.store.headSeq()]
+    bob.store.journal.onAppend(() => heads.push(bob.store.headSeq()))
+    await air.slots(4)
+    expect((await bob.received()).length - before).toBe(FORMER_STREAMS_MAX * count)
+    const events = heads.slice(1).map((head, i) => head - (heads[i] ?? 0))
+    expect(Math.max(...events)).toBe(RECORDS_PER_TURN)
+  })
+
   it('leave nothing behind at their end', async () => {
     const two = await pair()
     const { air, alice, bob } = two

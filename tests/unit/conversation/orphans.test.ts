@@ -54,6 +54,26 @@ describe('a message whose record stands in another bucket', () => {
     expect(await failures(alice)).toEqual(['record lost'])
   })
 
+  it('costs its contact one recovery, however many there are', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(12)
+    alice.linked = false
+    for (let i = 0; i <= MESSAGES_PER_LOOK; i++) await alice.send(`lost ${i}`)
+    await alice.crash()
+    await damageKeys(alice.disk, BUCKETS.outbox, BUCKET_BYTE)
+    await alice.restart()
+    alice.linked = true
+    const failed: number[] = []
+    for (let look = 0; look < 2; look++) {
+      await alice.conversations.lookForOrphans()
+      await air.slot()
+      await air.until(() => alice.phase() === 'ready' && bob.phase() === 'ready', 400)
+      failed.push((await failures(alice)).length)
+    }
+    expect(failed).toEqual([MESSAGES_PER_LOOK, MESSAGES_PER_LOOK + 1])
+    expect(await alice.journal('contact.recovering')).toHaveLength(1)
+  })
+
   it('is found after any time', async () => {
     const { air, alice, id } = await orphaned()
     await air.slot(2 * OPTIONS.ttlDays * DAY_MS)

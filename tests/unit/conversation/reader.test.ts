@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { BoxBytes } from '../../../src/base/index.ts'
-import { ACK_RANGES_MAX, LATE_RANGES_MAX } from '../../../src/conversation/constants.ts'
+import {
+  ACK_RANGES_MAX,
+  HELD_RECORDS_MAX,
+  LATE_RANGES_MAX,
+} from '../../../src/conversation/constants.ts'
 import { SeqRanges } from '../../../src/conversation/ranges.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
@@ -11,6 +15,7 @@ import {
   sealBox,
   Segmenter,
 } from '../../../src/stream/index.ts'
+import type { CborValue } from '../../../src/wire/index.ts'
 import { NETWORK_ID, OPTIONS } from '../../support/devices.ts'
 import { MemoryRows } from '../../support/memory-rows.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
@@ -236,6 +241,54 @@ describe('the reader of a stream', () => {
     expect(copy.ackState()).toEqual({ upTo: 3, missing: [[2, 2]] })
     rows.apply(copy.takeRows(seededRng('gone')))
     expect(rows.count).toBe(1)
+  })
+
+  it('counts what is lost with damaged rows by number, until it comes again or is given up', () => {
+    const { reader, writer, take } = make()
+    for (const seq of [2, 10, 3]) take(seq)
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    rows.damage((place) => place < 2)
+    const copy = StreamReader.decode(OPTIONS, reader.encode(), rows.find)
+    expect(copy.lost).toBe(2)
+    // The hole is as wide as two, but only one of those that are lost is in it.
+    expect([copy.giveUpGap(0, 0), copy.lost]).toEqual([2, 1])
+    const { index, box } = writer.records(10)
+    copy.accept('0.1', index, box)
+    expect(copy.lost).toBe(0)
+  })
+
+  it('stores what is lost until it was told, and has room for what comes all the same', () => {
+    const { reader, writer, take } = make()
+    const far = Array.from({ length: HELD_RECORDS_MAX }, (_, i) => i + 2)
+    while (far.length > 0) take(...far.splice(0, 16))
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    rows.damage(() => true)
+    const decode = (state: CborValue) => StreamReader.decode(OPTIONS, state, rows.find)
+    let copy = decode(reader.encode())
+    const { index, box } = writer.records(2000)
+    copy.accept('0.1', index, box)
+    rows.apply(copy.takeRows(seededRng('more')))
+    copy = decode(copy.encode())
+    expect(copy.lost).toBe(HELD_RECORDS_MAX)
+    expect([copy.giveUpGap(0, 0), copy.lost, copy.next()?.seq]).toEqual([1999, 0, 2000])
+    copy = decode(reader.encode())
+    copy.forgetLost()
+    rows.apply(copy.takeRows(seededRng('told')))
+    expect(decode(copy.encode()).lost).toBe(0)
+  })
+
+  it('does not count a damaged row of a record that was given up before', () => {
+    const { reader, take, applyAll } = make()
+    take(3)
+    reader.giveUpGap(0, 0)
+    applyAll()
+    take(2)
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    rows.damage(() => true)
+    expect(StreamReader.decode(OPTIONS, reader.encode(), rows.find).lost).toBe(0)
   })
 
   it('reads the first version of its state, which held the records', () => {
