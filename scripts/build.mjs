@@ -5,27 +5,30 @@
  *
  * Guarantee: on exit 0, dist/ holds exactly the outputs of the present sources; outputs whose source
  * is gone are removed. Files are replaced one by one and dist/ never disappears, so a daemon that
- * runs from it survives a build. It may still load parts of the bundle that it was started from: they carry a hash in
- * their names, and stay for KEPT_DAYS.
+ * runs from it survives a build. It may still load parts of the bundle that it was started from, the worker among them:
+ * they carry a hash in their names, and stay for a while (bundle-parts.mjs).
  *
  * Plain JavaScript: `npm ci` runs it, perhaps on a machine whose only Node cannot load TypeScript.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { execPath, exit, stderr } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
+import { replaceParts } from './bundle-parts.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 const DIST = join(ROOT, 'dist')
 const SOURCES = ['src', 'rpc', 'daemon']
 const BUNDLE = 'bundle'
-/** What is started by its name: the command, and the worker that it starts as a thread. */
-const ENTRIES = ['daemon/main.js', 'src/node/jobs-worker.js']
+const ENTRY = join(DIST, 'daemon/main.js')
+/** It starts the worker as a thread, by its address. */
+const STARTER = join(DIST, 'src/node/worker-jobs.js')
+const WORKER = join(DIST, 'src/node/jobs-worker.js')
+const ADDRESS = /new URL\(`\.\/jobs-worker[^)]*\)/
 /** They look for their native parts beside themselves. */
 const EXTERNAL = ['level', 'sodium-native']
-const KEPT_DAYS = 30
 
 /** Every file below `folder`, as paths relative to `base`. */
 function filesBelow(folder, base) {
@@ -59,17 +62,34 @@ for (const file of SOURCES.flatMap((name) => filesBelow(join(ROOT, name), ROOT))
   copyFileSync(join(ROOT, file), join(DIST, file))
 }
 
+/** Else a daemon would start the worker of whatever was built since, and talk to it as to its own. */
+const workerOfItsBuild = {
+  name: 'worker-of-its-build',
+  transform(code, id) {
+    if (id !== STARTER) return undefined
+    if (!ADDRESS.test(code)) throw new Error(`${STARTER} does not start the worker as it did`)
+    const reference = this.emitFile({ type: 'chunk', id: WORKER, name: 'jobs-worker' })
+    return code.replace(ADDRESS, `new URL(import.meta.ROLLUP_FILE_URL_${reference})`)
+  },
+}
 const { output } = await build({
-  input: ENTRIES.map((file) => join(DIST, file)),
+  input: ENTRY,
   platform: 'node',
   external: EXTERNAL,
+  plugins: [workerOfItsBuild],
   output: { dir: join(DIST, BUNDLE), format: 'esm' },
+  write: false,
 })
-for (const { fileName } of output) expected.add(join(BUNDLE, fileName))
+for (const module of [ENTRY, WORKER]) {
+  if (!output.some(({ facadeModuleId }) => facadeModuleId === module)) {
+    throw new Error(`the bundle lacks ${module}`)
+  }
+}
+const parts = output.map(({ fileName, code, facadeModuleId }) => {
+  return { fileName, code, isEntry: facadeModuleId === ENTRY }
+})
+replaceParts(join(DIST, BUNDLE), parts, Date.now())
 
-const oldest = Date.now() - KEPT_DAYS * 86_400_000
 for (const file of filesBelow(DIST, DIST)) {
-  if (expected.has(file)) continue
-  if (dirname(file) === BUNDLE && statSync(join(DIST, file)).mtimeMs > oldest) continue
-  rmSync(join(DIST, file))
+  if (!expected.has(file) && dirname(file) !== BUNDLE) rmSync(join(DIST, file))
 }
