@@ -8,6 +8,7 @@ import type { Home } from './home.ts'
 import { type DaemonLog, openLog } from './logging.ts'
 import { prepareHome } from './prepare.ts'
 import { explainStart } from './startup-errors.ts'
+import { HEAP_GROWTH } from './v8-flags.ts'
 import { packageVersion } from './version.ts'
 
 export interface RunOptions {
@@ -37,9 +38,7 @@ export async function runDaemon(
   const { home } = options
   // Whatever is made from here on is closed to others, sockets and databases too.
   process.umask(0o077)
-  // Old objects are collected when they have grown by half. By itself V8 waits for the fourfold: a crowd of short
-  // connections then holds 100 MB that nobody needs.
-  setFlagsFromString('--heap-growing-percent=50')
+  setFlagsFromString(HEAP_GROWTH)
   await prepareHome(home)
   const reload = () => loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
   const config = reload()
