@@ -1,5 +1,5 @@
 import { seededRng } from '../../../daemon/testnet/seeded-rng.ts'
-import { type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
+import { effectiveRate, type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
 import { addHotBoxes } from '../../support/hot-boxes.ts'
 import { type Outcome, rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
 import { growth, type Sample, slopeOf } from '../slope.ts'
@@ -49,14 +49,20 @@ export function soak(options: RunOptions): Promise<Outcome> {
   })
 }
 
-/** The same boxes into all nodes, as many as the network publishes while one is hot. */
-async function fillWindows(
-  rig: Stage['rig'],
-  { boxRate, hotHours, ttlDays }: Pick<NetworkParameters, 'boxRate' | 'hotHours' | 'ttlDays'>,
-): Promise<void> {
+/**
+ * As many boxes as `nodes` nodes publish while one is hot. Not one more: a window that holds more than come empties as the
+ * soak goes on, and what is freed hides what grows.
+ */
+export function windowOf(nodes: number, parameters: NetworkParameters): number {
+  return Math.round((effectiveRate(nodes, parameters) * parameters.hotHours * HOUR_MS) / 1_000)
+}
+
+/** The same boxes into all nodes: a full window each. */
+async function fillWindows(rig: Stage['rig'], parameters: NetworkParameters): Promise<void> {
+  const { hotHours, ttlDays } = parameters
   const overMs = hotHours * HOUR_MS
-  const boxes = Math.round((boxRate * overMs) / 1_000)
   const { nodes } = rig.state
+  const boxes = windowOf(nodes.length, parameters)
   await Promise.all(nodes.map(({ index }) => rig.kill(index, 'SIGTERM')))
   const options = { boxes, now: Date.now(), overMs, ttlDays, kept: false }
   for (const { index, home } of nodes) {

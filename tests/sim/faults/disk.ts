@@ -73,6 +73,8 @@ export class FaultDisk {
   /** Virtual milliseconds that a write or sync takes at most. */
   slowMs = 0
   steps = 0
+  /** Planned errors that have happened. */
+  errors = 0
 
   constructor(ports: FaultDiskPorts, image: DiskImage) {
     this.#ports = ports
@@ -208,6 +210,7 @@ export class FaultDisk {
     const error = this.#error
     if (error === undefined || error.afterWrites-- > 0) return undefined
     this.#error = undefined
+    this.errors++
     return error
   }
 

@@ -187,16 +187,21 @@ export class Machine {
     this.#run(life, 'repair', () => this.#repair(life, store).run(life.ending.signal))
   }
 
-  /** Undefined when a write failed: what then ends with an error is started again by its service manager. */
+  /**
+   * Undefined when the disk failed a write: what then ends with an error is started again by its service manager. A
+   * store that says so of a disk that did not is a violation: whatever is thrown in an opening has this code.
+   */
   async #open(life: Life): Promise<Store | undefined> {
     const { clock, rng } = life
+    const { errors } = this.disk
     try {
       return await openMemoryStore(
         { clock, rng, log: this.#ports.log },
         { disk: this.disk.attach() },
       )
     } catch (error) {
-      if (!isHearsayError(error, 'storage-failed')) throw error
+      const isOfDisk = isHearsayError(error, 'storage-failed') && this.disk.errors > errors
+      if (!isOfDisk) throw error
       this.#off(life)
       this.#startAgain()
       return undefined
