@@ -2,7 +2,6 @@ import { type Clock, HearsayError, type NodeId, type Rng, shuffled } from '../ba
 import { PeerBudget, type Requests } from '../net/index.ts'
 import {
   answerRanges,
-  type ItemIndex,
   type ItemSource,
   MAX_ANSWER_BYTES,
   reconcile,
@@ -37,6 +36,7 @@ import {
   type ReconcileRequest,
   type ReconcileScope,
 } from './reconcile-codec.ts'
+import type { SharedSet } from './shared-set.ts'
 import type { SharedSets } from './shared-sets.ts'
 
 export interface BoxSyncPorts {
@@ -110,8 +110,8 @@ export class BoxSync {
 
   /** The boxes of an expiry day that both nodes keep. */
   async pullShared(peer: NodeId, day: number, signal: AbortSignal): Promise<SessionResult> {
-    const { index } = await this.#ports.shared.get(peer, day)
-    return this.#pull(peer, { kind: 'shared', day }, index, signal)
+    const set = await this.#ports.shared.get(peer, day)
+    return this.#pull(peer, { kind: 'shared', day }, set, signal)
   }
 
   async #pull(
@@ -229,25 +229,21 @@ export class BoxSync {
     await this.#budget.spend(peer, 1)
     const set =
       scope.kind === 'shared' ? await this.#ports.shared.answer(peer, scope.day) : undefined
-    if (request.op === 'get') return this.#answerGet(request.items, set?.entries)
-    const { hot } = this.#ports.shelf
-    const index: ItemIndex = set?.index ?? hot.items
-    const looked = index.size * shareOf(request.ranges)
-    await this.#budget.spend(peer, looked / ITEMS_PER_TOKEN)
-    const source = scope.kind === 'hot' ? index.window(scope.from, scope.to) : index
+    if (request.op === 'get') return this.#answerGet(request.items, set)
+    const { items } = this.#ports.shelf.hot
+    const { size } = set ?? items
+    await this.#budget.spend(peer, (size * shareOf(request.ranges)) / ITEMS_PER_TOKEN)
+    const source = scope.kind === 'hot' ? items.window(scope.from, scope.to) : (set ?? items)
     return answerRanges(request.ranges, source, () => this.#ports.clock.sleep(0))
   }
 
-  async #answerGet(
-    items: readonly string[],
-    entries: ReadonlyMap<string, BoxEntry> | undefined,
-  ): Promise<Uint8Array> {
+  async #answerGet(items: readonly string[], set: SharedSet | undefined): Promise<Uint8Array> {
     const { shelf } = this.#ports
     const boxes = await Promise.all(
       items.map(async (item): Promise<PassedBox | undefined> => {
-        const entry = entries === undefined ? shelf.hot.get(item) : entries.get(item)
-        if (entry === undefined) return undefined
-        const record = await shelf.rows.get(entry.address, entry.slot)
+        const place = set === undefined ? shelf.hot.get(item) : set.place(item)
+        if (place === undefined) return undefined
+        const record = await shelf.rows.get(place.address, place.slot)
         if (record === undefined) return undefined
         const heardMinute = Math.floor(record.entry.heardAt / MINUTE_MS)
         return { heardMinute, publication: record.publication }

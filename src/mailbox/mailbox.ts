@@ -79,6 +79,7 @@ export class Mailbox {
   readonly #tasks: TaskGroup
   readonly #maxBoxes: number
   readonly #shelf: BoxShelf
+  readonly #shared: SharedSets
   readonly #confirmations: Confirmations
   readonly #sync: BoxSync
   readonly #fetch: BoxFetch
@@ -118,10 +119,11 @@ export class Mailbox {
       confirmations: this.#confirmations,
       onKept: (kept: Kept) => this.#announce(kept),
     }
+    this.#shared = new SharedSets(shared)
     this.#sync = new BoxSync(
       {
         ...shared,
-        shared: new SharedSets(shared),
+        shared: this.#shared,
         onConfirmed: (entries) => this.#confirm(entries),
       },
       { hotMs },
@@ -138,7 +140,10 @@ export class Mailbox {
     this.#sync.serve()
     this.#handoff.serve()
     this.#tasks.spawn('sweep', (signal) =>
-      this.#every(SWEEP_INTERVAL_MS, signal, () => this.#shelf.sweep(signal)),
+      this.#every(SWEEP_INTERVAL_MS, signal, () => {
+        this.#shared.dropOld()
+        return this.#shelf.sweep(signal)
+      }),
     )
     this.#tasks.spawn('reconcile', (signal) => this.#reconcileForever(signal))
     this.#tasks.spawn('neighbours', (signal) =>

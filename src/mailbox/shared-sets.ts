@@ -1,6 +1,4 @@
 import { type Clock, equalBytes, type NodeId, toHex } from '../base/index.ts'
-import { ItemIndex } from '../reconcile/index.ts'
-import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import { PeerBudget } from '../net/index.ts'
 import {
@@ -10,12 +8,7 @@ import {
   SHARED_SET_REFILL_S,
 } from './constants.ts'
 import type { PlacementPort } from './ports.ts'
-
-/** The boxes of an expiry day that this node and a neighbour both keep. */
-export interface SharedSet {
-  readonly index: ItemIndex
-  readonly entries: ReadonlyMap<string, BoxEntry>
-}
+import { SharedSet } from './shared-set.ts'
 
 const ROWS_PER_TURN = 32
 
@@ -44,7 +37,7 @@ export class SharedSets {
    * @throws HearsayError `overloaded`.
    */
   async answer(peer: NodeId, day: number): Promise<SharedSet> {
-    if (!this.#placement.isKnown(peer)) return { index: new ItemIndex(), entries: new Map() }
+    if (!this.#placement.isKnown(peer)) return new SharedSet()
     if (this.#held(peer, day) === undefined) await this.#budget.spend(peer, 1)
     return this.get(peer, day)
   }
@@ -72,6 +65,12 @@ export class SharedSets {
     return set
   }
 
+  /** Sets that nobody may get any more are not kept in memory until the next one takes their room. */
+  dropOld(): void {
+    const before = this.#clock.monotonic() - SHARED_SET_MS
+    for (const [key, { at }] of this.#sets) if (at <= before) this.#sets.delete(key)
+  }
+
   #held(peer: NodeId, day: number): Promise<SharedSet> | undefined {
     const held = this.#sets.get(keyOf(peer, day))
     return held !== undefined && this.#clock.monotonic() - held.at < SHARED_SET_MS
@@ -80,8 +79,7 @@ export class SharedSets {
   }
 
   async #build(peer: NodeId, day: number): Promise<SharedSet> {
-    const index = new ItemIndex()
-    const entries = new Map<string, BoxEntry>()
+    const set = new SharedSet()
     let rows = 0
     for await (const entry of this.#shelf.rows.kept(day)) {
       if (++rows % ROWS_PER_TURN === 0) await this.#clock.sleep(0)
@@ -89,11 +87,9 @@ export class SharedSets {
       const keepers = this.#placement.keepers(entry.address, published)
       if (!keepers.some((keeper) => equalBytes(keeper, peer))) continue
       if (!this.#placement.isKeeper(entry.address, published)) continue
-      const item = itemOf(entry)
-      index.set(item, 0)
-      entries.set(item, entry)
+      set.add(entry)
     }
-    return { index, entries }
+    return set
   }
 }
 
