@@ -33,7 +33,8 @@ export class Orphans {
 
   /** Looks at `MESSAGES_PER_LOOK` more at most; at none when all were. One call at a time. */
   async look(): Promise<void> {
-    const at = this.#at ?? (await this.#begin())
+    this.#at ??= await this.#begin()
+    const at = this.#at
     if (at >= this.#last) return
     const rows = await this.#ports.history.after(at, MESSAGES_PER_LOOK)
     const suspects: number[] = []

@@ -168,6 +168,37 @@ describe('looking for messages without a record', () => {
     expect(found).toEqual([1, MESSAGES_PER_LOOK, COUNT])
   })
 
+  it('reads nothing that came after its first look', async () => {
+    const store = await historyOf(3, () => 'delivered')
+    await afterStart(store)
+    const history = new History({ store })
+    await history.load()
+    let reads = 0
+    const orphans = new Orphans({
+      store,
+      history: {
+        get count() {
+          return history.count
+        },
+        after: async (number, limit) => {
+          reads++
+          return history.after(number, limit)
+        },
+        tryGet: (number) => history.tryGet(number),
+      },
+      outbox: { live: () => undefined },
+    })
+    await orphans.look()
+    const batch = store.batch()
+    history.add(
+      batch,
+      messageOf(history.allocate(), () => 'queued'),
+    )
+    await batch.commit()
+    await orphans.look()
+    expect([reads, orphans.take()]).toEqual([0, []])
+  })
+
   it('begins anew when it is damaged how far it came', async () => {
     const { air, alice } = await pair()
     await air.slots(12)
