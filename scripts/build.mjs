@@ -16,6 +16,7 @@ import { dirname, join, relative } from 'node:path'
 import { execPath, exit, stderr } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
+import { licencesOf } from './bundle-licences.mjs'
 import { replaceParts } from './bundle-parts.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -88,6 +89,8 @@ for (const module of [ENTRY, WORKER]) {
 const parts = output.map(({ fileName, code, facadeModuleId }) => {
   return { fileName, code, isEntry: facadeModuleId === ENTRY }
 })
+const licences = licencesOf(output.flatMap(({ moduleIds = [] }) => moduleIds))
+parts.push({ fileName: 'LICENCES.txt', code: licences, isEntry: false })
 replaceParts(join(DIST, BUNDLE), parts, Date.now())
 
 for (const file of filesBelow(DIST, DIST)) {

@@ -14,13 +14,15 @@ import { join } from 'node:path'
 import { pid } from 'node:process'
 
 const KEPT_MS = 30 * 86_400_000
+/** Whoever builds all day has no daemon that old: the newest of them are some forty builds. */
+const KEPT_MAX = 200
 /** Names the parts of the last build. */
 const LIST = 'parts.json'
 
 /**
  * Writes `parts` into `folder`: each is whole or not there, and what is started by its name comes last. A build that is
  * cut off leaves the former command, with all its parts. A part that is written no more stays for 30 days from `now` on
- * (milliseconds since 1970), however old it is: daemons that run from it may still load it.
+ * (milliseconds since 1970), however old it is, unless it is none of the last 200: daemons that run from it may still load it.
  */
 export function replaceParts(folder, parts, now) {
   mkdirSync(folder, { recursive: true })
@@ -36,10 +38,12 @@ export function replaceParts(folder, parts, now) {
     write(join(folder, fileName), code)
   }
   write(list, JSON.stringify([...present]))
-  for (const name of readdirSync(folder)) {
-    const file = join(folder, name)
-    if (present.has(name) || name === LIST || statSync(file).mtimeMs > now - KEPT_MS) continue
-    rmSync(file)
+  const gone = readdirSync(folder)
+    .filter((name) => !present.has(name) && name !== LIST)
+    .map((name) => ({ file: join(folder, name), at: statSync(join(folder, name)).mtimeMs }))
+    .toSorted((a, b) => b.at - a.at)
+  for (const [index, { file, at }] of gone.entries()) {
+    if (index >= KEPT_MAX || at <= now - KEPT_MS) rmSync(file)
   }
 }
 

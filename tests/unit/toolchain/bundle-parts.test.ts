@@ -35,6 +35,18 @@ describe('the parts of the bundle', () => {
     expect(existsSync(join(root, 'run-new.js'))).toBe(true)
   })
 
+  it('are no more than the last 200 of former builds', () => {
+    using tree = tempTree({})
+    const { root } = tree
+    const now = Date.now()
+    for (let i = 0; i <= 210; i++) {
+      replaceParts(root, build(`b${i}`), now + i * 1_000)
+    }
+    const left = Array.from({ length: 211 }, (_, i) => existsSync(join(root, `run-b${i}.js`)))
+    expect(left.filter(Boolean)).toHaveLength(201)
+    expect(left.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => false))
+  })
+
   it('are those of the former command when a build is cut off', () => {
     using tree = tempTree({})
     const { root } = tree
