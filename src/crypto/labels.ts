@@ -6,6 +6,8 @@ export const LABELS = {
   // crypto
   blindNonce: 'hearsay/v1/crypto/blind-nonce',
   sealedBox: 'hearsay/v1/crypto/sealed-box',
+  sivTag: 'hearsay/v1/crypto/siv-tag',
+  sivStream: 'hearsay/v1/crypto/siv-stream',
   // stream
   streamFirst: 'hearsay/v1/stream/first',
   streamChain: 'hearsay/v1/stream/chain',
@@ -43,7 +45,7 @@ export const LABELS = {
   gossipTopic: 'hearsay/v1/gossip/topic',
   // mailbox
   keeperRequestSeal: 'hearsay/v1/mailbox/keeper-request-seal',
-  keeperReplySeal: 'hearsay/v1/mailbox/keeper-reply-seal',
+  keeperReplySeal: 'hearsay/v2/mailbox/keeper-reply-seal',
   reconcileItem: 'hearsay/v1/mailbox/reconcile-item',
   reconcileRange: 'hearsay/v1/reconcile/range',
   boxStoreKey: 'hearsay/v1/mailbox/box-store-key',

@@ -1,19 +1,17 @@
 import { concat, HearsayError, type NetworkId, type Rng, utf8 } from '../base/index.ts'
 import {
   AEAD_NONCE_BYTES,
-  aeadOpen,
-  aeadSeal,
   chacha20XorInto,
   LABELS,
   randomKey,
   sealedBoxOpen,
   sealedBoxSeal,
+  sivOpen,
+  sivSeal,
 } from '../crypto/index.ts'
 import { FETCH_ANSWER_BYTES, FETCH_REQUEST_BYTES, SEALED_FETCH_BYTES } from './constants.ts'
 
-/** A reply key seals the answer to one question, the same each time, so the nonce can be constant. */
-const ZERO_NONCE = new Uint8Array(AEAD_NONCE_BYTES)
-/** Another stream of the reply key. */
+/** The reply key's own stream; answers are sealed under keys that are derived from it. */
 const FILLER_NONCE = new Uint8Array(AEAD_NONCE_BYTES).fill(0xff)
 
 const requestAd = (networkId: NetworkId) => concat(utf8(LABELS.keeperRequestSeal), networkId)
@@ -49,7 +47,7 @@ export function sealFetch(
       if (isOpened) throw new HearsayError('open-failed', 'the answer was opened before')
       isOpened = true
       try {
-        return aeadOpen(replyKey, ZERO_NONCE, answer, answerAd(networkId))
+        return sivOpen(replyKey, answer, answerAd(networkId))
       } finally {
         replyKey.fill(0)
       }
@@ -59,7 +57,7 @@ export function sealFetch(
 
 /**
  * What fills an answer without a box follows from the question. A courier may ask the same question twice: were the
- * filler fresh, equal answers would tell it that the box was there, and unequal ones would share a nonce.
+ * filler fresh, equal answers would tell it that the box was there.
  */
 function fillerOf(replyKey: Uint8Array): Rng {
   return {
@@ -72,7 +70,8 @@ function fillerOf(replyKey: Uint8Array): Rng {
 }
 
 /**
- * A keeper's side: opens, asks `answer`, seals. `answer` takes from `filler` what it would draw at random. What does
+ * A keeper's side: opens, asks `answer`, seals. It may be asked the same again, by a courier or a link that carries a
+ * frame twice, when it has got the box meanwhile: two answers under one key, hence the deterministic seal. `answer` takes from `filler` what it would draw at random. What does
  * not open, or is no request, gets random bytes of the same length: SEALED_FETCH_ANSWER_BYTES always.
  */
 export async function answerSealedFetch(
@@ -97,7 +96,7 @@ export async function answerSealedFetch(
     replyKey = randomKey(ports.rng)
     answer = ports.rng.bytes(FETCH_ANSWER_BYTES)
   }
-  const out = aeadSeal(replyKey, ZERO_NONCE, answer, answerAd(networkId))
+  const out = sivSeal(replyKey, answer, answerAd(networkId))
   replyKey.fill(0)
   return out
 }
