@@ -38,7 +38,6 @@ export async function runDaemon(
   const { home } = options
   // Whatever is made from here on is closed to others, sockets and databases too.
   process.umask(0o077)
-  setFlagsFromString(HEAP_GROWTH)
   await prepareHome(home)
   const reload = () => loadConfig({ file: home.configFile, env: io.env, flags: options.flags })
   const config = reload()
@@ -55,6 +54,7 @@ export async function runDaemon(
     throw explainStart(error, home, config.get('listen'))
   }
   writePidFile(home)
+  setFlagsFromString(HEAP_GROWTH)
   log.info('ready', { version: packageVersion(), pid: process.pid })
 
   const end = await Promise.race([
