@@ -99,7 +99,8 @@ describe('labels', () => {
   it('are distinct, short ASCII and carry a version', () => {
     const labels = Object.values(LABELS)
     expect(new Set(labels).size).toBe(labels.length)
-    for (const label of labels) expect(label).toMatch(/^hearsay\/v[1-9]\/[a-z0-9-]+(\/[a-z0-9-]+)+$/)
+    for (const label of labels)
+      expect(label).toMatch(/^hearsay\/v[1-9]\/[a-z0-9-]+(\/[a-z0-9-]+)+$/)
     for (const label of labels) expect(label.length).toBeLessThan(128)
   })
 })
