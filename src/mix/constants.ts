@@ -56,6 +56,8 @@ export const COURIER_OPEN_MAX = 8_192
 export const ASKS_MAX = 1_024
 /** Questions that a keeper answers at once. */
 export const ANSWERS_MAX = 64
+/** Questions that a keeper answers no second time: the last ones. */
+export const ANSWERED_MAX = 16_384
 /** A keeper answers after once to twice this, ms: longer than a look at the disk. */
 export const ANSWER_SPREAD_MS = 50
 /** Slots over which a neighbour's frames are counted. */

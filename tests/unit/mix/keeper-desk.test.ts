@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type NodeId, silentLogger, TaskGroup, toHex } from '../../../src/base/index.ts'
 import {
   ANSWER_SPREAD_MS,
+  ANSWERED_MAX,
   ANSWERS_MAX,
   ASK_REF_BYTES,
   SEALED_ANSWER_BYTES,
@@ -115,6 +116,43 @@ describe('a keeper', () => {
     bench.ask()
     await bench.clock.advance(2 * ANSWER_SPREAD_MS)
     expect(bench.counts.snapshot()).toEqual({ overloaded: 4, answered: ANSWERS_MAX + 1 })
+  })
+
+  it('answers a question no second time, under whatever name: a courier would see when the box came', async () => {
+    const bench = new Bench()
+    const { sealed } = bench.ask()
+    await bench.clock.advance(1_000)
+    bench.desk.asked(courier, rng.bytes(ASK_REF_BYTES), sealed)
+    bench.desk.asked(nodeAt('another courier'), rng.bytes(ASK_REF_BYTES), sealed)
+    await bench.clock.advance(1_000)
+    expect(bench.asked).toHaveLength(1)
+    expect(bench.counts.snapshot()).toEqual({ answered: 1, replay: 2 })
+  })
+
+  it('answers later what it had no time for', async () => {
+    const bench = new Bench()
+    for (let i = 0; i < ANSWERS_MAX; i++) bench.ask()
+    const { ref, sealed } = bench.ask()
+    await bench.clock.advance(1_000)
+    bench.desk.asked(courier, ref, sealed)
+    await bench.clock.advance(1_000)
+    expect(bench.counts.snapshot()).toEqual({ overloaded: 1, answered: ANSWERS_MAX + 1 })
+  })
+
+  it('remembers so many questions and no more, the last ones', async () => {
+    const bench = new Bench()
+    const first = bench.ask()
+    for (let i = 1; i <= ANSWERED_MAX; i++) {
+      if (i % ANSWERS_MAX === 0) await bench.clock.advance(2 * ANSWER_SPREAD_MS)
+      bench.ask()
+    }
+    await bench.clock.advance(1_000)
+    const last = bench.ask()
+    bench.desk.asked(courier, last.ref, last.sealed)
+    expect(bench.counts.of('replay')).toBe(1)
+    bench.desk.asked(courier, first.ref, first.sealed)
+    await bench.clock.advance(1_000)
+    expect(bench.counts.snapshot()).toEqual({ answered: ANSWERED_MAX + 3, replay: 1 })
   })
 
   it('that has no link to the courier loses the answer', async () => {

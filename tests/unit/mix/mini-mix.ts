@@ -1,10 +1,12 @@
 import {
   type BoxBytes,
+  concat,
   equalBytes,
   type NodeId,
   type Rng,
   silentLogger,
   toHex,
+  u32be,
   uniform,
 } from '../../../src/base/index.ts'
 import {
@@ -309,6 +311,8 @@ export class MiniNode {
     this.asked.push(mayBeReal)
     if (this.keeper === undefined) return undefined
     const sealed = new Uint8Array(SEALED_REQUEST_BYTES).fill(this.asked.length)
+    // No question is asked twice.
+    sealed.set(concat(u32be(this.index), u32be(this.asked.length)))
     const wanted = toHex(answerTo(sealed))
     return {
       keeper: this.keeper,
