@@ -11,7 +11,7 @@
  * Plain JavaScript: `npm ci` runs it, perhaps on a machine whose only Node cannot load TypeScript.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { execPath, exit, stderr } from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -89,7 +89,8 @@ for (const module of [ENTRY, WORKER]) {
 const parts = output.map(({ fileName, code, facadeModuleId }) => {
   return { fileName, code, isEntry: facadeModuleId === ENTRY }
 })
-const licences = licencesOf(output.flatMap(({ moduleIds = [] }) => moduleIds))
+const bundled = output.flatMap(({ moduleIds = [] }) => moduleIds)
+const licences = licencesOf(bundled, readFileSync(join(ROOT, 'LICENSE-APACHE'), 'utf8'))
 parts.push({ fileName: 'LICENCES.txt', code: licences, isEntry: false })
 replaceParts(join(DIST, BUNDLE), parts, Date.now())
 

@@ -1,2 +1,2 @@
 /** Types of bundle-licences.mjs, which stays plain JavaScript so that an old Node can run it. */
-export function licencesOf(modules: readonly string[]): string
+export function licencesOf(modules: readonly string[], apache: string): string
