@@ -1,5 +1,4 @@
 import { rmSync, writeFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import type { Io } from './cli/io.ts'
 import { compose, type Daemon, type Taps } from './compose.ts'
 import { type ConfigKeyName, loadConfig } from './config/index.ts'
@@ -8,7 +7,7 @@ import type { Home } from './home.ts'
 import { type DaemonLog, openLog } from './logging.ts'
 import { prepareHome } from './prepare.ts'
 import { explainStart } from './startup-errors.ts'
-import { HEAP_GROWTH } from './v8-flags.ts'
+import { keepHeapSmall } from './small-heap.ts'
 import { packageVersion } from './version.ts'
 
 export interface RunOptions {
@@ -54,8 +53,8 @@ export async function runDaemon(
     throw explainStart(error, home, config.get('listen'))
   }
   writePidFile(home)
-  setFlagsFromString(HEAP_GROWTH)
   log.info('ready', { version: packageVersion(), pid: process.pid })
+  await keepHeapSmall()
 
   const end = await Promise.race([
     aborted(ports.signal),
