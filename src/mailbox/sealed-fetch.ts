@@ -83,18 +83,23 @@ export async function answerSealedFetch(
   sealed: Uint8Array,
 ): Promise<Uint8Array> {
   const { networkId, requestSeed } = options
-  let replyKey: Uint8Array
+  let request: Uint8Array | undefined
+  let replyKey: Uint8Array | undefined
   let answer: Uint8Array
   try {
     if (sealed.length !== SEALED_FETCH_BYTES) throw new HearsayError('bad-length', 'no question')
     const plain = sealedBoxOpen(requestSeed, sealed, requestAd(networkId))
-    const request = plain.slice(0, FETCH_REQUEST_BYTES)
+    request = plain.slice(0, FETCH_REQUEST_BYTES)
     replyKey = plain.slice(FETCH_REQUEST_BYTES)
     plain.fill(0)
     answer = await ports.answer(request, fillerOf(replyKey))
   } catch {
+    replyKey?.fill(0)
     replyKey = randomKey(ports.rng)
     answer = ports.rng.bytes(FETCH_ANSWER_BYTES)
+  } finally {
+    // It names an address.
+    request?.fill(0)
   }
   const out = sivSeal(replyKey, answer, answerAd(networkId))
   replyKey.fill(0)
