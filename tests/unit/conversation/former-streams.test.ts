@@ -118,6 +118,15 @@ describe('a text that waited, acknowledged, behind a hole of a stream that is ov
   })
 })
 
+/** Bob holds a text behind a hole, and finds its row damaged when he starts. */
+async function heldAndDamaged(two: Awaited<ReturnType<typeof pair>>): Promise<void> {
+  const { bob } = two
+  await heldBehindHole(two, 'text')
+  await bob.crash()
+  await damage(bob.disk, BUCKETS.partialRecords)
+  await bob.restart()
+}
+
 describe('a damaged row of such a text', () => {
   it('in a stream that is over is told of, once', async () => {
     const two = await pair()
@@ -139,10 +148,7 @@ describe('a damaged row of such a text', () => {
   it('is told of when a recovery ends the stream before its hole is given up', async () => {
     const two = await pair()
     const { air, alice, bob } = two
-    await heldBehindHole(two, 'text')
-    await bob.crash()
-    await damage(bob.disk, BUCKETS.partialRecords)
-    await bob.restart()
+    await heldAndDamaged(two)
     expect(await gaps(bob)).toEqual([])
     await comesBack(two, alice)
     await air.slots(GAP_SLOTS)
@@ -152,10 +158,7 @@ describe('a damaged row of such a text', () => {
   it('is told of, once, when other starts come before that recovery and after it', async () => {
     const two = await pair()
     const { air, alice, bob } = two
-    await heldBehindHole(two, 'text')
-    await bob.crash()
-    await damage(bob.disk, BUCKETS.partialRecords)
-    await bob.restart()
+    await heldAndDamaged(two)
     // What comes meanwhile stores the reader without the record.
     let boxes = 0
     air.hears = (_box, to) => to !== bob || air.sent.at(-1)?.from !== 'alice' || boxes++ === 0
