@@ -5,7 +5,7 @@ import type { Clock } from '../src/base/index.ts'
 import { EXIT, ExitError, systemCode } from './exit-codes.ts'
 import { type Environment, type Home, readPid } from './home.ts'
 import { prepareHome } from './prepare.ts'
-import { V8_FLAGS } from './v8-flags.ts'
+import { MALLOC_SETTINGS, V8_FLAGS } from './start-settings.ts'
 
 const POLL_MS = 25
 const MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -103,7 +103,7 @@ function spawnDaemon(home: Home, env: Environment): ChildProcess {
     return spawn(file, [...args, 'run', ...homeArgs], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...env },
+      env: { ...MALLOC_SETTINGS, ...env },
       // Not the caller's folder: a daemon must not keep a file system busy.
       cwd: home.root,
     })

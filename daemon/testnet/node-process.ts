@@ -4,6 +4,7 @@ import { selfCommand } from '../background.ts'
 import { exampleConfig, setInText } from '../config/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
 import { ensureHome, type Environment } from '../home.ts'
+import { MALLOC_SETTINGS } from '../start-settings.ts'
 import { nodeHome } from './layout.ts'
 import { type ProcessRef, refOf } from './processes.ts'
 
@@ -48,7 +49,7 @@ export function spawnNode(options: SpawnOptions, env: Environment): NodeProcess 
         // Its own session: Ctrl-C on the terminal reaches the testnet command alone, which stops it in order.
         detached: true,
         stdio: [tethered ? 'pipe' : 'ignore', log, log],
-        env: withoutOwnSettings(env),
+        env: { ...MALLOC_SETTINGS, ...withoutOwnSettings(env) },
       },
     )
   } finally {

@@ -33,7 +33,7 @@ import {
 import { nodeHome } from '../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
-import { V8_FLAGS } from '../../daemon/v8-flags.ts'
+import { V8_FLAGS } from '../../daemon/start-settings.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { Recorder } from './history.ts'
 import type { Hosts, Program } from './hosts.ts'

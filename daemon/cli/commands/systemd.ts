@@ -5,6 +5,7 @@ import { selfCommand } from '../../background.ts'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
 import type { Registry } from '../registry.ts'
+import { MALLOC_SETTINGS } from '../../start-settings.ts'
 
 export function register(program: Command, registry: Registry): void {
   program
@@ -50,13 +51,17 @@ function install(context: Context, options: { print?: boolean }): void {
  */
 export function unitText(home: string | undefined): string {
   const { file, args } = selfCommand()
+  const settings = { ...MALLOC_SETTINGS, ...(home === undefined ? {} : { HEARSAY_HOME: home }) }
+  const environment = Object.entries(settings)
+    .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}\n`)
+    .join('')
   const { usage, dataCorrupt, permission, config } = DAEMON_EXIT
   return `[Unit]
 Description=hearsay private messaging node
 
 [Service]
 Type=exec
-${home === undefined ? '' : `Environment=${quoted(`HEARSAY_HOME=${home}`)}\n`}ExecStart=${[file, ...args, 'run'].map(quoted).join(' ')}
+${environment}ExecStart=${[file, ...args, 'run'].map(quoted).join(' ')}
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=${usage} ${dataCorrupt} ${permission} ${config}

@@ -16,7 +16,7 @@ import {
 import { spawnNode } from '../../../daemon/testnet/node-process.ts'
 import type { Parameters } from '../../../daemon/testnet/parameters.ts'
 import { planState } from '../../../daemon/testnet/up.ts'
-import { V8_FLAGS } from '../../../daemon/v8-flags.ts'
+import { V8_FLAGS } from '../../../daemon/start-settings.ts'
 import { systemClock } from '../../../src/base/index.ts'
 import { inspectNetwork, type Network } from '../../../src/directory/index.ts'
 import { Capture } from './capture.ts'

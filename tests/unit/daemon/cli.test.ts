@@ -484,6 +484,7 @@ describe('systemd install --print', () => {
   it('prints a unit that runs this program and does not restart on configuration errors', async () => {
     const { stdout } = await runCli(['systemd', 'install', '--print', '--home', '/srv/he"y'])
     expect(stdout).toContain('RestartPreventExitStatus=64 65 77 78')
+    expect(stdout).toContain('Environment="MALLOC_ARENA_MAX=1"')
     expect(stdout).toContain('Environment="HEARSAY_HOME=/srv/he\\"y"')
     expect(stdout).toMatch(/ExecStart="\/.*node" ".*main\.(js|ts)" "run"/)
     expect(stdout).not.toContain('MemoryDenyWriteExecute=')

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { V8_FLAGS } from '../../../daemon/v8-flags.ts'
+import { MALLOC_SETTINGS, V8_FLAGS } from '../../../daemon/start-settings.ts'
 import { tempTree } from '../../support/temp-tree.ts'
 
 const LAUNCHER = join(import.meta.dirname, '../../../hearsay')
@@ -60,8 +60,12 @@ describe.runIf(process.platform === 'linux')('the launcher', () => {
     expect(JSON.parse(stdout)).toContain('version')
   })
 
-  it('starts with the flags with which a daemon starts others', () => {
-    expect(readFileSync(LAUNCHER, 'utf8')).toContain(`exec "$node" ${V8_FLAGS.join(' ')} "$main"`)
+  it('starts with the flags and settings with which a daemon starts others', () => {
+    const launcher = readFileSync(LAUNCHER, 'utf8')
+    expect(launcher).toContain(`exec "$node" ${V8_FLAGS.join(' ')} "$main"`)
+    for (const [name, value] of Object.entries(MALLOC_SETTINGS)) {
+      expect(launcher).toContain(`export ${name}="\${${name}:-${value}}"`)
+    }
   })
 
   it('is replaced by the daemon: the pid that was started is the pid that runs', () => {
