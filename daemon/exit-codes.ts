@@ -16,7 +16,7 @@ export const EXIT = {
   trust: 12,
 } as const
 
-/** Exit codes of the daemon itself, from sysexits.h. A service manager restarts on 74 and 75 only. */
+/** Exit codes of the daemon itself, from sysexits.h. The unit of `systemd install` restarts on all but 0, 64, 65, 77, 78. */
 export const DAEMON_EXIT = {
   ok: 0,
   usage: 64,

@@ -10,6 +10,10 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   'storage-poisoned': DAEMON_EXIT.ioError,
   'storage-corrupt': DAEMON_EXIT.dataCorrupt,
   'storage-permissions': DAEMON_EXIT.permission,
+  // Another key, none, or a newer program's database: no restart mends it.
+  'storage-key-mismatch': DAEMON_EXIT.config,
+  'not-found': DAEMON_EXIT.config,
+  'storage-version': DAEMON_EXIT.config,
 }
 
 const EXIT_OF_SYSTEM: Readonly<Record<string, number>> = {
@@ -75,6 +79,18 @@ function sentence(
         `the database under ${home.root} is damaged: ${message}`,
         'restore a backup: hearsay db restore <file> --replace; if this home is a copy of one that was in use: hearsay db renew',
       ]
+    case 'storage-key-mismatch':
+      return [
+        `${home.keyFile} is not the key of the database under ${home.root}`,
+        'put the vault.key back that was made with it; a restored backup needs its own: hearsay db restore <file> --key-file <key>',
+      ]
+    case 'not-found':
+      return [
+        `${message}: ${home.keyFile}`,
+        'put the vault.key of this database back; without it nobody can open the database',
+      ]
+    case 'storage-version':
+      return [message, 'start it with the version of Hearsay that last ran here, or a newer one']
     default:
       return [message, undefined]
   }

@@ -127,7 +127,7 @@ export const RPC_ERRORS = {
   NOT_OPERATOR: kind(1304, 'only the operator of the network can do this', {
     hint: 'ask whoever created the network; its key is in the home of network.create',
   }),
-  CLOCK_SKEW: kind(1305, 'the clock of this machine is wrong', { hint: 'synchronise the clock' }),
+  CLOCK_SKEW: kind(1305, 'the clock of this machine is wrong', { reserved: true }),
   NOT_JOINED: kind(1306, 'no network is joined', { hint: 'network.join' }),
   NOT_ADMITTED: kind(1307, 'the network admits nodes by invitation only', {
     hint: 'ask the operator for the URI of a network.invite',

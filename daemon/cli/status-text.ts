@@ -116,9 +116,7 @@ function hookLine(hook: HookStatus, out: Output, nowMs: number): string {
 
 function storageLine({ storage }: NodeStatus): string {
   const kept =
-    storage.retentionMs === null
-      ? ''
-      : `, keeps about ${formatDuration(storage.retentionMs)} at the present rate`
+    storage.retentionMs === null ? '' : `, keeps boxes for ${formatDuration(storage.retentionMs)}`
   return (
     `${formatBytes(storage.bytes)}, ${storage.boxes} boxes, ` +
     `${formatBytes(storage.freeBytes)} free${kept}`

@@ -32,7 +32,8 @@ const DURATION = /^(\d{1,7})(ms|s|m|h)$/
 export const HOOK_EXAMPLE = `# A program that gets events, any number of sections. It gets one event at a time, in order, as one line of JSON on
 # stdin. Exit 0 acknowledges the event; anything else, or the timeout, and it comes again after 1 s, 2 s … 10 min,
 # until it succeeds: by the id of the event the program knows what it has seen. There is no shell, the output is
-# discarded, and the environment is PATH, HOME, the locale, HEARSAY_HOME, HEARSAY_SOCKET and HEARSAY_HOOK.
+# discarded, and the environment is PATH, HOME, USER, LOGNAME, TZ, TMPDIR, the locale, the XDG folders, HEARSAY_HOME,
+# HEARSAY_SOCKET and HEARSAY_HOOK.
 # hearsay status shows how far it is. A hook that is taken out of this file loses its place; to keep it, set
 # "enabled" to false. Takes effect at the next start, or at once with: hearsay config reload
 # [[hook]]

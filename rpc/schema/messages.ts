@@ -12,7 +12,9 @@ export const messagesMethods = [
     params: {
       to: contact,
       body: z.strictObject({ text }),
-      expiresIn: duration.exactOptional().describe('give up after it'),
+      expiresIn: duration
+        .exactOptional()
+        .describe('reported as expired when it is not acknowledged by then; it may have arrived'),
       now: z
         .boolean()
         .exactOptional()

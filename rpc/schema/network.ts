@@ -76,7 +76,7 @@ export const networkMethods = [
   mutation({
     name: 'network.leave',
     summary:
-      'Leaves the network; `wipe` also deletes its contacts, messages, events and keys, even if it was left before.',
+      'Leaves the network; `wipe` also deletes its contacts, messages, events, mix keys and operator key, even if it was left before. The key of the node stays: another network that is joined from this home sees the same id.',
     params: { wipe: z.boolean().exactOptional() },
     result: { networkId: z.string() },
     errors: ['NOT_JOINED'],

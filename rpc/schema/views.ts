@@ -80,7 +80,9 @@ export const nodeStatus = z.object({
     bytes: count,
     boxes: count,
     freeBytes: count,
-    retentionMs: milliseconds.nullable(),
+    retentionMs: milliseconds
+      .nullable()
+      .describe('lifetime of a box in this network; a mailbox at its quota keeps less'),
     sync: z.literal(true),
   }),
   health: z.array(

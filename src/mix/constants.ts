@@ -40,7 +40,7 @@ export const CLOCK_STEP_MS = 1
 export const ROUTE_DRAWS_MAX = 16
 /** Packets that wait for their delay: 28 MB. */
 export const RELAY_PENDING_MAX = 8_192
-/** Tags of one key epoch: 16 MB; ten times what a mix of a big network relays in an hour. */
+/** Tags of one key epoch: 64 MB at most; ten times what a mix of a big network relays in an hour. */
 export const REPLAY_TAGS_MAX = 1_048_576
 /** How long before its packet goes on a tag is written, ms: one synced write, with room on a busy disk. */
 export const TAG_LEAD_MS = 50

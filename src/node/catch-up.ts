@@ -1,6 +1,6 @@
 import { type Clock, isHearsayError, type Logger } from '../base/index.ts'
 import type { Conversations } from '../conversation/index.ts'
-import type { Mailbox } from '../mailbox/index.ts'
+import { CATCH_UP_PEERS, type Mailbox } from '../mailbox/index.ts'
 import type { Store } from '../store/index.ts'
 
 /** How far coming back is: what others heard meanwhile, then what only keepers still have. */
@@ -22,7 +22,6 @@ export interface CatchUpPorts {
   >
 }
 
-const SESSIONS = 2
 const POLL_MS = 500
 // Events are kept on disk: a bar needs no more than this.
 const EVENT_EVERY_MS = 5_000
@@ -50,7 +49,7 @@ export class CatchUp {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, conversations } = this.#ports
     const startedAt = clock.monotonic()
-    await this.#show({ phase: 'reconciling', done: 0, total: SESSIONS })
+    await this.#show({ phase: 'reconciling', done: 0, total: CATCH_UP_PEERS })
     await this.#reconcile(signal)
     conversations.catchUp()
     while (conversations.isCatchingUp()) {
@@ -72,7 +71,7 @@ export class CatchUp {
     try {
       await this.#ports.mailbox.catchUp(signal, async () => {
         done++
-        await this.#show({ phase: 'reconciling', done, total: SESSIONS })
+        await this.#show({ phase: 'reconciling', done, total: CATCH_UP_PEERS })
       })
     } catch (error) {
       if (signal.aborted) throw error

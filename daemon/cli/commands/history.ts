@@ -25,7 +25,7 @@ export function register(program: Command, registry: Registry): void {
     .action(registry.action(show))
   program
     .command('outbox')
-    .description('messages that have not left yet')
+    .description('messages that are not delivered yet: they wait to leave, or for a receipt')
     .action(registry.action(outbox))
 }
 

@@ -30,7 +30,10 @@ export function register(program: Command, registry: Registry): void {
     .argument('[text...]')
     .option('--wait [state]', 'wait for queued, sent, stored or delivered (delivered)')
     .option('--now', 'do not wait for the hold after a start; it protects less')
-    .option('--expires <duration>', 'give up when it has not left by then')
+    .option(
+      '--expires <duration>',
+      'report it as expired when it is not acknowledged by then; it may have arrived',
+    )
     .action(registry.action(send))
 }
 

@@ -28,7 +28,9 @@ export function register(program: Command, registry: Registry): void {
     .action(registry.action(wait))
   program
     .command('doctor')
-    .description('check clock, disk, sockets, network and storage, and name a fix for each fault')
+    .description(
+      'check storage, disk space, network, peers, gossip, reachability and cover, and name a fix for each fault',
+    )
     .argument('[checks...]', 'only these checks')
     .action(registry.action(doctor))
 }
