@@ -102,7 +102,8 @@ class Run {
         disk,
       }
       const nodeId = asNodeId(signKeyPairFromSeed(node.seed).publicKey)
-      const of = { network, node, index, nodeId, expiresInMs: EXPIRES_MS }
+      const ends = { expiresInMs: EXPIRES_MS, mayExpire: true }
+      const of = { network, node, index, nodeId, ...ends }
       this.#machines.push(new Machine(ports, of))
       this.#presence.push([])
     }

@@ -74,6 +74,10 @@ export async function simulateFaults(args: readonly string[]): Promise<number> {
       console.log(`memory grows: ${tally.heaps.map(megabytes).join(', ')} MB`)
       tally.failed++
     }
+    for (const what of missingOf(tally, options)) {
+      console.log(`${what}: never, in as many seeds as should have it`)
+      tally.failed++
+    }
     report(tally, { fixtures: ready - began, seeds: performance.now() - ready })
     const found = options.planted === undefined ? tally.failed === 0 : tally.failed > 0
     return found ? 0 : 1
@@ -86,6 +90,25 @@ export async function simulateFaults(args: readonly string[]): Promise<number> {
 function hasGrown(heaps: readonly number[]): boolean {
   const [early, late] = [heaps.at(GROWTH_FROM), heaps.at(-1)]
   return early !== undefined && late !== undefined && late - early > GROWTH_BYTES_MAX
+}
+
+/** What every hundred seeds have of: a fault that does not happen shows nothing. */
+const EXPECTED = [
+  'on the way lost',
+  'on the way doubled',
+  'on the way late',
+  'a write failed',
+  'crash now',
+  'crash disk write',
+  'crash disk written',
+  'end delivered',
+  'end expired',
+]
+const EXPECTED_FROM = 100
+
+function missingOf({ counts }: Tally, { seeds, planted }: Options): string[] {
+  if (seeds < EXPECTED_FROM || planted !== undefined) return []
+  return EXPECTED.filter((what) => (counts.get(what) ?? 0) === 0)
 }
 
 async function runAll(pool: Pool, seeds: readonly number[], options: Options): Promise<Tally> {

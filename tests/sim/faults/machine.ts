@@ -44,6 +44,10 @@ export interface MachineOptions {
   readonly nodeId: NodeId
   /** Of every text: what is not delivered by then is reported. Milliseconds. */
   readonly expiresInMs?: number
+  /** Its texts may expire: its clock jumps, or it is away for long. */
+  readonly mayExpire?: boolean
+  /** Hears of what was asked for and could not be. */
+  readonly count?: (what: string) => void
 }
 
 /** From one start to the next end. */
@@ -81,6 +85,8 @@ export class Machine {
   /** What its clocks do beside the true time. */
   #rate = 1
   #stepMs = 0
+  /** Errors of the disk by the last time that all was well. */
+  #errorsSeen = 0
 
   constructor(ports: MachinePorts & { readonly disk: FaultDisk }, options: MachineOptions) {
     this.#ports = ports
@@ -104,6 +110,11 @@ export class Machine {
 
   get store(): Store | undefined {
     return this.#life?.store
+  }
+
+  /** The disk has failed a write, and the node is not over it. */
+  get isDiskFault(): boolean {
+    return this.disk.errors > this.#errorsSeen
   }
 
   get pendingTimers(): number {
@@ -134,7 +145,7 @@ export class Machine {
   /** As when the service is stopped; switched off by then. */
   stop(then: () => void): void {
     const life = this.#life
-    if (life?.isUp !== true) return
+    if (life?.isUp !== true) return this.#skipped('restart')
     life.isUp = false
     this.#run(life, 'stop', async () => {
       await this.#end(life)
@@ -155,13 +166,15 @@ export class Machine {
   /** A text of the user; nothing happens while the node is not up. */
   send(to: string, text: string): void {
     const life = this.#life
-    if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) return
+    if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) {
+      return this.#skipped('text')
+    }
     const { session, store } = life
-    const { expiresInMs = EXPIRES_MS } = this.#options
+    const { expiresInMs = EXPIRES_MS, mayExpire = false } = this.#options
     this.#run(life, 'send', async () => {
       const batch = store.batch()
       const message = session.conversations.send(batch, { to, text, expiresInMs })
-      const what = { from: this.name, to, id: message.id, text }
+      const what = { from: this.name, to, id: message.id, text, mayExpire }
       const sent = this.#ports.watcher.asked(what)
       await batch.commit()
       sent.accepted = true
@@ -179,7 +192,7 @@ export class Machine {
     try {
       await this.#enter(life, store)
     } catch (error) {
-      if (!isWriteError(store, error)) throw error
+      if (!this.#isWriteError(store, error)) throw error
       await this.#end(life)
       this.#startAgain()
       return
@@ -255,6 +268,7 @@ export class Machine {
     )
     await life.session.start()
     life.isUp = true
+    if (store.state() === 'ok') this.#errorsSeen = this.disk.errors
   }
 
   async #end(life: Life): Promise<void> {
@@ -263,7 +277,7 @@ export class Machine {
     try {
       await session?.stop()
     } catch (error) {
-      if (store === undefined || !isWriteError(store, error)) throw error
+      if (store === undefined || !this.#isWriteError(store, error)) throw error
     }
     await store?.close()
     this.#off(life)
@@ -281,9 +295,19 @@ export class Machine {
     work().catch((error: unknown) => {
       if (this.#life !== life) return
       if (life.ending.signal.aborted && isHearsayError(error, 'aborted')) return
-      if (life.store !== undefined && isWriteError(life.store, error)) return
+      if (life.store !== undefined && this.#isWriteError(life.store, error)) return
       this.#ports.watcher.violation(`${this.name}: ${what}: ${describe(error)}`)
     })
+  }
+
+  /** What a write brings that the disk has failed. A store that turns poisoned by itself is not forgiven. */
+  #isWriteError(store: Store, error: unknown): boolean {
+    const isPoisoned = store.state() === 'poisoned' && this.isDiskFault
+    return isPoisoned && isHearsayError(error) && error.fault === 'storage'
+  }
+
+  #skipped(what: string): void {
+    this.#options.count?.(`skipped ${what}`)
   }
 
   /** A job takes no virtual time, and those of all nodes run one after another: WebCrypto decides no order. */
@@ -293,11 +317,6 @@ export class Machine {
       this.#ports.job<unknown>(() => jobs[name](input) as Promise<unknown>)
     return Object.fromEntries(JOBS.map((name) => [name, run(name)])) as unknown as JobRunner
   }
-}
-
-/** What a failed write brings, and what repairs it. */
-function isWriteError(store: Store, error: unknown): boolean {
-  return store.state() === 'poisoned' && isHearsayError(error) && error.fault === 'storage'
 }
 
 function describe(error: unknown): string {

@@ -58,6 +58,8 @@ const QUIET_MS = 12_000
 const TIMERS_MAX = 400
 /** Machines start within this time; the run begins when it is over. */
 const START_MS = 2_000
+/** A clock that jumps further ahead may end texts before their time. */
+const JUMP_MS = 100_000
 /** So long after the fixture was stopped at most: a new epoch begins in about half of the runs. */
 const OFF_MS_MAX = 120_000
 
@@ -123,7 +125,7 @@ class Run {
         air: this.#air,
         watcher: this.#watcher,
         rng: (start: number) => this.#rng(`${node.name}/${start}`),
-        log: this.#logger(node.name),
+        log: this.#logger(node.name, () => machine.isDiskFault),
         job: <T>(work: () => Promise<T>) => this.#job(work),
         ...(planted === 'event-outside-batch' ? { storeOf: tornStore } : {}),
       }
@@ -137,7 +139,12 @@ class Run {
         node.image,
       )
       const nodeId = asNodeId(signKeyPairFromSeed(node.seed).publicKey)
-      const machine = new Machine({ ...ports, disk }, { network, node, index, nodeId })
+      const count = (what: string): void => this.#count(what)
+      const mayExpire = this.#jumps(index)
+      const machine = new Machine(
+        { ...ports, disk },
+        { network, node, index, nodeId, mayExpire, count },
+      )
       this.#machines.push(machine)
       this.#contacts.push(node.contacts)
     }
@@ -160,6 +167,7 @@ class Run {
       await this.#settle()
       await this.#judge()
     }
+    for (const { disk } of this.#machines) this.#count('a write failed', disk.errors)
     // Nothing of this run may go on beside the next one.
     for (const machine of this.#machines) machine.cut('lost')
     return {
@@ -254,6 +262,10 @@ class Run {
     const machine = this.#machines[from]
     if (machine === undefined || !machine.isOn) return []
     const fate = this.#weather.fate(from, to)
+    const [late] = fate
+    if (late === undefined) this.#count('on the way lost')
+    else if (fate.length > 1) this.#count('on the way doubled')
+    else if (late > 0) this.#count('on the way late')
     this.#incidents.step(machine, 'net', sent.kind)
     return fate
   }
@@ -281,16 +293,22 @@ class Run {
     this.#heads.add(head)
   }
 
-  #count(what: string): void {
+  #jumps(index: number): boolean {
+    return this.#schedule.faults.some(
+      (fault) => fault.kind === 'clock-step' && fault.node === index && fault.byMs > JUMP_MS,
+    )
+  }
+
+  #count(what: string, by = 1): void {
     const { counts } = this.#watcher
-    counts[what] = (counts[what] ?? 0) + 1
+    counts[what] = (counts[what] ?? 0) + by
   }
 
   /** Errors of a node are violations, but for those that a write error brings. */
-  #logger(node: string): Logger {
+  #logger(node: string, isDiskFault: () => boolean): Logger {
     const error = (message: string, fields: LogFields = {}): void => {
       const line = `${message} ${JSON.stringify(fields)}`
-      if (/storage-(poisoned|failed)/.test(line)) return
+      if (isDiskFault() && /storage-(poisoned|failed)/.test(line)) return
       this.#watcher.violation(`${node}: log: ${line}`)
     }
     const logger: Logger = {

@@ -16,6 +16,8 @@ export interface Sent {
   received: number
   /** The last state that the sender knows. */
   state: string
+  /** No promise says that it comes in time. */
+  readonly mayExpire: boolean
 }
 
 interface Journal {
@@ -41,7 +43,8 @@ export class Watcher {
   /** Per pair, the order of the last text that came. */
   readonly #last = new Map<string, number>()
   readonly #orders = new Map<string, number>()
-  readonly #gaps = new Set<string>()
+  /** Per pair whose reader told of a gap, the last text that had been asked for by then: it may still come, late. */
+  readonly #gaps = new Map<string, number>()
   /** Delivered, and not yet in the journal of their reader. */
   readonly #ahead = new Set<Sent>()
 
@@ -50,13 +53,13 @@ export class Watcher {
   }
 
   /** A text goes to the outbox of `from`; whether it gets there is not known yet. */
-  asked(what: Pick<Sent, 'from' | 'to' | 'text'> & { id: Uint8Array }): Sent {
-    const { from, to, text } = what
+  asked(what: Pick<Sent, 'from' | 'to' | 'text' | 'mayExpire'> & { id: Uint8Array }): Sent {
+    const { from, to, text, mayExpire } = what
     const pair = `${from}>${to}`
     const order = (this.#orders.get(pair) ?? 0) + 1
     this.#orders.set(pair, order)
     const ends = { accepted: false, exists: false, received: 0, state: 'queued' }
-    const sent: Sent = { id: toBase64Url(what.id), from, to, text, order, ...ends }
+    const sent: Sent = { id: toBase64Url(what.id), from, to, text, order, mayExpire, ...ends }
     this.sent.set(sent.id, sent)
     this.#byText.set(text, sent)
     return sent
@@ -142,8 +145,10 @@ export class Watcher {
     this.counts[type] = (this.counts[type] ?? 0) + 1
     if (type === 'message.received') this.#received(node, data)
     else if (type === 'contact.failed') this.violation(`${node}: ${type} ${JSON.stringify(data)}`)
-    else if (type === 'message.gap') this.#gaps.add(`${textOf(data, 'alias')}>${node}`)
-    else if (type.startsWith('message.')) {
+    else if (type === 'message.gap') {
+      const pair = `${textOf(data, 'alias')}>${node}`
+      this.#gaps.set(pair, this.#orders.get(pair) ?? 0)
+    } else if (type.startsWith('message.')) {
       const sent = this.sent.get(textOf(data, 'messageId'))
       if (sent === undefined) return this.violation(`${node}: ${type} of an unknown message`)
       this.#moved(sent, type.slice('message.'.length))
@@ -156,7 +161,10 @@ export class Watcher {
     sent.state = state
     // What came ahead of a missing record waits on the reader's disk, and is acknowledged there.
     if (state === 'delivered' && sent.received === 0) this.#ahead.add(sent)
-    if (state === 'failed') this.violation(`${name(sent)}: failed`)
+    // Faults end, and all that is lost on the way is sent again: whoever has time is heard.
+    if (state === 'failed' || (state === 'expired' && !sent.mayExpire)) {
+      this.violation(`${name(sent)}: ${state}`)
+    }
   }
 
   #received(node: string, data: JournalEvent['data']): void {
@@ -171,7 +179,7 @@ export class Watcher {
     if (sent.received > 1) this.violation(`${name(sent)}: came ${sent.received} times`)
     const pair = `${sent.from}>${sent.to}`
     const last = this.#last.get(pair) ?? 0
-    if (sent.order < last && !this.#gaps.has(pair)) {
+    if (sent.order < last && sent.order > (this.#gaps.get(pair) ?? 0)) {
       this.violation(`${name(sent)}: came after number ${last}`)
     }
     this.#last.set(pair, Math.max(last, sent.order))
@@ -205,7 +213,10 @@ export class Watcher {
     }
     for (const sent of this.sent.values()) {
       if (sent.accepted && !sent.exists) this.violation(`${name(sent)}: accepted, and forgotten`)
-      if (!this.#counts(sent)) continue
+      if (!this.#counts(sent)) {
+        if (sent.received > 0) this.violation(`${name(sent)}: came, and its sender has none`)
+        continue
+      }
       if (this.#isPending(sent)) this.violation(`${name(sent)}: still ${sent.state}`)
       this.counts[`end ${sent.state}`] = (this.counts[`end ${sent.state}`] ?? 0) + 1
     }
