@@ -67,6 +67,8 @@ class Churn {
   stops = 0
   starts = 0
   readonly failures: string[] = []
+  /** Nodes that ran when they were last looked at. */
+  readonly #up = new Set<number>()
   readonly #ports: TestnetPorts
   readonly #options: ChurnOptions
   #starting = 0
@@ -80,6 +82,9 @@ class Churn {
   async until(signal: AbortSignal): Promise<void> {
     const { dir, keep, seed } = this.#options
     const nodes = requireState(dir).nodes.filter(({ index }) => !keep.includes(index))
+    for (const { index, process } of nodes) {
+      if (process !== undefined && isAlive(process)) this.#up.add(index)
+    }
     const ends = await Promise.allSettled(
       nodes.map(({ index }) => this.#live(index, seededRng(`churn/${seed}/${index}`), signal)),
     )
@@ -114,9 +119,17 @@ class Churn {
 
   async #stop(index: number): Promise<void> {
     const ref = requireNode(requireState(this.#options.dir), index).process
-    if (ref === undefined || !isAlive(ref)) return
+    if (ref === undefined) return
+    if (!isAlive(ref)) {
+      // Whoever could not be started was told of.
+      if (this.#up.has(index)) this.failures.push(`node ${index}: ended by itself`)
+      this.#up.delete(index)
+      return
+    }
     if (this.#options.hard) signalProcess(ref, 'SIGKILL')
-    await stopProcesses([ref], this.#ports.clock, STOP_GRACE_MS)
+    const { forced } = await stopProcesses([ref], this.#ports.clock, STOP_GRACE_MS)
+    if (forced > 0) this.failures.push(`node ${index}: did not stop within ${STOP_GRACE_MS} ms`)
+    this.#up.delete(index)
     this.stops++
     this.#tell()
   }
@@ -136,6 +149,7 @@ class Churn {
       const never = new AbortController().signal
       const rpc = await connectWhenReady(this.#ports, node, { process: spawned, deadline }, never)
       rpc.close()
+      this.#up.add(index)
       this.starts++
     } finally {
       this.#starting--

@@ -90,7 +90,7 @@ describe('five daemons of which one is killed every second', () => {
       for (let i = 0; i < KILLS; i++) {
         const victim = i % NODES
         const home = net.home(victim)
-        await net.run('kill', String(victim), '-9')
+        expect((await net.run('kill', String(victim), '-9')).code).toBe(0)
         const up = hearsay(['up', '--home', home])
         raised.add(up)
         await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS))

@@ -23,6 +23,11 @@ const CALL_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 60_000
 const ACK_PAUSE_MS = 200
 const TEXT_BYTES = 60
+/** One in `LONG_EVERY` texts of a pair takes several boxes. */
+const LONG_TEXT_BYTES = 5_000
+const LONG_EVERY = 20
+/** So many are asked for once more at most, under their keys, after all was answered. */
+const AGAIN_MAX = 500
 const POLL_MS = 250
 
 /**
@@ -140,7 +145,7 @@ export class Load {
       const record: SendRecord = {
         from,
         to,
-        text: label.padEnd(TEXT_BYTES, '.'),
+        text: label.padEnd(n % LONG_EVERY === LONG_EVERY - 1 ? LONG_TEXT_BYTES : TEXT_BYTES, '.'),
         key: `${from}-${to}-${n}`,
         calledAt: performance.now(),
         messageIds: [],
@@ -152,6 +157,23 @@ export class Load {
         await systemClock.sleep(RETRY_MS)
       }
     }
+  }
+
+  /**
+   * Asks once more for some of what was accepted, under its key: whatever has happened since, it is the same message. Not of a
+   * node whose database was put back: it may know no more of it. Resolves with how many were asked for, and answered.
+   */
+  async askAgain(): Promise<{ asked: number; answered: number }> {
+    const { sends, returns } = this.#rig.recorder
+    const forgetful = new Set(returns.map(({ node }) => node))
+    const accepted = sends.filter(
+      ({ acceptedAt, from }) => acceptedAt !== undefined && !forgetful.has(from),
+    )
+    const step = Math.max(1, Math.ceil(accepted.length / AGAIN_MAX))
+    const chosen = accepted.filter((_, i) => i % step === 0)
+    let answered = 0
+    for (const record of chosen) if (await this.#try(record)) answered++
+    return { asked: chosen.length, answered }
   }
 
   /** @returns true when the daemon has said yes. */

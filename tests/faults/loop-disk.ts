@@ -1,5 +1,14 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { systemCode } from '../../daemon/exit-codes.ts'
@@ -55,15 +64,18 @@ export class LoopDisk {
 
   /**
    * What is mounted becomes what was on the disk when this was called. Whoever writes to it must be frozen by then;
-   * `ended` ends it, so that nothing is open any more.
+   * `ended` ends it, so that nothing is open any more. Resolves with how many bytes of the files in `folder` are gone that it
+   * had written.
    */
-  async cutPower(ended: () => Promise<void>): Promise<void> {
+  async cutPower(ended: () => Promise<void>, folder: string): Promise<number> {
     const copy = `${this.#image}.after`
+    const before = contents(join(this.folder, folder))
     await run('cp', ['--sparse=always', this.#image, copy])
     await ended()
     await this.unmount()
     await run('mv', [copy, this.#image])
     await this.mount()
+    return missingBytes(before, contents(join(this.folder, folder)))
   }
 
   async unmount(): Promise<void> {
@@ -112,4 +124,21 @@ export class LoopDisk {
     rmSync(this.#image, { force: true })
     rmSync(`${this.#image}.after`, { force: true })
   }
+}
+
+/** The files of a folder as whoever has it mounted sees them, unwritten pages too. */
+function contents(folder: string): Map<string, Buffer> {
+  const files = readdirSync(folder, { withFileTypes: true }).filter((each) => each.isFile())
+  return new Map(files.map(({ name }) => [name, readFileSync(join(folder, name))]))
+}
+
+/** Bytes of `before` that `after` has not in their places. */
+function missingBytes(before: Map<string, Buffer>, after: Map<string, Buffer>): number {
+  let missing = 0
+  for (const [name, was] of before) {
+    const is = after.get(name)
+    if (is?.equals(was) === true) continue
+    for (let i = 0; i < was.length; i++) if (is?.[i] !== was[i]) missing++
+  }
+  return missing
 }

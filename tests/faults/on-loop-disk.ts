@@ -17,17 +17,20 @@ export const VICTIM = 0
 /** Messages to and from one node, whose disk `faults` has in its hands. */
 export async function onLoopDisk(
   options: RunOptions,
-  { nodes, megabytes }: { readonly nodes: number; readonly megabytes: number },
+  {
+    megabytes,
+    ...plan
+  }: { readonly megabytes: number } & Pick<Plan, 'nodes' | 'mayLog' | 'minRateInFaults'>,
   faults: (stage: Stage, disk: LoopDisk) => ReturnType<Plan['faults']>,
 ): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))
   try {
     const missing = await LoopDisk.missing(scratch)
     if (missing !== undefined) return impossible(`no file system in a file here: ${missing}`)
-    const others = Array.from({ length: nodes - 1 }, (_, i) => i + 1)
+    const others = Array.from({ length: plan.nodes - 1 }, (_, i) => i + 1)
     let disk: LoopDisk | undefined
     return await rehearse(options, {
-      nodes,
+      ...plan,
       preset: options.preset ?? 'swift',
       pairs: others.flatMap((other) => [[VICTIM, other] as const, [other, VICTIM] as const]),
       rate: options.rate ?? 40,

@@ -57,6 +57,10 @@ export interface Plan {
   /** After the last fault, until everything must have ended. */
   readonly settleMs: number
   readonly readyMs?: number
+  /** Accepted messages a second while the faults go on; below it they have met an idle network, and the run says nothing. */
+  readonly minRateInFaults?: number
+  /** Lines of level error that the faults bring to a log. Any other is a failure. */
+  readonly mayLog?: RegExp
   /** Before the first start; what it returns is called after the last stop. */
   prepare?(stage: Pick<Stage, 'rig'>): Promise<() => Promise<void>>
   /** When all know each other, before the first message. */
@@ -85,6 +89,8 @@ const WARM_UP_MS = 10_000
 /** More than that, and limits of time mean nothing. */
 const MAX_OTHERS = 0.15
 const LOOK_MS = 1_000
+/** What reconciliation brings once more comes within a minute. */
+const WATCH_MS = 70_000
 const READY_MS = 2_000
 /** Violations that are told in words; the rest is counted. */
 const SHOWN = 10
@@ -118,6 +124,7 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       ...(plan.hosts === undefined ? {} : { hosts: plan.hosts }),
       progress,
       signal,
+      ...(plan.mayLog === undefined ? {} : { mayLog: plan.mayLog }),
     },
   )
   const pairs = plan.pairs ?? ringPairs(plan.nodes)
@@ -149,15 +156,35 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     const waiting = recorder.open.length
     const rng = seededRng(`faults/${seed}`)
     const stage = { rig, load, rng, wrong, late, unsure, sleep }
+    const begun = performance.now()
     const inFaults = await plan.faults(stage)
     progress('no new messages')
     const calm = performance.now()
+    const during = rateBetween(recorder, begun, calm)
+    const { minRateInFaults = 0 } = plan
+    if (during < minRateInFaults) {
+      unsure.push(
+        `${during.toFixed(1)} messages a second in the faults, fewer than ${minRateInFaults}`,
+      )
+    }
     await load.stopSending()
     const settled = await load.settled(plan.settleMs, signal)
     const settledMs = performance.now() - calm
+    const { asked, answered } = await load.askAgain()
+    if (answered < asked) wrong.push(`${asked - answered} of ${asked} keys have no answer any more`)
+    if (options.tier === 'N') {
+      progress('looking for what comes twice')
+      await sleep(WATCH_MS)
+    }
     await load.finish()
     const found = carried === undefined ? {} : { 'highest rate carried, messages/s': carried }
-    const measured = { ...found, ...inFaults, ...(await plan.afterwards?.(stage)) }
+    const measured = {
+      'messages/s in the faults': Number(during.toFixed(1)),
+      'asked for again under their keys': asked,
+      ...found,
+      ...inFaults,
+      ...(await plan.afterwards?.(stage)),
+    }
     const { others } = machine
     await rig.down()
     return judge(recorder, plan, {
@@ -202,7 +229,10 @@ interface Seen {
 
 function judge(recorder: Recorder, plan: Plan, seen: Seen): Outcome {
   const violations = check(recorder, { readyMs: plan.readyMs ?? READY_MS })
-  const { rate, wrong, late, unsure, settled, others } = seen
+  const { rate, late, unsure, settled, others } = seen
+  // A fault that is over is no reason to give anything up: days are left until it expires.
+  const { reported } = losses(recorder)
+  const wrong = [...seen.wrong, ...(reported === 0 ? [] : [`${reported} messages were given up`])]
   const busy = others > MAX_OTHERS
   const reasons = [
     ...(settled ? [] : [`${recorder.open.length} messages have no end after the settling time`]),
@@ -266,6 +296,11 @@ function figures(recorder: Recorder, { rate, waiting, settledMs, measured, other
     cores: availableParallelism(),
     'used by other programs, %': Math.round(100 * others),
   }
+}
+
+function rateBetween({ sends }: Recorder, from: number, to: number): number {
+  const within = sends.filter(({ acceptedAt = 0 }) => acceptedAt >= from && acceptedAt < to)
+  return (1_000 * within.length) / Math.max(1, to - from)
 }
 
 async function rateOf(

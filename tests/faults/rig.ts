@@ -48,6 +48,8 @@ export interface RigOptions {
   readonly relayed: boolean
   /** A machine for every node; addresses of the loopback interface when undefined. */
   readonly hosts?: Hosts
+  /** Lines of level error that a log may have. */
+  readonly mayLog?: RegExp
   readonly progress: (text: string) => void
   readonly signal: AbortSignal
 }
@@ -60,7 +62,8 @@ const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
 const GONE_TIMEOUT_MS = 15_000
 /** What no log may hold, whatever happens to the node. */
-const DISASTERS = /an error was not handled|the stop failed|heap out of memory/
+const DISASTERS = /an error was not handled|the stop (failed|took too long)|heap out of memory/
+const ERROR_LINE = '"level":"error"'
 
 /** A testnet of real daemons, compiled, and what can be done to it. Every start and every crash is recorded. */
 export class Rig {
@@ -291,7 +294,10 @@ export class Rig {
     const log = join(home, 'log', 'hearsay.log')
     if (!existsSync(log)) return
     const lines = readFileSync(log, 'utf8').split('\n')
-    const line = lines.find((each) => DISASTERS.test(each))
+    const { mayLog } = this.options
+    const isError = (each: string): boolean =>
+      each.includes(ERROR_LINE) && mayLog?.test(each) !== true
+    const line = lines.find((each) => DISASTERS.test(each) || isError(each))
     if (line !== undefined) this.recorder.crashes.push({ node: index, what: line })
   }
 

@@ -27,6 +27,8 @@ export function corruption(options: RunOptions): Promise<Outcome> {
     preset: options.preset ?? 'swift',
     rate: options.rate ?? 30,
     minRate: 10,
+    // A damaged database is told of in every way there is.
+    mayLog: /./,
     warmUpMs: 20_000,
     settleMs: 240_000,
     faults: async (stage) => {

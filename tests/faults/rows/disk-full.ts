@@ -15,6 +15,9 @@ const HEALED_MS = 5_000
 const PATIENCE_MS = 30_000
 const RESTART_EVERY = 4
 const POLL_MS = 20
+/** What a node says of a disk that takes no writes. */
+const SAID =
+  /storage-(full|failed|poisoned)|a write failed|the store refuses further writes|the store cannot be repaired/
 const FULL = new Set(['STORAGE_FULL', 'STORAGE_READONLY'])
 
 interface Times {
@@ -26,7 +29,7 @@ interface Times {
 /** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
 export function diskFull(options: RunOptions): Promise<Outcome> {
   const times = options.times ?? 20
-  const setting = { nodes: options.nodes ?? 3, megabytes: DISK_MB }
+  const setting = { nodes: options.nodes ?? 3, megabytes: DISK_MB, mayLog: SAID }
   return onLoopDisk(options, setting, async (stage, disk) => {
     const found: Times = { told: [], healed: [], restarts: 0 }
     for (let n = 0; n < times; n++) {

@@ -6,6 +6,8 @@ const LONGEST_MS = 2_000
 const FIRST_RATE = 20
 /** A steady rate of 20 is measured as a little less. */
 const MIN_RATE = 19
+/** Up to four of five nodes are away at a time. */
+const MIN_RATE_IN_FAULTS = 10
 /** Far above what five nodes on two cores carry. */
 const MAX_RATE = 1_000
 /** At the highest rate the nodes fill the machine: how long a start takes then is told, and limited only by this. */
@@ -20,6 +22,7 @@ export function kill(options: RunOptions): Promise<Outcome> {
     preset: options.preset ?? 'swift',
     rate: options.rate ?? [FIRST_RATE, MAX_RATE],
     minRate: MIN_RATE,
+    minRateInFaults: MIN_RATE_IN_FAULTS,
     settleMs: 240_000,
     ...(options.rate === undefined ? { readyMs: READY_MS } : {}),
     faults: async ({ rig, rng, sleep }) => {

@@ -5,6 +5,7 @@ import type { Outcome, RunOptions } from '../rehearse.ts'
 const DISK_MB = 256
 const SHORTEST_MS = 500
 const LONGEST_MS = 2_500
+const MIN_RATE_IN_FAULTS = 5
 
 /**
  * R2: the power of one node fails while it accepts messages: what its file system had not written is gone. Everything
@@ -12,15 +13,29 @@ const LONGEST_MS = 2_500
  */
 export function power(options: RunOptions): Promise<Outcome> {
   const times = options.times ?? (options.tier === 'P' ? 10 : 50)
-  const setting = { nodes: options.nodes ?? 5, megabytes: DISK_MB }
-  return onLoopDisk(options, setting, async ({ rig, rng, sleep }, disk) => {
+  const setting = {
+    nodes: options.nodes ?? 5,
+    megabytes: DISK_MB,
+    minRateInFaults: MIN_RATE_IN_FAULTS,
+  }
+  return onLoopDisk(options, setting, async ({ rig, rng, sleep, unsure }, disk) => {
+    let losses = 0
+    let bytes = 0
     for (let n = 0; n < times; n++) {
       options.progress(`${n} of ${times} power cuts`)
       await sleep(SHORTEST_MS + uniform(rng) * (LONGEST_MS - SHORTEST_MS))
       rig.pause(VICTIM)
-      await disk.cutPower(() => rig.kill(VICTIM))
+      const lost = await disk.cutPower(() => rig.kill(VICTIM), 'db')
+      if (lost > 0) losses++
+      bytes += lost
       await rig.start(VICTIM)
     }
-    return { 'power cuts': times }
+    // A cut that takes nothing is a kill, which shows nothing of what was synced.
+    if (losses === 0) unsure.push(`no power cut took anything of the database`)
+    return {
+      'power cuts': times,
+      'that took something of the database': losses,
+      'bytes of it that were gone': bytes,
+    }
   })
 }
