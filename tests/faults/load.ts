@@ -23,9 +23,10 @@ const CALL_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 60_000
 const ACK_PAUSE_MS = 200
 const TEXT_BYTES = 60
-/** One in `LONG_EVERY` texts of a pair takes several boxes. */
+/** One in `LONG_EVERY` texts of a pair takes several boxes: the `LONG_FROM`th first, more would be the load of a slower network. */
 const LONG_TEXT_BYTES = 5_000
-const LONG_EVERY = 20
+const LONG_EVERY = 100
+const LONG_FROM = 20
 /** So many are asked for once more at most, under their keys, after all was answered. */
 const AGAIN_MAX = 500
 const POLL_MS = 250
@@ -145,7 +146,7 @@ export class Load {
       const record: SendRecord = {
         from,
         to,
-        text: label.padEnd(n % LONG_EVERY === LONG_EVERY - 1 ? LONG_TEXT_BYTES : TEXT_BYTES, '.'),
+        text: label.padEnd(n % LONG_EVERY === LONG_FROM ? LONG_TEXT_BYTES : TEXT_BYTES, '.'),
         key: `${from}-${to}-${n}`,
         calledAt: performance.now(),
         messageIds: [],
