@@ -54,6 +54,8 @@ export interface ReturnRecord {
   readonly node: number
   /** Everything that was durable by then is in it. */
   readonly copiedAt: number
+  /** Texts that the node listed as received before the copy: whatever was said of them since, they are in it. */
+  readonly held?: ReadonlySet<string>
   /** Nothing of the node runs at this moment. */
   readonly backAt: number
 }
@@ -133,8 +135,8 @@ export class Recorder implements History {
   }
 
   /** The database of a node that does not run is now what it was at `copiedAt`, milliseconds. */
-  returned(node: number, copiedAt: number): ReturnRecord {
-    const life = { node, copiedAt, backAt: performance.now() }
+  returned(node: number, copiedAt: number, held: ReadonlySet<string> = new Set()): ReturnRecord {
+    const life = { node, copiedAt, backAt: performance.now(), held }
     this.returns.push(life)
     return life
   }

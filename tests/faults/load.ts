@@ -4,7 +4,7 @@ import type { Rpc } from '../../daemon/rpc-port.ts'
 import { aliasOf } from '../../daemon/testnet/contacts.ts'
 import { RpcFailure } from '../../rpc/client/index.ts'
 import { systemClock } from '../../src/base/index.ts'
-import type { SendRecord } from './history.ts'
+import type { ListedMessage, SendRecord } from './history.ts'
 import type { Rig } from './rig.ts'
 
 export interface LoadOptions {
@@ -23,7 +23,7 @@ const CALL_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 60_000
 const ACK_PAUSE_MS = 200
 const TEXT_BYTES = 60
-/** One in `LONG_EVERY` texts of a pair takes several boxes: the `LONG_FROM`th first, more would be the load of a slower network. */
+/** One text in `LONG_EVERY` of a pair takes several boxes, from the `LONG_FROM`th on: some networks publish a box a second. */
 const LONG_TEXT_BYTES = 5_000
 const LONG_EVERY = 100
 const LONG_FROM = 20
@@ -112,18 +112,17 @@ export class Load {
     await Promise.allSettled(this.#senders)
     const { recorder } = this.#rig
     for (const node of new Set(this.#options.pairs.flat())) {
-      const items = await listAll(await this.#rpc(node), 'messages.list', { order: 'asc' })
-      recorder.lists.set(
-        node,
-        items.map(({ messageId, direction, body, state }) => ({
-          messageId,
-          direction,
-          text: body.text,
-          state,
-        })),
-      )
+      recorder.lists.set(node, await this.listOf(node))
     }
     await this.abort()
+  }
+
+  /** All messages of a node, the oldest first. */
+  async listOf(node: number): Promise<ListedMessage[]> {
+    const items = await listAll(await this.#rpc(node), 'messages.list', { order: 'asc' })
+    return items.map(({ messageId, direction, body: { text }, state }) => {
+      return { messageId, direction, text, state }
+    })
   }
 
   /** Ends everything without asking. */

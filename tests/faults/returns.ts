@@ -16,11 +16,11 @@ export function forgiver({ events, returns }: Told): (send: SendRecord) => Forge
     if (CONFIRMED.has(type) && !confirmed.has(messageId)) confirmed.set(messageId, at)
   }
   const lives = returns.map((life) => ({ ...life, resets: firstResets(events, life) }))
-  return ({ from, to, acceptedAt = Infinity, messageIds }) => {
-    for (const { node, copiedAt, backAt, resets } of lives) {
+  return ({ from, to, text, acceptedAt = Infinity, messageIds }) => {
+    for (const { node, copiedAt, backAt, resets, held } of lives) {
       if (acceptedAt >= backAt) continue
       if (node === from && acceptedAt >= copiedAt) return 'sender'
-      if (node !== to) continue
+      if (node !== to || held?.has(text) === true) continue
       const at = Math.min(...messageIds.map((id) => confirmed.get(id) ?? Infinity))
       // From its reset on a contact hears the new life alone.
       if (at >= copiedAt && at < (resets.get(from) ?? Infinity)) return 'recipient'

@@ -119,6 +119,8 @@ async function comeBack(stage: Stage, way: Way) {
   load.hold(VICTIM)
   await sleep(UNREAD_MS)
   const waited = recorder.waitingFor(VICTIM)
+  const listed = await load.listOf(VICTIM)
+  const held = new Set(listed.flatMap(({ direction, text }) => (direction === 'in' ? text : [])))
   recorder.fault('copy', VICTIM)
   const { copiedAt, putBack } = await way.copy(stage)
   if (way.livesOn) {
@@ -128,7 +130,7 @@ async function comeBack(stage: Stage, way: Way) {
   await rig.kill(VICTIM, way.livesOn ? 'SIGKILL' : 'SIGTERM')
   await putBack()
   recorder.fault(way.name, VICTIM)
-  const life = recorder.returned(VICTIM, copiedAt)
+  const life = recorder.returned(VICTIM, copiedAt, held)
   await rig.start(VICTIM)
   load.release(VICTIM)
   for (;;) {

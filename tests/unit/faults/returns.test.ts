@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Recorder, type SendRecord } from '../../faults/history.ts'
-import { isDoubtful, missingSince, strangeReturns } from '../../faults/returns.ts'
+import { forgiver, isDoubtful, missingSince, strangeReturns } from '../../faults/returns.ts'
 
 const LIFE = { node: 0, copiedAt: 100, backAt: 200 }
 
@@ -148,6 +148,19 @@ describe('the return of a node from a copy', () => {
     expect(isDoubtful(history, { ...send, calledAt: 150, acceptedAt: 160 })).toBe(false)
     expect(isDoubtful(history, { ...send, from: 1, calledAt: 150, acceptedAt: 250 })).toBe(false)
     expect(isDoubtful(history, { ...send, calledAt: 210, acceptedAt: 250 })).toBe(false)
+  })
+})
+
+describe('a database that was put back', () => {
+  it('may have forgotten what it acknowledged after the copy, and nothing that it held before', () => {
+    const { history } = new Story()
+    const send = history.sends.find(({ from, to }) => from === 1 && to === 0)
+    if (send === undefined) throw new Error('nothing was sent')
+    const told = { node: 1, at: 150, seq: 90, epoch: 'old', id: 'told', text: '' }
+    history.event({ ...told, type: 'message.delivered', messageId: send.messageIds[0] ?? '' })
+    expect(forgiver(history)(send)).toBe('recipient')
+    history.returns.splice(0, 1, { ...LIFE, held: new Set([send.text]) })
+    expect(forgiver(history)(send)).toBeUndefined()
   })
 })
 
