@@ -10,6 +10,7 @@ import {
   utf8,
 } from '../base/index.ts'
 import { type Batch, BUCKETS, type JsonObject, type Store } from '../store/index.ts'
+import { RunningClock } from './running-clock.ts'
 import type { CallContext, Idempotency as Key, Mutated } from './api.ts'
 
 /** Fills a batch and returns what the call answers, given the numbers of its events once they are known. */
@@ -21,14 +22,14 @@ export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) =
  */
 export type Complete<T> = (result: T, since: number) => Promise<T>
 
-/** Records are kept at least this long. */
+/** Records are kept at least this long, in time that the node runs: no step of the wall clock ends or lengthens it. */
 export const IDEMPOTENCY_KEPT_MS = 7 * 86_400_000
 // Batches under way at once. Beyond it mutations wait in line: a batch that the store refused when its effect
 // was in force in memory already would be a message that was denied and leaves all the same.
 const MUTATIONS_MAX = 128
 const DELETED_AT_ONCE = 256
 const HASH_BYTES = 32
-/** hash 32 | made at 8 | journal position 8 | stage 1 | JSON of the answer. */
+/** hash 32 | made at 8, of the `RunningClock` | journal position 8 | stage 1 | JSON of the answer. */
 const HEADER_BYTES = HASH_BYTES + 17
 const STAGE_OF_COMMIT = 1
 const STAGE_FINAL = 2
@@ -47,15 +48,15 @@ interface RecordOf<T> {
  */
 export class Idempotency {
   readonly #store: Store
-  readonly #clock: Clock
+  readonly #running: RunningClock
   readonly #isReadonly: () => boolean
-  readonly #running = new Map<string, Promise<unknown>>()
+  readonly #lanes = new Map<string, Promise<unknown>>()
   readonly #line: (() => void)[] = []
   #underWay = 0
 
   constructor(ports: { store: Store; clock: Clock; isReadonly?: () => boolean }) {
     this.#store = ports.store
-    this.#clock = ports.clock
+    this.#running = new RunningClock(ports)
     this.#isReadonly = ports.isReadonly ?? (() => ports.store.state() === 'poisoned')
   }
 
@@ -77,11 +78,11 @@ export class Idempotency {
     const key = this.#keyOf(idempotency)
     const lane = toHex(key)
     // Two calls with one key at the same time: the second waits for the record of the first.
-    while (this.#running.has(lane)) await Promise.allSettled([this.#running.get(lane)])
+    while (this.#lanes.has(lane)) await Promise.allSettled([this.#lanes.get(lane)])
     const early = Promise.withResolvers<Mutated<T>>()
     const running = this.#once(key, idempotency, prepare, complete, early.resolve)
-    this.#running.set(lane, running)
-    const forget = () => void this.#running.delete(lane)
+    this.#lanes.set(lane, running)
+    const forget = () => void this.#lanes.delete(lane)
     running.then(forget, forget)
     // Whoever answers first: the final record of an answer that a replay could make again is not waited for.
     return Promise.race([early.promise, running])
@@ -96,9 +97,12 @@ export class Idempotency {
   }
 
   /** Deletes records that are older than IDEMPOTENCY_KEPT_MS. Resolves with their number. */
-  prune(): Promise<number> {
-    const before = this.#clock.now() - IDEMPOTENCY_KEPT_MS
-    return this.#delete((record) => record.at < before)
+  async prune(): Promise<number> {
+    const now = await this.#running.now()
+    const batch = this.#store.batch()
+    this.#running.save(batch, now)
+    await batch.commit()
+    return this.#delete((record) => record.at < now - IDEMPOTENCY_KEPT_MS)
   }
 
   /** Deletes the records whose answers hold `text`, apart from those that are exactly `kept`. */
@@ -112,7 +116,7 @@ export class Idempotency {
 
   /** Resolves when no record is being written any more. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running.values())
+    while (this.#lanes.size > 0) await Promise.allSettled(this.#lanes.values())
   }
 
   #keyOf({ scope, key }: Key): Uint8Array {
@@ -133,9 +137,12 @@ export class Idempotency {
     }
     if (known?.stage === STAGE_FINAL) return { ...known.result, replayed: true }
 
-    const made = { requestHash, at: this.#clock.now(), since: this.#store.headSeq() }
-    const write = (batch: Batch, record: RecordOf<T>) =>
+    const at = await this.#running.now()
+    const made = { requestHash, at, since: this.#store.headSeq() }
+    const write = (batch: Batch, record: RecordOf<T>) => {
+      this.#running.save(batch, at)
       batch.put(BUCKETS.idempotency, key, encodeRecord(record))
+    }
     let first: string | undefined
     const result =
       known?.result ??

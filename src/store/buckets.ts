@@ -55,6 +55,7 @@ export const BUCKETS = {
   tokens: 130,
   nodeKeys: 131,
   jobs: 132,
+  runningClock: 133,
   // tests and experiments; a released node never writes it
   scratch: 250,
 } as const

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { silentLogger, utf8 } from '../../../src/base/index.ts'
+import { type Clock, silentLogger, utf8 } from '../../../src/base/index.ts'
 import { Idempotency, IDEMPOTENCY_KEPT_MS } from '../../../src/node/idempotency.ts'
 import { eraseAll } from '../../../src/node/wipe.ts'
 import {
@@ -22,6 +22,8 @@ const ctx = (key = 'k', fill = 1) => ({
 let clock: VirtualClock
 let disk: MemoryDisk
 let store: Store
+/** What the wall clock is off. */
+let offMs = 0
 let idempotency: Idempotency
 
 async function open(): Promise<void> {
@@ -29,11 +31,18 @@ async function open(): Promise<void> {
     { clock, rng: seededRng('idempotency'), log: silentLogger },
     { disk },
   )
-  idempotency = new Idempotency({ store, clock })
+  const wrong: Clock = {
+    now: () => clock.now() + offMs,
+    monotonic: () => clock.monotonic(),
+    setTimer: (ms, fn) => clock.setTimer(ms, fn),
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+  }
+  idempotency = new Idempotency({ store, clock: wrong })
 }
 
 beforeEach(async () => {
   clock = new VirtualClock()
+  offMs = 0
   disk = memoryDisk()
   await open()
 })
@@ -138,6 +147,42 @@ describe('idempotency', () => {
     expect(await idempotency.run(ctx('old', 9), effect)).not.toHaveProperty('replayed')
     expect(await idempotency.forget('somebody', { contactId: 'somebody' })).toBe(0)
     expect(await idempotency.forget('somebody', { contactId: 'other' })).toBe(1)
+  })
+})
+
+describe('a wall clock that is wrong', () => {
+  const TEN_YEARS_MS = 3_650 * 86_400_000
+
+  it.each([
+    ['behind', -TEN_YEARS_MS],
+    ['ahead', TEN_YEARS_MS],
+  ])('ends no record, and keeps none for ever: %s', async (_, ms) => {
+    const { effect } = counted()
+    await idempotency.run(ctx('before'), effect)
+    offMs = ms
+    await idempotency.run(ctx('meanwhile'), effect)
+    await idempotency.settled()
+    expect(await idempotency.prune()).toBe(0)
+    await store.close()
+    offMs = 0
+    await open()
+    expect(await idempotency.prune()).toBe(0)
+    for (const key of ['before', 'meanwhile']) {
+      expect(await idempotency.run(ctx(key), effect)).toMatchObject({ replayed: true })
+    }
+    await clock.advance(IDEMPOTENCY_KEPT_MS + 1_000)
+    expect(await idempotency.prune()).toBe(2)
+  })
+
+  it('does not hide how long the node has run before its last start', async () => {
+    const { effect } = counted()
+    await idempotency.run(ctx('old'), effect)
+    await clock.advance(IDEMPOTENCY_KEPT_MS - 1_000)
+    await idempotency.prune()
+    await store.close()
+    await open()
+    await clock.advance(2_000)
+    expect(await idempotency.prune()).toBe(1)
   })
 })
 
