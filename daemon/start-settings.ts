@@ -5,7 +5,8 @@
 export const V8_FLAGS = ['--max-semi-space-size=2'] as const
 
 /**
- * What a daemon's environment has where the user's does not say otherwise; the launcher has a copy. glibc gives the threads
+ * What a daemon's environment has where the user's does not say otherwise; the launcher has a copy. A systemd unit has what was
+ * in force when it was written. glibc gives the threads
  * up to 16 arenas on two cores, and what is freed in one is of no use to another: a node that keeps boxes at the full rate
  * of a network held 25 MB more after ten minutes. Other C libraries do not look at it.
  */

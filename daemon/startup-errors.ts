@@ -13,6 +13,7 @@ const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   // Another key, none, or a newer program's database: no restart mends it.
   'storage-key-mismatch': DAEMON_EXIT.config,
   'not-found': DAEMON_EXIT.config,
+  'bad-encoding': DAEMON_EXIT.config,
   'storage-version': DAEMON_EXIT.config,
 }
 
@@ -82,9 +83,10 @@ function sentence(
     case 'storage-key-mismatch':
       return [
         `${home.keyFile} is not the key of the database under ${home.root}`,
-        'put the vault.key back that was made with it; a restored backup needs its own: hearsay db restore <file> --key-file <key>',
+        'put the vault.key back that was made with it; a restored backup needs its own: hearsay db restore <file> --replace --key-file <key>',
       ]
     case 'not-found':
+    case 'bad-encoding':
       return [
         `${message}: ${home.keyFile}`,
         'put the vault.key of this database back; without it nobody can open the database',

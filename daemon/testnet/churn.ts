@@ -24,12 +24,13 @@ export interface ChurnOptions {
 export interface ChurnReport {
   readonly stops: number
   readonly starts: number
-  /** Starts that failed or were late. Such a node is started again after its next absence. */
+  /** Starts that failed or were late, stops that were late, and ends that nobody asked for. Such a node is started again. */
   readonly failures: readonly string[]
   readonly durationMs: number
 }
 
-const STOP_GRACE_MS = 10_000
+/** A daemon gives itself 15 s. */
+const STOP_GRACE_MS = 20_000
 /** What two cores start at a time; the nodes beyond it are away a little longer. */
 const STARTS_AT_ONCE = 4
 const POLL_MS = 100
@@ -81,10 +82,11 @@ class Churn {
   /** Resolves when the signal aborts. */
   async until(signal: AbortSignal): Promise<void> {
     const { dir, keep, seed } = this.#options
-    const nodes = requireState(dir).nodes.filter(({ index }) => !keep.includes(index))
-    for (const { index, process } of nodes) {
+    const all = requireState(dir).nodes
+    for (const { index, process } of all) {
       if (process !== undefined && isAlive(process)) this.#up.add(index)
     }
+    const nodes = all.filter(({ index }) => !keep.includes(index))
     const ends = await Promise.allSettled(
       nodes.map(({ index }) => this.#live(index, seededRng(`churn/${seed}/${index}`), signal)),
     )
@@ -97,6 +99,7 @@ class Churn {
     const missing = requireState(this.#options.dir).nodes.filter(
       ({ process }) => process === undefined || !isAlive(process),
     )
+    for (const { index } of missing) this.#gone(index)
     if (missing.length > 0) this.#ports.progress(`starting ${missing.length} nodes again …`)
     await inParallel(missing, STARTS_AT_ONCE, ({ index }) => this.#start(index))
   }
@@ -121,9 +124,7 @@ class Churn {
     const ref = requireNode(requireState(this.#options.dir), index).process
     if (ref === undefined) return
     if (!isAlive(ref)) {
-      // Whoever could not be started was told of.
-      if (this.#up.has(index)) this.failures.push(`node ${index}: ended by itself`)
-      this.#up.delete(index)
+      this.#gone(index)
       return
     }
     if (this.#options.hard) signalProcess(ref, 'SIGKILL')
@@ -132,6 +133,11 @@ class Churn {
     this.#up.delete(index)
     this.stops++
     this.#tell()
+  }
+
+  /** A node that this churn has not stopped; whoever could not be started was told of. */
+  #gone(index: number): void {
+    if (this.#up.delete(index)) this.failures.push(`node ${index}: ended by itself, or by hand`)
   }
 
   async #start(index: number): Promise<void> {

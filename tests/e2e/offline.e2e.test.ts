@@ -63,6 +63,13 @@ describe('a message to somebody who is away', () => {
           return items.flatMap(({ type, data }) => (data['messageId'] === messageId ? type : []))
         }
         await eventually('its end', 60_000, async () => (await told()).includes('message.expired'))
+        // Time for a second one.
+        const { head } = await again.call('events.list', { after: 0, limit: 1 })
+        await again.call('events.wait', {
+          after: head,
+          types: ['message.expired'],
+          timeoutMs: 15_000,
+        })
         expect((await told()).filter((type) => type === 'message.expired')).toHaveLength(1)
         const { state } = await again.call('messages.get', { messageId })
         expect(state).toBe('expired')

@@ -170,9 +170,18 @@ export class Load {
       ({ acceptedAt, from }) => acceptedAt !== undefined && !forgetful.has(from),
     )
     const step = Math.max(1, Math.ceil(accepted.length / AGAIN_MAX))
-    const chosen = accepted.filter((_, i) => i % step === 0)
+    // Of each sender, or turns that repeat would choose the same ones always.
+    const bySender = [...Map.groupBy(accepted, ({ from }) => from).values()]
+    const chosen = bySender.flatMap((its) => its.filter((_, i) => i % step === 0))
+    const until = performance.now() + PATIENCE_MS
     let answered = 0
-    for (const record of chosen) if (await this.#try(record)) answered++
+    for (const record of chosen) {
+      while (!(await this.#try(record))) {
+        if (performance.now() > until) return { asked: chosen.length, answered }
+        await systemClock.sleep(RETRY_MS)
+      }
+      answered++
+    }
     return { asked: chosen.length, answered }
   }
 

@@ -126,9 +126,14 @@ export class LoopDisk {
   }
 }
 
+/** What LevelDB tells people of itself, and syncs never. */
+const NO_DATA = new Set(['LOG', 'LOG.old', 'LOCK'])
+
 /** The files of a folder as whoever has it mounted sees them, unwritten pages too. */
 function contents(folder: string): Map<string, Buffer> {
-  const files = readdirSync(folder, { withFileTypes: true }).filter((each) => each.isFile())
+  const files = readdirSync(folder, { withFileTypes: true }).filter(
+    (each) => each.isFile() && !NO_DATA.has(each.name),
+  )
   return new Map(files.map(({ name }) => [name, readFileSync(join(folder, name))]))
 }
 

@@ -20,7 +20,7 @@ export async function onLoopDisk(
   {
     megabytes,
     ...plan
-  }: { readonly megabytes: number } & Pick<Plan, 'nodes' | 'mayLog' | 'minRateInFaults'>,
+  }: { readonly megabytes: number } & Pick<Plan, 'nodes' | 'mayLog' | 'inFaults'>,
   faults: (stage: Stage, disk: LoopDisk) => ReturnType<Plan['faults']>,
 ): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))

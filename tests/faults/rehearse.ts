@@ -57,10 +57,15 @@ export interface Plan {
   /** After the last fault, until everything must have ended. */
   readonly settleMs: number
   readonly readyMs?: number
-  /** Accepted messages a second while the faults go on; below it they have met an idle network, and the run says nothing. */
-  readonly minRateInFaults?: number
+  /**
+   * Messages a second that `by`, or all, accepted while the faults went on; with fewer they have met an idle network, and the
+   * run says nothing.
+   */
+  readonly inFaults?: { readonly minRate: number; readonly by?: number }
+  /** In N all nodes are watched for another minute when everything has arrived. */
+  readonly watchesOn?: boolean
   /** Lines of level error that the faults bring to a log. Any other is a failure. */
-  readonly mayLog?: RegExp
+  readonly mayLog?: { readonly node: number; readonly lines: RegExp }
   /** Before the first start; what it returns is called after the last stop. */
   prepare?(stage: Pick<Stage, 'rig'>): Promise<() => Promise<void>>
   /** When all know each other, before the first message. */
@@ -89,7 +94,7 @@ const WARM_UP_MS = 10_000
 /** More than that, and limits of time mean nothing. */
 const MAX_OTHERS = 0.15
 const LOOK_MS = 1_000
-/** What reconciliation brings once more comes within a minute. */
+/** The hot window is reconciled once a minute: what that brings once more comes by then. */
 const WATCH_MS = 70_000
 const READY_MS = 2_000
 /** Violations that are told in words; the rest is counted. */
@@ -160,19 +165,18 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     const inFaults = await plan.faults(stage)
     progress('no new messages')
     const calm = performance.now()
-    const during = rateBetween(recorder, begun, calm)
-    const { minRateInFaults = 0 } = plan
-    if (during < minRateInFaults) {
-      unsure.push(
-        `${during.toFixed(1)} messages a second in the faults, fewer than ${minRateInFaults}`,
-      )
+    const { minRate = 0, by } = plan.inFaults ?? {}
+    const during = rateBetween(recorder, { from: begun, to: calm, by })
+    if (during < minRate) {
+      unsure.push(`${during.toFixed(1)} messages a second in the faults, fewer than ${minRate}`)
     }
     await load.stopSending()
     const settled = await load.settled(plan.settleMs, signal)
     const settledMs = performance.now() - calm
     const { asked, answered } = await load.askAgain()
     if (answered < asked) wrong.push(`${asked - answered} of ${asked} keys have no answer any more`)
-    if (options.tier === 'N') {
+    const { others } = machine
+    if (options.tier === 'N' && plan.watchesOn === true) {
       progress('looking for what comes twice')
       await sleep(WATCH_MS)
     }
@@ -185,7 +189,6 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       ...inFaults,
       ...(await plan.afterwards?.(stage)),
     }
-    const { others } = machine
     await rig.down()
     return judge(recorder, plan, {
       rate,
@@ -298,8 +301,16 @@ function figures(recorder: Recorder, { rate, waiting, settledMs, measured, other
   }
 }
 
-function rateBetween({ sends }: Recorder, from: number, to: number): number {
-  const within = sends.filter(({ acceptedAt = 0 }) => acceptedAt >= from && acceptedAt < to)
+function rateBetween(
+  { sends }: Recorder,
+  { from, to, by }: { from: number; to: number; by: number | undefined },
+): number {
+  const within = sends.filter(
+    (send) =>
+      (send.acceptedAt ?? 0) >= from &&
+      (send.acceptedAt ?? 0) < to &&
+      (by === undefined || send.from === by),
+  )
   return (1_000 * within.length) / Math.max(1, to - from)
 }
 

@@ -49,7 +49,7 @@ export interface RigOptions {
   /** A machine for every node; addresses of the loopback interface when undefined. */
   readonly hosts?: Hosts
   /** Lines of level error that a log may have. */
-  readonly mayLog?: RegExp
+  readonly mayLog?: { readonly node: number; readonly lines: RegExp }
   readonly progress: (text: string) => void
   readonly signal: AbortSignal
 }
@@ -296,7 +296,7 @@ export class Rig {
     const lines = readFileSync(log, 'utf8').split('\n')
     const { mayLog } = this.options
     const isError = (each: string): boolean =>
-      each.includes(ERROR_LINE) && mayLog?.test(each) !== true
+      each.includes(ERROR_LINE) && !(mayLog?.node === index && mayLog.lines.test(each))
     const line = lines.find((each) => DISASTERS.test(each) || isError(each))
     if (line !== undefined) this.recorder.crashes.push({ node: index, what: line })
   }

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { selfCommand } from '../../background.ts'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
+import type { Environment } from '../../home.ts'
 import type { Registry } from '../registry.ts'
 import { MALLOC_SETTINGS } from '../../start-settings.ts'
 
@@ -19,7 +20,7 @@ export function register(program: Command, registry: Registry): void {
 
 function install(context: Context, options: { print?: boolean }): void {
   const { out, home, io } = context
-  const unit = unitText(home.single ? home.root : undefined)
+  const unit = unitText(home.single ? home.root : undefined, io.env)
   if (options.print === true) {
     out.raw(unit)
     return
@@ -49,9 +50,18 @@ function install(context: Context, options: { print?: boolean }): void {
  * A unit for `systemctl --user`. It needs writable and executable memory (V8), so MemoryDenyWriteExecute
  * is absent on purpose; most other sandboxing needs rights that a user manager lacks.
  */
-export function unitText(home: string | undefined): string {
+export function unitText(home: string | undefined, env: Environment): string {
   const { file, args } = selfCommand()
-  const settings = { ...MALLOC_SETTINGS, ...(home === undefined ? {} : { HEARSAY_HOME: home }) }
+  const own = Object.fromEntries(
+    Object.keys(MALLOC_SETTINGS).flatMap((name) =>
+      env[name] === undefined ? [] : [[name, env[name]] as const],
+    ),
+  )
+  const settings = {
+    ...MALLOC_SETTINGS,
+    ...own,
+    ...(home === undefined ? {} : { HEARSAY_HOME: home }),
+  }
   const environment = Object.entries(settings)
     .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}\n`)
     .join('')

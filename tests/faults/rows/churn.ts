@@ -31,7 +31,7 @@ export function churn(options: RunOptions): Promise<Outcome> {
     pairs: pairs.flatMap((i) => [[i, i + half] as const, [i + half, i] as const]),
     rate: options.rate ?? RATE,
     minRate: MIN_RATE,
-    minRateInFaults: MIN_RATE / 2,
+    inFaults: { minRate: MIN_RATE / 2 },
     warmUpMs: 30_000,
     settleMs: RETURN_MS,
     // Half a dozen daemons start at the same time here: that measures the machine.

@@ -28,7 +28,7 @@ export function corruption(options: RunOptions): Promise<Outcome> {
     rate: options.rate ?? 30,
     minRate: 10,
     // A damaged database is told of in every way there is.
-    mayLog: /./,
+    mayLog: { node: VICTIM, lines: /./ },
     warmUpMs: 20_000,
     settleMs: 240_000,
     faults: async (stage) => {

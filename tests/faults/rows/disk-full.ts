@@ -29,7 +29,11 @@ interface Times {
 /** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
 export function diskFull(options: RunOptions): Promise<Outcome> {
   const times = options.times ?? 20
-  const setting = { nodes: options.nodes ?? 3, megabytes: DISK_MB, mayLog: SAID }
+  const setting = {
+    nodes: options.nodes ?? 3,
+    megabytes: DISK_MB,
+    mayLog: { node: VICTIM, lines: SAID },
+  }
   return onLoopDisk(options, setting, async (stage, disk) => {
     const found: Times = { told: [], healed: [], restarts: 0 }
     for (let n = 0; n < times; n++) {

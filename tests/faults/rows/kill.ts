@@ -22,7 +22,8 @@ export function kill(options: RunOptions): Promise<Outcome> {
     preset: options.preset ?? 'swift',
     rate: options.rate ?? [FIRST_RATE, MAX_RATE],
     minRate: MIN_RATE,
-    minRateInFaults: MIN_RATE_IN_FAULTS,
+    inFaults: { minRate: MIN_RATE_IN_FAULTS },
+    watchesOn: true,
     settleMs: 240_000,
     ...(options.rate === undefined ? { readyMs: READY_MS } : {}),
     faults: async ({ rig, rng, sleep }) => {

@@ -32,6 +32,7 @@ export function partition(options: RunOptions): Promise<Outcome> {
     relayed: true,
     rate: options.rate ?? 30,
     minRate: 10,
+    watchesOn: true,
     settleMs: 240_000,
     faults: async (stage) => {
       const one = String(uniformInt(stage.rng, nodes))

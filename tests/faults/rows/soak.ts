@@ -37,7 +37,7 @@ export function soak(options: RunOptions): Promise<Outcome> {
     pairs: ringPairs(nodes),
     rate: options.rate ?? 20,
     minRate: 10,
-    minRateInFaults: 10,
+    inFaults: { minRate: 10 },
     settleMs: 240_000,
     faults: async (stage) => {
       const ms = minutes * 60_000

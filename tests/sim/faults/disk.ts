@@ -194,7 +194,10 @@ export class FaultDisk {
         const failure = this.#takeError()
         if (failure === undefined || failure.kept) await this.commit(operations, power)
         this.#inFlight = undefined
-        if (failure !== undefined) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+        if (failure !== undefined) {
+          this.errors++
+          throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+        }
         await this.#step(power, 'written')
       },
       compact: async () => {},
@@ -210,7 +213,6 @@ export class FaultDisk {
     const error = this.#error
     if (error === undefined || error.afterWrites-- > 0) return undefined
     this.#error = undefined
-    this.errors++
     return error
   }
 

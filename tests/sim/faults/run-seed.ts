@@ -58,7 +58,7 @@ const QUIET_MS = 12_000
 const TIMERS_MAX = 400
 /** Machines start within this time; the run begins when it is over. */
 const START_MS = 2_000
-/** A clock that jumps further ahead may end texts before their time. */
+/** A clock that jumps further ahead may end texts before their time; so may the way from one step back to another. */
 const JUMP_MS = 100_000
 /** So long after the fixture was stopped at most: a new epoch begins in about half of the runs. */
 const OFF_MS_MAX = 120_000
@@ -294,9 +294,12 @@ class Run {
   }
 
   #jumps(index: number): boolean {
-    return this.#schedule.faults.some(
-      (fault) => fault.kind === 'clock-step' && fault.node === index && fault.byMs > JUMP_MS,
+    const steps = this.#schedule.faults.flatMap((fault) =>
+      fault.kind === 'clock-step' && fault.node === index && Math.abs(fault.byMs) > JUMP_MS
+        ? fault.byMs
+        : [],
     )
+    return steps.length > 1 || steps.some((byMs) => byMs > 0)
   }
 
   #count(what: string, by = 1): void {
