@@ -141,6 +141,12 @@ export class BoxShelf {
     return this.rows.all(address)
   }
 
+  /** As `all`, with those that are on their way to the disk. */
+  async settled(address: Address): Promise<BoxRecord[]> {
+    await this.#pending.get(toHex(address))
+    return this.rows.all(address)
+  }
+
   /** Notes durably that other peers have the box too. */
   confirm(entry: BoxEntry): Promise<void> {
     return this.#inOrder(entry.address, () => this.#confirm(entry))

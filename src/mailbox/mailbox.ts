@@ -172,13 +172,16 @@ export class Mailbox {
     return (await this.#shelf.all(address)).map(({ entry }) => entry.boxHash)
   }
 
-  /** The boxes here under any of the addresses, and whether something may react to them. */
+  /**
+   * The boxes here under any of the addresses, and whether something may react to them. Those that are still being written are
+   * waited for: whoever listens has heard them already, and missed them if it did not wait for their address then.
+   */
   async find(
     addresses: readonly Address[],
   ): Promise<{ readonly box: BoxBytes; readonly confirmed: boolean }[]> {
     const found: { box: BoxBytes; confirmed: boolean }[] = []
     for (const address of addresses) {
-      for (const { entry, publication } of await this.#shelf.all(address)) {
+      for (const { entry, publication } of await this.#shelf.settled(address)) {
         const box = this.#ports.publications.boxOf(publication)
         if (box !== undefined) found.push({ box, confirmed: entry.confirmed })
       }
