@@ -46,6 +46,14 @@ describe('mailbox shelf', () => {
     expect(again.mailbox.status()).toMatchObject({ boxes: 1, hot: 1 })
   })
 
+  it('gives a box that is still being written: whoever waits for it now may have missed its arrival', async () => {
+    const { mailbox } = await single()
+    const one = box()
+    const stored = mailbox.accept(publication(one), 'gossip')
+    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    await stored
+  })
+
   it('takes a box once', async () => {
     const { mailbox } = await single()
     const one = publication(box())
