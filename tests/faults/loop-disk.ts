@@ -1,12 +1,13 @@
 import { execFile, spawnSync } from 'node:child_process'
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statfsSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import { systemClock } from '../../src/base/index.ts'
 const run = promisify(execFile)
 const BUSY_MS = 10_000
 const BUSY_POLL_MS = 20
-const BLOCK = Buffer.alloc(65_536)
+const BLOCK = Buffer.alloc(65_536, 'x')
 
 /**
  * An ext4 file system of its own in a file, mounted over a folder. What the kernel has not written to the file yet is
@@ -64,18 +65,22 @@ export class LoopDisk {
 
   /**
    * What is mounted becomes what was on the disk when this was called. Whoever writes to it must be frozen by then;
-   * `ended` ends it, so that nothing is open any more. Resolves with how many bytes of the files in `folder` are gone that it
-   * had written.
+   * `ended` ends it, so that nothing is open any more.
    */
-  async cutPower(ended: () => Promise<void>, folder: string): Promise<number> {
+  async cutPower(ended: () => Promise<void>): Promise<void> {
     const copy = `${this.#image}.after`
-    const before = contents(join(this.folder, folder))
     await run('cp', ['--sparse=always', this.#image, copy])
     await ended()
     await this.unmount()
     await run('mv', [copy, this.#image])
     await this.mount()
-    return missingBytes(before, contents(join(this.folder, folder)))
+  }
+
+  /** Writes a file without syncing it, as a program would that forgets to. The answer says whether all of it is there. */
+  writeUnsynced(name: string): () => boolean {
+    const file = join(this.folder, name)
+    writeFileSync(file, BLOCK)
+    return () => existsSync(file) && readFileSync(file).equals(BLOCK)
   }
 
   async unmount(): Promise<void> {
@@ -124,26 +129,4 @@ export class LoopDisk {
     rmSync(this.#image, { force: true })
     rmSync(`${this.#image}.after`, { force: true })
   }
-}
-
-/** What LevelDB tells people of itself, and syncs never. */
-const NO_DATA = new Set(['LOG', 'LOG.old', 'LOCK'])
-
-/** The files of a folder as whoever has it mounted sees them, unwritten pages too. */
-function contents(folder: string): Map<string, Buffer> {
-  const files = readdirSync(folder, { withFileTypes: true }).filter(
-    (each) => each.isFile() && !NO_DATA.has(each.name),
-  )
-  return new Map(files.map(({ name }) => [name, readFileSync(join(folder, name))]))
-}
-
-/** Bytes of `before` that `after` has not in their places. */
-function missingBytes(before: Map<string, Buffer>, after: Map<string, Buffer>): number {
-  let missing = 0
-  for (const [name, was] of before) {
-    const is = after.get(name)
-    if (is?.equals(was) === true) continue
-    for (let i = 0; i < was.length; i++) if (is?.[i] !== was[i]) missing++
-  }
-  return missing
 }
