@@ -23,10 +23,11 @@ const CALL_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 60_000
 const ACK_PAUSE_MS = 200
 const TEXT_BYTES = 60
-/** One text in `LONG_EVERY` of a pair takes several boxes, from the `LONG_FROM`th on: some networks publish a box a second. */
+/** One text in `LONG_EVERY` of a pair takes several boxes, those of other pairs a little later: a node publishes two a second. */
 const LONG_TEXT_BYTES = 5_000
-const LONG_EVERY = 100
+const LONG_EVERY = 500
 const LONG_FROM = 20
+const LONG_APART = 9
 /** So many are asked for once more at most, under their keys, after all was answered. */
 const AGAIN_MAX = 500
 const POLL_MS = 250
@@ -67,7 +68,7 @@ export class Load {
       this.#rig.recorder.cursors.set(node, cursor)
     }
     this.#readers = nodes.map((node) => this.#read(node))
-    this.#senders = pairs.map((pair, i) => this.#send(pair, (this.#everyMs * i) / pairs.length))
+    this.#senders = pairs.map((pair, i) => this.#send(pair, i))
   }
 
   /** From one message of a pair to its next. */
@@ -136,8 +137,9 @@ export class Load {
     }
   }
 
-  async #send([from, to]: readonly [number, number], firstMs: number): Promise<void> {
-    let dueAt = performance.now() + firstMs
+  async #send([from, to]: readonly [number, number], place: number): Promise<void> {
+    let dueAt = performance.now() + (this.#everyMs * place) / this.#options.pairs.length
+    const longAt = (LONG_FROM + LONG_APART * place) % LONG_EVERY
     for (let n = 0; await this.#until(dueAt, this.#stop.signal); n++) {
       // What could not be sent in time is not made up for: the rate is a limit, not a promise.
       dueAt = Math.max(dueAt + this.#everyMs, performance.now())
@@ -145,7 +147,7 @@ export class Load {
       const record: SendRecord = {
         from,
         to,
-        text: label.padEnd(n % LONG_EVERY === LONG_FROM ? LONG_TEXT_BYTES : TEXT_BYTES, '.'),
+        text: label.padEnd(n % LONG_EVERY === longAt ? LONG_TEXT_BYTES : TEXT_BYTES, '.'),
         key: `${from}-${to}-${n}`,
         calledAt: performance.now(),
         messageIds: [],
