@@ -23,11 +23,11 @@ const CALL_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 60_000
 const ACK_PAUSE_MS = 200
 const TEXT_BYTES = 60
-/** One text in `LONG_EVERY` of a pair takes several boxes, those of other pairs a little later: a node publishes two a second. */
+/** One text in `LONG_EVERY` of a pair takes several boxes, never those of all pairs at once: a node publishes two a second. */
 const LONG_TEXT_BYTES = 5_000
 const LONG_EVERY = 500
 const LONG_FROM = 20
-const LONG_APART = 9
+const LONG_APART = 50
 /** So many are asked for once more at most, under their keys, after all was answered. */
 const AGAIN_MAX = 500
 const POLL_MS = 250

@@ -81,6 +81,17 @@ describe('churn', () => {
     expect(requireState(dir).nodes[1]?.process).toEqual(kept)
   })
 
+  it('tells of a node that ended though nobody had stopped it, and starts it again', async () => {
+    const report = churn(
+      ports(running),
+      { ...OPTIONS, sessionMs: 60_000, dir, keep: [], seed: 'a' },
+      new AbortController().signal,
+    )
+    children[2]?.kill('SIGKILL')
+    expect((await report).failures).toEqual([expect.stringContaining('node 2: ended by itself')])
+    expect(alive()).toEqual([true, true, true])
+  })
+
   it('leaves a whole testnet when it is interrupted while a node is away', async () => {
     const stop = new AbortController()
     const watched = ports(running)

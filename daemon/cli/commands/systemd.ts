@@ -52,26 +52,17 @@ function install(context: Context, options: { print?: boolean }): void {
  */
 export function unitText(home: string | undefined, env: Environment): string {
   const { file, args } = selfCommand()
-  const own = Object.fromEntries(
-    Object.keys(MALLOC_SETTINGS).flatMap((name) =>
-      env[name] === undefined ? [] : [[name, env[name]] as const],
-    ),
-  )
-  const settings = {
-    ...MALLOC_SETTINGS,
-    ...own,
-    ...(home === undefined ? {} : { HEARSAY_HOME: home }),
-  }
-  const environment = Object.entries(settings)
-    .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}\n`)
-    .join('')
+  const settings = [
+    ...Object.entries(MALLOC_SETTINGS).map(([name, value]) => `${name}=${env[name] ?? value}`),
+    ...(home === undefined ? [] : [`HEARSAY_HOME=${home}`]),
+  ]
   const { usage, dataCorrupt, permission, config } = DAEMON_EXIT
   return `[Unit]
 Description=hearsay private messaging node
 
 [Service]
 Type=exec
-${environment}ExecStart=${[file, ...args, 'run'].map(quoted).join(' ')}
+${settings.map((each) => `Environment=${quoted(each)}\n`).join('')}ExecStart=${[file, ...args, 'run'].map(quoted).join(' ')}
 Restart=on-failure
 RestartSec=2
 RestartPreventExitStatus=${usage} ${dataCorrupt} ${permission} ${config}

@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -66,6 +67,30 @@ describe('the daemon ends with', () => {
       const { code, stderr } = await hearsay(['run', '--home', home])
       expect(code).toBe(77)
       expect(stderr).toContain(`chmod 600 ${join(home, 'vault.key')}`)
+    }))
+
+  it('78 for a vault.key that is another one, garbled or missing, with the file', () =>
+    withFolder(async (home) => {
+      await withDaemon(home, async () => {})
+      const keyFile = join(home, 'vault.key')
+      const refused = async (): Promise<string> => {
+        const { code, stderr } = await hearsay(['run', '--home', home])
+        expect(code).toBe(78)
+        expect(stderr).toContain(keyFile)
+        return stderr
+      }
+      const key = readFileSync(keyFile, 'utf8')
+      writeFileSync(
+        keyFile,
+        key.replace(/[0-9a-f]/g, (digit) => (digit === '0' ? '1' : '0')),
+      )
+      expect(await refused()).toContain('is not the key of the database')
+      writeFileSync(keyFile, 'nonsense')
+      expect(await refused()).toContain('put the vault.key of this database back')
+      rmSync(keyFile)
+      expect(await refused()).toContain('put the vault.key of this database back')
+      writeFileSync(keyFile, key, { mode: 0o600 })
+      await withDaemon(home, async () => {})
     }))
 
   it('78 for an unknown key in config.toml, with the key that was meant', () =>

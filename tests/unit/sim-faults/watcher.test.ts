@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { toBase64Url } from '../../../src/base/index.ts'
 import type { JournalEvent, Store } from '../../../src/store/index.ts'
 import { type Sent, Watcher } from '../../sim/faults/watcher.ts'
 
@@ -44,11 +43,16 @@ beforeEach(async () => {
   await watcher.follow('bob', bob as unknown as Store, () => true)
 })
 
-/** Alice's text to bob, accepted. */
-async function accepted(mayExpire = false): Promise<Sent> {
+/** Alice's text to bob, of which no journal knows. */
+function asked(mayExpire: boolean): Sent {
   const id = Uint8Array.of(++made)
-  const sent = watcher.asked({ from: 'alice', to: 'bob', text: `text ${made}`, id, mayExpire })
-  await alice.append('message.queued', { messageId: toBase64Url(id) })
+  return watcher.asked({ from: 'alice', to: 'bob', text: `text ${made}`, id, mayExpire })
+}
+
+/** The same, accepted. */
+async function accepted(mayExpire = false): Promise<Sent> {
+  const sent = asked(mayExpire)
+  await alice.append('message.queued', { messageId: sent.id })
   sent.accepted = true
   return sent
 }
@@ -130,28 +134,14 @@ describe('the watcher of a simulation', () => {
       'is accepted and in no journal',
       'accepted, and forgotten',
       async () => {
-        const what = {
-          from: 'alice',
-          to: 'bob',
-          text: 'lost',
-          id: Uint8Array.of(0),
-          mayExpire: false,
-        }
-        watcher.asked(what).accepted = true
+        asked(false).accepted = true
       },
     ],
     [
       'comes though its sender has none',
       'its sender has none',
       async () => {
-        const what = {
-          from: 'alice',
-          to: 'bob',
-          text: 'ghost',
-          id: Uint8Array.of(0),
-          mayExpire: false,
-        }
-        await came(watcher.asked(what))
+        await came(asked(false))
       },
     ],
     [
