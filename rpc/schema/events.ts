@@ -101,7 +101,7 @@ export const eventsMethods = [
   mutation({
     name: 'events.consumers.create',
     summary:
-      'A named cursor that survives restarts. Events that it has not acknowledged are kept, for 30 days at most. One that exists with the same types is answered as it is.',
+      'A named cursor that survives restarts. Events that it has not acknowledged are kept, for 30 days of running at most. One that exists with the same types is answered as it is.',
     params: {
       name: consumerName,
       from: z.union([z.enum(['now', 'start']), seq]).default('now'),

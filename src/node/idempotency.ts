@@ -1,5 +1,4 @@
 import {
-  type Clock,
   concat,
   equalBytes,
   fromUtf8,
@@ -10,7 +9,7 @@ import {
   utf8,
 } from '../base/index.ts'
 import { type Batch, BUCKETS, type JsonObject, type Store } from '../store/index.ts'
-import { RunningClock } from './running-clock.ts'
+import type { RunningClock } from './running-clock.ts'
 import type { CallContext, Idempotency as Key, Mutated } from './api.ts'
 
 /** Fills a batch and returns what the call answers, given the numbers of its events once they are known. */
@@ -54,9 +53,9 @@ export class Idempotency {
   readonly #line: (() => void)[] = []
   #underWay = 0
 
-  constructor(ports: { store: Store; clock: Clock; isReadonly?: () => boolean }) {
+  constructor(ports: { store: Store; running: RunningClock; isReadonly?: () => boolean }) {
     this.#store = ports.store
-    this.#running = new RunningClock(ports)
+    this.#running = ports.running
     this.#isReadonly = ports.isReadonly ?? (() => ports.store.state() === 'poisoned')
   }
 

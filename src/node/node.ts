@@ -17,6 +17,7 @@ import { contactsApi } from './contacts-api.ts'
 import { dbApi } from './db-api.ts'
 import { diagnose } from './doctor.ts'
 import { eventsApi } from './events-api.ts'
+import { EventRetention } from './event-retention.ts'
 import { Idempotency } from './idempotency.ts'
 import { messagesApi } from './messages-api.ts'
 import { networkApi } from './network-api.ts'
@@ -25,6 +26,7 @@ import { NodeKeys } from './node-keys.ts'
 import { PeerBans } from './peer-bans.ts'
 import { peersApi } from './peers-api.ts'
 import { Repair } from './repair.ts'
+import { RunningClock } from './running-clock.ts'
 import { Session, type SessionPorts } from './session.ts'
 import { settingsOf } from './settings.ts'
 import { readStatus, type StatusPorts } from './status.ts'
@@ -131,7 +133,9 @@ class LocalNode implements HearsayNode {
     this.#options = options
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
     this.#jobs = new WorkerJobs({ log, clock })
-    this.#idempotency = new Idempotency({ store, clock, isReadonly: () => this.#repair.underWay })
+    const running = new RunningClock({ clock, store })
+    const retention = new EventRetention({ store, running })
+    this.#idempotency = new Idempotency({ store, running, isReadonly: () => this.#repair.underWay })
     this.#tasks = new TaskGroup(log)
     this.#erasure = new ContactErasure({
       store,
@@ -146,6 +150,7 @@ class LocalNode implements HearsayNode {
       erase: () => this.#erasure.finishAll(),
       lookForOrphans: () =>
         this.#exclusive(async () => this.#session?.conversations.lookForOrphans()),
+      retain: () => retention.retain(),
       prune: () => this.#idempotency.prune(),
     })
     const failed = Promise.withResolvers<Error>()

@@ -11,6 +11,8 @@ export interface UpkeepPorts {
   readonly erase: () => Promise<void>
   /** Looks on for messages that nothing would ever end. */
   readonly lookForOrphans: () => Promise<void>
+  /** Removes the events that are kept no longer. */
+  readonly retain: () => Promise<unknown>
   /** Deletes what is kept for a time only. */
   readonly prune: () => Promise<unknown>
 }
@@ -57,9 +59,9 @@ export class Upkeep {
 
   /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, store, retry, erase, lookForOrphans, prune } = this.#ports
+    const { clock, store, retry, erase, lookForOrphans, retain, prune } = this.#ports
     const started = clock.monotonic()
-    let retainAt = started + RETAIN_MS
+    let retainAt = started + BEAT_MS
     let pruneAt = started + BEAT_MS
     while (!signal.aborted) {
       await this.#try('space', () => this.look())
@@ -73,7 +75,7 @@ export class Upkeep {
       const now = clock.monotonic()
       if (now >= retainAt) {
         retainAt = now + RETAIN_MS
-        await this.#try('retention', () => store.retain())
+        await this.#try('retention', retain)
       }
       if (now >= pruneAt) {
         pruneAt = now + PRUNE_MS

@@ -56,6 +56,7 @@ export const BUCKETS = {
   nodeKeys: 131,
   jobs: 132,
   runningClock: 133,
+  eventMarks: 134,
   // tests and experiments; a released node never writes it
   scratch: 250,
 } as const

@@ -20,8 +20,6 @@ export const MAX_REDACTIONS = 512
 export const DAMAGED_MAX = 1024
 /** Records that one call of `events` decodes at most, matching or not. */
 export const MAX_SCAN = 1024
-/** Records that one call of `retain` dates at most; the rest goes at the next. */
-export const MAX_DATED = 16_384
 /** Data of one page of events, after which it ends early: a thousand of the largest would be 2 GiB. */
 export const MAX_PAGE_BYTES = 4 * 1024 * 1024
 /** Marks of the last group commits. More than a log of LevelDB holds (4 MiB of at least 250 bytes each). */
@@ -56,10 +54,6 @@ export const MAX_CONSUMERS = 256
 export const DEFAULT_MAX_IN_FLIGHT = 256
 /** A filtered consumer's cursor is written at least once per this many skipped events. */
 export const ADVANCE_STRIDE = 256
-/** An event goes after this long even if a consumer has not acknowledged it. */
-export const RETENTION_MAX_AGE_MS = 30 * 24 * 60 * 60 * 1000
-/** An event that every consumer acknowledged stays this long for readers without a consumer. */
-export const RETENTION_KEEP_ACKED_MS = 7 * 24 * 60 * 60 * 1000
 /** Events that are kept at most. */
 export const RETENTION_MAX_EVENTS = 1_000_000
 /** Journal bytes that are kept at most (approximate). */

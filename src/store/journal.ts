@@ -2,7 +2,7 @@ import { equalBytes, HearsayError, isHearsayError, toBase64Url, u64be } from '..
 import type { JournalEvent } from './batch-api.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import type { CommitListeners } from './commit-listeners.ts'
-import { MAX_DATED, MAX_PAGE_BYTES, MAX_SCAN } from './constants.ts'
+import { MAX_PAGE_BYTES, MAX_SCAN } from './constants.ts'
 import { chainValue, dataOf, decodeRecord, type EventRecord, idText } from './event-record.ts'
 import { typeFilter } from './event-types.ts'
 import type { Live } from './parts.ts'
@@ -144,23 +144,6 @@ export class Journal {
       await committer.submit({ ...nothing, trimBefore: goal })
     }
     return committer.head.oldest
-  }
-
-  /**
-   * The first kept event that is not known to be older than `cutoff`, at most `limit`, as far as one call
-   * looks. A damaged entry has no date, and one later than `now` a wrong one, of a clock that was ahead: it counts
-   * as old once a later one is, or it would stop retention for as long.
-   */
-  async firstSince(cutoff: number, now: number, limit: number): Promise<number> {
-    const { oldest } = this.#live.parts.committer.head
-    let first = oldest
-    for await (const { seq, open } of this.#sealed(oldest, oldest + MAX_DATED - 1)) {
-      const time = unlessDamaged(open)?.time
-      if (time === undefined || time > now) continue
-      if (time >= cutoff) break
-      first = seq + 1
-    }
-    return Math.min(first, limit)
   }
 
   async *#records(from: number, to: number): AsyncGenerator<{ seq: number; record: EventRecord }> {

@@ -1,21 +1,15 @@
-import type { Clock } from '../base/index.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import {
-  RETENTION_KEEP_ACKED_MS,
-  RETENTION_MAX_AGE_MS,
-  RETENTION_MAX_BYTES,
-  RETENTION_MAX_EVENTS,
-} from './constants.ts'
+import { RETENTION_MAX_BYTES, RETENTION_MAX_EVENTS } from './constants.ts'
 import type { Consumers } from './consumers.ts'
 import type { Engine } from './engine.ts'
 import type { Journal } from './journal.ts'
 import { eventKey } from './journal-stage.ts'
 
 export interface RetentionPolicy {
-  /** An event that all consumers acknowledged stays this long; 0 removes it at once. */
-  readonly keepAckedMs?: number
-  /** No event stays longer, acknowledged or not. */
-  readonly maxAgeMs?: number
+  /** The events up to this number are too old to be kept, acknowledged or not. 0 by default: none. */
+  readonly dropUpTo?: number
+  /** The events up to this number go once all consumers have acknowledged them. 0 by default: none. */
+  readonly dropAckedUpTo?: number
   readonly maxEvents?: number
   /** What the tables of the database hold of the journal: the newest few MiB may not be counted yet. */
   readonly maxBytes?: number
@@ -29,7 +23,6 @@ export interface RetentionResult {
 }
 
 export interface RetentionPorts {
-  readonly clock: Clock
   readonly engine: Engine
   readonly journal: Journal
   readonly consumers: Consumers
@@ -40,18 +33,14 @@ export async function applyRetention(
   ports: RetentionPorts,
   policy: RetentionPolicy = {},
 ): Promise<RetentionResult> {
-  const { clock, journal, consumers } = ports
+  const { journal, consumers } = ports
   const head = journal.headSeq()
   const before = journal.oldestSeq()
-  const now = clock.now()
   const count = head - before + 1
   const byCount = before + Math.max(0, count - (policy.maxEvents ?? RETENTION_MAX_EVENTS))
   const byBytes = await firstWithin(ports, policy.maxBytes ?? RETENTION_MAX_BYTES)
-  const maxAge = policy.maxAgeMs ?? RETENTION_MAX_AGE_MS
-  const byAge = await journal.firstSince(now - maxAge, now, head + 1)
-  const acked = (consumers.lowestCursor() ?? head) + 1
-  const keepAcked = policy.keepAckedMs ?? RETENTION_KEEP_ACKED_MS
-  const byAck = keepAcked === 0 ? acked : await journal.firstSince(now - keepAcked, now, acked)
+  const byAge = (policy.dropUpTo ?? 0) + 1
+  const byAck = Math.min(consumers.lowestCursor() ?? head, policy.dropAckedUpTo ?? 0) + 1
 
   const oldestSeq = await journal.trim(Math.max(byCount, byBytes, byAge, byAck))
   const overrun = consumers.list().filter(({ cursor }) => cursor < oldestSeq - 1)

@@ -159,7 +159,7 @@ export class EngineStore implements Store {
   async retain(policy?: RetentionPolicy): Promise<RetentionResult> {
     const { engine } = await this.#ready()
     const { journal, consumers } = this
-    return applyRetention({ clock: this.#ports.clock, engine, journal, consumers }, policy)
+    return applyRetention({ engine, journal, consumers }, policy)
   }
 
   async check(): Promise<CheckResult> {

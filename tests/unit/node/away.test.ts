@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/base/index.ts'
 import type { EventView } from '../../../src/node/index.ts'
 import { eventsApi } from '../../../src/node/events-api.ts'
+import { EventRetention } from '../../../src/node/event-retention.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
+import { RunningClock } from '../../../src/node/running-clock.ts'
 import { memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import { codeOf } from '../../support/devices.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
@@ -23,9 +25,12 @@ class Journal {
     const ports = { clock: this.clock, rng: seededRng(`away ${this.#starts++}`), log: silentLogger }
     const store = await openMemoryStore(ports, { disk: this.#disk })
     const { clock } = this
+    const running = new RunningClock({ store, clock })
+    const idempotency = new Idempotency({ store, running })
     return {
       store,
-      events: eventsApi({ store, clock, idempotency: new Idempotency({ store, clock }) }),
+      retention: new EventRetention({ store, running }),
+      events: eventsApi({ store, clock, idempotency }),
     }
   }
 
@@ -41,11 +46,11 @@ class Journal {
   /** Messages arrive one a minute, and old events go as in a running node. */
   async minutes(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
-      const { store } = await this.#open
+      const { store, retention } = await this.#open
       const text = `text ${this.#made++}`
       await store.batch().append({ type: 'message.received', data: { text } }).commit()
       await this.clock.advance(MINUTE_MS)
-      if (i % 60 === 0) await store.retain()
+      if (i % 60 === 0) await retention.retain()
       if (i % 500 === 499) await this.restart()
     }
   }

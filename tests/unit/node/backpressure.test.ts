@@ -3,6 +3,7 @@ import { isHearsayError, toBase64Url } from '../../../src/base/index.ts'
 import { OUTBOX_RECORDS_MAX } from '../../../src/conversation/constants.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
 import { messagesApi } from '../../../src/node/messages-api.ts'
+import { RunningClock } from '../../../src/node/running-clock.ts'
 import { ERROR_MAP, RPC_ERRORS } from '../../../rpc/errors.ts'
 import { codeOf, type Device, pair } from '../../support/devices.ts'
 
@@ -15,7 +16,7 @@ function apiOf(device: Device) {
   return messagesApi({
     store,
     clock,
-    idempotency: new Idempotency({ store, clock }),
+    idempotency: new Idempotency({ store, running: new RunningClock({ store, clock }) }),
     conversations: () => device.conversations,
     needSpace: () => {},
     releaseHold: () => {},

@@ -5,6 +5,7 @@ import { History } from '../../../src/conversation/history.ts'
 import { ContactErasure } from '../../../src/node/contact-erasure.ts'
 import { contactsApi } from '../../../src/node/contacts-api.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
+import { RunningClock } from '../../../src/node/running-clock.ts'
 import { type Batch, BUCKETS, type Bucket, type Store } from '../../../src/store/index.ts'
 import { copiedDisk, damage } from '../../support/copied-disk.ts'
 import { codeOf, Device, pair } from '../../support/devices.ts'
@@ -57,7 +58,8 @@ async function killed(device: Device, commits: number, begin: () => Promise<unkn
 }
 
 function erasureOver(store: Store, device: Device, signal = new AbortController().signal) {
-  const idempotency = new Idempotency({ store, clock: device.air.clock })
+  const running = new RunningClock({ store, clock: device.air.clock })
+  const idempotency = new Idempotency({ store, running })
   const erasure = new ContactErasure({ store, idempotency, signal })
   const contacts = contactsApi({
     store,

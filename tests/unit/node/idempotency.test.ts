@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type Clock, silentLogger, utf8 } from '../../../src/base/index.ts'
 import { Idempotency, IDEMPOTENCY_KEPT_MS } from '../../../src/node/idempotency.ts'
+import { RunningClock } from '../../../src/node/running-clock.ts'
 import { eraseAll } from '../../../src/node/wipe.ts'
 import {
   BUCKETS,
@@ -37,7 +38,7 @@ async function open(): Promise<void> {
     setTimer: (ms, fn) => clock.setTimer(ms, fn),
     sleep: (ms, signal) => clock.sleep(ms, signal),
   }
-  idempotency = new Idempotency({ store, clock: wrong })
+  idempotency = new Idempotency({ store, running: new RunningClock({ store, clock: wrong }) })
 }
 
 beforeEach(async () => {

@@ -169,7 +169,6 @@ describe('the eye on the free space', () => {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
       state: { value: () => store.state() },
       batch: { value: () => store.batch() },
-      retain: { value: async () => undefined },
       keepReserve: { value: async () => void kept++ },
     }) as Store
     const nothing = async () => {}
@@ -180,6 +179,7 @@ describe('the eye on the free space', () => {
       retry: nothing,
       lookForOrphans: async () => void looked++,
       erase: nothing,
+      retain: nothing,
       prune: nothing,
     })
   }

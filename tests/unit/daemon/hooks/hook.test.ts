@@ -6,6 +6,7 @@ import { silentLogger, TaskGroup } from '../../../../src/base/index.ts'
 import type { EventView, NodeApi } from '../../../../src/node/index.ts'
 import { eventsApi } from '../../../../src/node/events-api.ts'
 import { Idempotency } from '../../../../src/node/idempotency.ts'
+import { RunningClock } from '../../../../src/node/running-clock.ts'
 import {
   memoryDisk,
   type MemoryDisk,
@@ -37,7 +38,8 @@ let given: number[]
 async function open(): Promise<void> {
   const ports = { clock, rng: seededRng('hook'), log: silentLogger }
   store = await openMemoryStore(ports, { disk })
-  events = eventsApi({ store, clock, idempotency: new Idempotency({ store, clock }) })
+  const running = new RunningClock({ store, clock })
+  events = eventsApi({ store, clock, idempotency: new Idempotency({ store, running }) })
   tasks = new TaskGroup(silentLogger)
 }
 
