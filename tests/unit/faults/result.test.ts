@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type KeptRun, runText, withTable } from '../../faults/result.ts'
+import { type KeptRun, keptRuns, runText, withTable } from '../../faults/result.ts'
 import { ROWS } from '../../faults/rows/index.ts'
 
 const RUN: KeptRun = {
@@ -14,7 +16,16 @@ const RUN: KeptRun = {
   verdict: 'passed',
   reasons: [],
   violations: [],
-  figures: { accepted: 900, lost: 0, duplicates: 0, kills: 40 },
+  figures: {
+    'messages/s before faults': 20,
+    accepted: 900,
+    lost: 0,
+    duplicates: 0,
+    'ready p50, ms': 812,
+    'ready p99, ms': 1150,
+    kills: 40,
+    cores: 2,
+  },
 }
 const PAGE = `# Title
 <!-- rows: written by npm run faults -- … --keep -->
@@ -26,7 +37,11 @@ after
 describe('the table of results', () => {
   it('names the run, and says of every other row that it was not run', () => {
     const page = withTable(PAGE, [RUN])
-    expect(page).toContain('| R1 | kill -9 at any moment | passed | 900 | 0 | 0 | kills 40 |')
+    const line = page.split('\n').find((each) => each.startsWith('| R1 |'))
+    expect(line).toContain(
+      '| R1 | kill -9 at any moment | passed | 900 | 20 | 0 | 0 |  | 0.8 s, p99 1.1 s | kills: 40 | ' +
+        '[abc1234](docs/results/faults/R1.json), ',
+    )
     expect(page).toContain('seed 7')
     expect(page.match(/not run/g)).toHaveLength(ROWS.length - 1)
     expect(page).not.toContain('yesterday')
@@ -42,6 +57,11 @@ describe('the table of results', () => {
     const failed = { ...RUN, verdict: 'failed', reasons: ['B: "0|1" never arrived'] } as const
     expect(withTable(PAGE, [failed])).toContain('**failed**: B: "0\\|1" never arrived |')
     expect(runText(failed)).toContain('! B: "0|1" never arrived')
+  })
+
+  it('in RELIABILITY.md is that of the kept runs', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../RELIABILITY.md'), 'utf8')
+    expect(withTable(page, keptRuns())).toBe(page)
   })
 
   it('refuses a page without the marks', () => {
