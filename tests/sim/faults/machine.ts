@@ -8,12 +8,17 @@ import {
 } from '../../../src/base/index.ts'
 import {
   ConversationJobs,
+  type Conversations,
   type JobName,
   type JobRunner,
   MlsAdapter,
 } from '../../../src/conversation/index.ts'
 import type { Network } from '../../../src/directory/index.ts'
+import type { NodeApi } from '../../../src/node/index.ts'
+import { Idempotency } from '../../../src/node/idempotency.ts'
+import { messagesApi } from '../../../src/node/messages-api.ts'
 import { Repair } from '../../../src/node/repair.ts'
+import { RunningClock } from '../../../src/node/running-clock.ts'
 import { Session } from '../../../src/node/session.ts'
 import { openMemoryStore, type Store } from '../../../src/store/index.ts'
 import type { MemoryNetwork } from '../../support/memory-net.ts'
@@ -22,6 +27,7 @@ import type { VirtualClock } from '../../support/virtual-clock.ts'
 import type { Fate, FaultDisk } from './disk.ts'
 import type { FixtureNode } from './fixture.ts'
 import { NodeClock } from './node-clock.ts'
+import { User, type Wish } from './user.ts'
 import type { Watcher } from './watcher.ts'
 
 export interface MachinePorts {
@@ -50,6 +56,8 @@ export interface MachineOptions {
   readonly count?: (what: string) => void
 }
 
+type Messages = Pick<NodeApi['messages'], 'send'>
+
 /** From one start to the next end. */
 interface Life {
   readonly clock: NodeClock
@@ -57,6 +65,7 @@ interface Life {
   /** Aborts when the service is stopped. */
   readonly ending: AbortController
   store?: Store
+  messages?: Messages
   session: Session | undefined
   isUp: boolean
 }
@@ -81,6 +90,8 @@ export class Machine {
   readonly #ports: MachinePorts
   readonly #options: MachineOptions
   #life: Life | undefined
+  /** Outlives the node: it sends again what got no answer. */
+  readonly #user = new User()
   #starts = 0
   /** What its clocks do beside the true time. */
   #rate = 1
@@ -169,16 +180,55 @@ export class Machine {
     if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) {
       return this.#skipped('text')
     }
-    const { session, store } = life
-    const { expiresInMs = EXPIRES_MS, mayExpire = false } = this.#options
+    const { expiresInMs = EXPIRES_MS } = this.#options
+    this.#send(life, { to, text, expiresInMs })
+  }
+
+  /** The end of a run: every text has an answer by now, and gets the same once more. */
+  async judgeAnswers(): Promise<void> {
+    const { watcher } = this.#ports
+    const messages = this.#life?.messages
+    if (messages === undefined) return
+    const { waiting } = this.#user
+    if (waiting.length > 0)
+      watcher.violation(`${this.name}: ${waiting.length} texts without answer`)
+    for (const wrong of await this.#user.sendAgain(messages)) {
+      watcher.violation(`${this.name}: ${wrong}`)
+    }
+  }
+
+  #send(life: Life, wish: Wish): void {
+    const { messages } = life
+    if (messages === undefined) return
     this.#run(life, 'send', async () => {
-      const batch = store.batch()
-      const message = session.conversations.send(batch, { to, text, expiresInMs })
-      const what = { from: this.name, to, id: message.id, text, mayExpire }
-      const sent = this.#ports.watcher.asked(what)
-      await batch.commit()
-      sent.accepted = true
+      const messageId = await this.#user.send(messages, wish)
+      this.#ports.watcher.answered(wish.text, messageId)
     })
+  }
+
+  /** As `LocalNode`; the watcher hears of a message when it is made, before anything of it is on disk. */
+  #messages(life: Life, store: Store, repair: Repair): Messages {
+    const { clock } = life
+    const { watcher } = this.#ports
+    const { mayExpire = false } = this.#options
+    const running = new RunningClock({ clock, store })
+    const idempotency = new Idempotency({ store, running, isReadonly: () => repair.underWay })
+    const send: Conversations['send'] = (batch, outgoing) => {
+      if (life.session === undefined) throw new HearsayError('network-not-joined', 'no session')
+      const message = life.session.conversations.send(batch, outgoing)
+      const { to, text } = outgoing
+      watcher.asked({ from: this.name, to, id: message.id, text, mayExpire })
+      return message
+    }
+    const nothing = (): void => undefined
+    return messagesApi({
+      store,
+      clock,
+      idempotency,
+      conversations: () => ({ send }) as Conversations,
+      needSpace: nothing,
+      releaseHold: nothing,
+    }).messages
   }
 
   /** As `LocalNode`: the store, what repairs it, and a session on it. */
@@ -188,6 +238,8 @@ export class Machine {
     if (opened === undefined) return
     const store = storeOf?.(opened) ?? opened
     life.store = store
+    const repair = this.#repair(life, store)
+    life.messages = this.#messages(life, store, repair)
     await watcher.follow(this.name, store, () => this.#life === life)
     try {
       await this.#enter(life, store)
@@ -197,7 +249,7 @@ export class Machine {
       this.#startAgain()
       return
     }
-    this.#run(life, 'repair', () => this.#repair(life, store).run(life.ending.signal))
+    this.#run(life, 'repair', () => repair.run(life.ending.signal))
   }
 
   /**
@@ -269,6 +321,7 @@ export class Machine {
     await life.session.start()
     life.isUp = true
     if (store.state() === 'ok') this.#errorsSeen = this.disk.errors
+    for (const wish of this.#user.waiting) this.#send(life, wish)
   }
 
   async #end(life: Life): Promise<void> {

@@ -1,10 +1,21 @@
-import type { Batch, CommitResult, EventDraft, Store } from '../../../src/store/index.ts'
+import {
+  type Batch,
+  BUCKETS,
+  type CommitResult,
+  type EventDraft,
+  type Store,
+} from '../../../src/store/index.ts'
 import type { Operation } from '../../../src/store/engine.ts'
 import { ReadWindow } from '../../../src/stream/index.ts'
 import { type Fate, FaultDisk } from './disk.ts'
 
 /** Bugs that the simulator puts in, to see that it finds them. */
-export const PLANTED = ['ack-before-sync', 'event-outside-batch', 'forgotten-index'] as const
+export const PLANTED = [
+  'ack-before-sync',
+  'event-outside-batch',
+  'forgotten-index',
+  'forgotten-key',
+] as const
 export type Planted = (typeof PLANTED)[number]
 
 const SYNC_MS = 300
@@ -35,17 +46,33 @@ export class HastyDisk extends FaultDisk {
   }
 }
 
-/** A store whose batches commit their events after their changes. */
-export function tornStore(store: Store): Store {
+/** The store as a node with a planted bug sees it. */
+export function plantedStore(planted: Planted | undefined): ((store: Store) => Store) | undefined {
+  if (planted === 'event-outside-batch') return (store) => withBatches(store, tornBatch)
+  if (planted === 'forgotten-key') return (store) => withBatches(store, forgetfulBatch)
+  return undefined
+}
+
+function withBatches(store: Store, batchOf: (store: Store) => Batch): Store {
   return new Proxy(store, {
     get: (target, name) => {
-      if (name === 'batch') return () => tornBatch(target)
+      if (name === 'batch') return () => batchOf(target)
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
 }
 
+/** Keeps no record of an idempotency key. */
+function forgetfulBatch(store: Store): Batch {
+  const batch = store.batch()
+  const put = batch.put.bind(batch)
+  batch.put = (bucket, key, value) =>
+    bucket === BUCKETS.idempotency ? batch : put(bucket, key, value)
+  return batch
+}
+
+/** Commits its events after its changes. */
 function tornBatch(store: Store): Batch {
   const batch = store.batch()
   const events: EventDraft[] = []

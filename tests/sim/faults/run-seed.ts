@@ -16,7 +16,7 @@ import { FaultDisk } from './disk.ts'
 import type { Fixture } from './fixture.ts'
 import { Incidents } from './incidents.ts'
 import { Machine } from './machine.ts'
-import { forgetIndices, HastyDisk, type Planted, tornStore } from './planted.ts'
+import { forgetIndices, HastyDisk, type Planted, plantedStore } from './planted.ts'
 import { drawSchedule, RUN_MS, type Schedule, type Text } from './schedule.ts'
 import { unreadBoxes } from './unread.ts'
 import { Watcher } from './watcher.ts'
@@ -119,6 +119,7 @@ class Run {
       machines: this.#machines,
       count: (what) => this.#count(what),
     })
+    const storeOf = plantedStore(planted)
     for (const [index, node] of nodes.entries()) {
       const ports = {
         clock: this.#clock,
@@ -127,7 +128,7 @@ class Run {
         rng: (start: number) => this.#rng(`${node.name}/${start}`),
         log: this.#logger(node.name, () => machine.isDiskFault),
         job: <T>(work: () => Promise<T>) => this.#job(work),
-        ...(planted === 'event-outside-batch' ? { storeOf: tornStore } : {}),
+        ...(storeOf === undefined ? {} : { storeOf }),
       }
       const Disk = planted === 'ack-before-sync' ? HastyDisk : FaultDisk
       const disk: FaultDisk = new Disk(
@@ -231,6 +232,7 @@ class Run {
       if (stuck.length > 0) {
         watcher.violation(`${name}: ${stuck.length} boxes that are waited for stay unread`)
       }
+      await machine.judgeAnswers()
       const { queued } = session.conversations.depth()
       if (queued > watcher.open(name)) watcher.violation(`${name}: ${queued} texts in the outbox`)
       if (machine.pendingTimers > TIMERS_MAX) {

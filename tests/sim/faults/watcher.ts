@@ -9,7 +9,7 @@ export interface Sent {
   readonly text: string
   /** In the order of the calls, of this pair. */
   readonly order: number
-  /** The commit has resolved: the user was told so. */
+  /** The user was told so. */
   accepted: boolean
   /** Its events are in the sender's journal. */
   exists: boolean
@@ -63,6 +63,15 @@ export class Watcher {
     this.sent.set(sent.id, sent)
     this.#byText.set(text, sent)
     return sent
+  }
+
+  /** A user was told that a text is accepted, as this message. */
+  answered(text: string, messageId: string): void {
+    const sent = this.sent.get(messageId)
+    if (sent?.text !== text) {
+      return this.violation(`an answer names ${messageId}, which is not its text`)
+    }
+    sent.accepted = true
   }
 
   /** Whether every text has ended that was promised to anybody, and has come to its reader if it says so. */
@@ -208,6 +217,13 @@ export class Watcher {
   }
 
   closeSent(): void {
+    const made = Map.groupBy(this.sent.values(), ({ text }) => text)
+    for (const each of made.values()) {
+      const [sent, ...more] = each.filter((one) => this.#counts(one))
+      if (sent !== undefined && more.length > 0) {
+        this.violation(`${name(sent)}: one key made ${1 + more.length} messages`)
+      }
+    }
     for (const sent of this.#ahead) {
       this.violation(`${name(sent)}: delivered, but its reader does not have it`)
     }

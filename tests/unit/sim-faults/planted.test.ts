@@ -53,6 +53,11 @@ describe('the simulator of faults', () => {
     expect(violations.join(' ')).toContain('stay unread')
   })
 
+  it('finds an idempotency key that is not remembered', async () => {
+    const { violations } = await run(SHORT_MS, 'disk', 'forgotten-key')
+    expect(violations.join(' ')).toMatch(/one key made 2 messages|a key that made .* makes/)
+  })
+
   it('finds nothing where nothing is wrong, and runs a seed twice alike', async () => {
     const first = await run(SHORT_MS, 'disk')
     const again = await run(SHORT_MS, 'disk')

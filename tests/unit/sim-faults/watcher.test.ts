@@ -138,6 +138,24 @@ describe('the watcher of a simulation', () => {
       },
     ],
     [
+      'is made twice of one key',
+      'one key made 2 messages',
+      async () => {
+        const { text } = await accepted()
+        const id = Uint8Array.of(++made)
+        const again = watcher.asked({ from: 'alice', to: 'bob', text, id, mayExpire: false })
+        await told('queued', again)
+      },
+    ],
+    [
+      'is answered as another',
+      'which is not its text',
+      async () => {
+        const [{ text }, { id }] = [await accepted(), await accepted()]
+        watcher.answered(text, id)
+      },
+    ],
+    [
       'comes though its sender has none',
       'its sender has none',
       async () => {
