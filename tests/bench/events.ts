@@ -2,14 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { silentLogger, systemClock, systemRng, toBase64Url } from '../../src/base/index.ts'
-import { openStore } from '../../src/store/index.ts'
+import { appendEvents, openHome } from '../support/old-events.ts'
 import type { BenchResult } from './box.ts'
 import { EventReader } from './event-reader.ts'
 import { NodeProcess } from './node-process.ts'
 
 const EVENTS = 1_000_000
-const BATCH = 1_000
 const MAX_IN_FLIGHT = 4_096
 const ACK_EVERY = 512
 /** Events that the server takes from the journal in one step. */
@@ -21,20 +19,8 @@ const STALLED_MS = 5_000
 
 /** A store with EVENTS events as large as those of a message. Gives its bare reading rate, events per second. */
 async function fill(home: string): Promise<number> {
-  const ports = { clock: systemClock, rng: systemRng, log: silentLogger }
-  const store = await openStore(ports, { dir: home })
-  for (let from = 0; from < EVENTS; from += 8 * BATCH) {
-    const commits: Promise<unknown>[] = []
-    for (let at = from; at < Math.min(EVENTS, from + 8 * BATCH); at += BATCH) {
-      const batch = store.batch()
-      for (let i = 0; i < BATCH; i++) {
-        const messageId = toBase64Url(systemRng.bytes(16))
-        batch.append({ type: 'message.delivered', data: { messageId, contactId: messageId } })
-      }
-      commits.push(batch.commit())
-    }
-    await Promise.all(commits)
-  }
+  const store = await openHome(home)
+  await appendEvents(store, EVENTS)
   await store.consumers.create('resume', { from: 'start' })
   for (let i = 0; i < CONSUMERS; i++) {
     await store.consumers.create(`away-${i}`, { from: EVENTS - AWAY })

@@ -1,13 +1,6 @@
-import {
-  type Address,
-  asAddress,
-  type Rng,
-  silentLogger,
-  systemClock,
-  systemRng,
-} from '../../src/base/index.ts'
+import { type Address, asAddress, type Rng } from '../../src/base/index.ts'
 import { BoxRows } from '../../src/mailbox/box-rows.ts'
-import { openStore } from '../../src/store/index.ts'
+import { openHome } from './old-events.ts'
 
 export interface HotBoxes {
   readonly boxes: number
@@ -30,10 +23,7 @@ const BATCH = 500
  */
 export async function addHotBoxes(home: string, rng: Rng, options: HotBoxes): Promise<void> {
   const { boxes, now, overMs, ttlDays, kept } = options
-  const store = await openStore(
-    { clock: systemClock, rng: systemRng, log: silentLogger },
-    { dir: home },
-  )
+  const store = await openHome(home)
   try {
     const rows = new BoxRows(store, () => 7)
     const publication = rng.bytes(PUBLICATION_BYTES)

@@ -2,12 +2,17 @@ import { connect as connectSocket } from 'node:net'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import { usageOf } from '../usage.ts'
+import { appendEvents, openHome } from '../../support/old-events.ts'
 
 const VICTIM = 0
 const STORMERS = 50
 const STORM_EVERY_MS = 100
 const DEFAULT_MINUTES = 1
 const MAX_GROWTH_MB = 64
+/** On the wire several times as much as a daemon may grow by: one that writes what nobody takes is found. */
+const OLD_EVENTS = 400_000
+const BEFORE_MS = 10_000
+const LOOK_MS = 500
 /** Below it, it is no storm: 50 consumers ten times a second are 500, and the client of the test runs here too. */
 const MIN_STORM_PER_SECOND = 50
 
@@ -24,16 +29,15 @@ export function slowConsumer(options: RunOptions): Promise<Outcome> {
     rate: options.rate ?? 30,
     minRate: 10,
     settleMs: 240_000,
+    beforehand: ({ rig }) => addOldEvents(rig),
     faults: async (stage) => {
       const ms = minutes * 60_000
-      const first = residentMb(stage)
+      const { most: before } = await mostMb(stage, stage.sleep(BEFORE_MS))
       const stuck = stuckReader(stage)
-      await stage.sleep(ms)
-      const second = residentMb(stage)
-      const connections = await storm(stage, ms)
-      const third = residentMb(stage)
+      const { most: withReader } = await mostMb(stage, stage.sleep(ms))
+      const { most: inStorm, value: connections } = await mostMb(stage, storm(stage, ms))
       stuck.destroy()
-      const growth = [second - first, third - second].map(Math.round)
+      const growth = [withReader - before, inStorm - withReader].map(Math.round)
       for (const [i, what] of ['a reader that never reads', 'the storm'].entries()) {
         if ((growth[i] ?? 0) <= MAX_GROWTH_MB) continue
         stage.wrong.push(`node ${VICTIM} grew by ${growth[i]} MB with ${what}`)
@@ -44,12 +48,25 @@ export function slowConsumer(options: RunOptions): Promise<Outcome> {
       }
       return {
         'each, minutes': minutes,
+        'events that the reader has before it': OLD_EVENTS,
         'connections a second in the storm': perSecond,
         'growth with a reader that never reads, MB': growth[0] ?? '-',
         'growth with the storm, MB': growth[1] ?? '-',
       }
     },
   })
+}
+
+async function addOldEvents(rig: Stage['rig']): Promise<void> {
+  rig.options.progress(`${OLD_EVENTS} events for node ${VICTIM}`)
+  await rig.kill(VICTIM, 'SIGTERM')
+  const store = await openHome(rig.node(VICTIM).home)
+  try {
+    await appendEvents(store, OLD_EVENTS)
+  } finally {
+    await store.close()
+  }
+  await rig.start(VICTIM, { counted: false })
 }
 
 /** Asks for all events from the first on and takes nothing of the answer. */
@@ -98,6 +115,21 @@ async function storm({ rig, wrong, sleep }: Stage, ms: number): Promise<number> 
   return made
 }
 
-function residentMb({ rig }: Stage): number {
-  return usageOf(rig.node(VICTIM).process?.pid ?? 0)?.rssMb ?? 0
+/** The most that the daemon had resident until `work` was done, and what that came to. */
+async function mostMb<T>(
+  { rig }: Stage,
+  work: Promise<T>,
+): Promise<{ readonly most: number; readonly value: T }> {
+  let most = 0
+  const look = () => {
+    most = Math.max(most, usageOf(rig.node(VICTIM).process?.pid ?? 0)?.rssMb ?? 0)
+  }
+  look()
+  const looks = setInterval(look, LOOK_MS)
+  try {
+    const value = await work
+    return { value, most }
+  } finally {
+    clearInterval(looks)
+  }
 }
