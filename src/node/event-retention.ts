@@ -11,12 +11,13 @@ export interface EventRetentionPorts {
 export const EVENTS_KEPT_MS = 30 * 86_400_000
 /** An event that every consumer acknowledged stays this long for readers without a consumer. Time that the node runs. */
 export const ACKED_EVENTS_KEPT_MS = 7 * 86_400_000
-/** An event is kept so much longer at most. */
+/** Between two marks at least: an event is kept so much longer, and the time between two calls of `retain`. */
 const MARK_EVERY_MS = 3_600_000
 const ROW = utf8('marks')
 /** ran 8, of the `RunningClock` | head of the journal then 8. */
 const MARK_BYTES = 16
 
+/** The events up to `head` were there when the node had run for `ran` ms. */
 interface Mark {
   readonly ran: number
   readonly head: number
@@ -33,44 +34,47 @@ export class EventRetention {
     this.#ports = ports
   }
 
-  /** Removes what is kept no longer. @throws HearsayError as the store. */
+  /** Removes what is kept no longer, a bounded number at a time: `left` is what the next call removes. @throws as the store. */
   async retain(): Promise<RetentionResult> {
     const { store, running } = this.#ports
+    // Before the time is read: what comes later must not count as older than it is.
+    const head = store.headSeq()
     const ran = await running.now()
-    const marks = await this.#marks(ran)
+    const marks = await this.#marks({ ran, head })
     const result = await store.retain({
       dropUpTo: headBefore(marks, ran - EVENTS_KEPT_MS),
       dropAckedUpTo: headBefore(marks, ran - ACKED_EVENTS_KEPT_MS),
     })
-    await this.#mark(marks, ran)
+    await this.#mark(marks, { ran, head })
     return result
   }
 
-  async #mark(marks: readonly Mark[], ran: number): Promise<void> {
-    const { store, running } = this.#ports
-    const batch = store.batch()
-    running.save(batch, ran)
-    const head = store.headSeq()
+  async #mark(marks: readonly Mark[], { ran, head }: Mark): Promise<void> {
     const last = marks.at(-1)
-    // Events that came since the last mark only: an old mark of the same head tells more.
-    if (last === undefined || (last.head < head && ran - last.ran >= MARK_EVERY_MS)) {
-      const oldest = marks.findLastIndex((mark) => mark.ran <= ran - EVENTS_KEPT_MS)
-      const kept = [...marks.slice(Math.max(0, oldest)), { ran, head }]
-      const rows = kept.map((mark) => concat(u64be(mark.ran), u64be(mark.head)))
-      batch.put(BUCKETS.eventMarks, ROW, concat(...rows))
-    }
-    await batch.commit()
+    // Only for events that came since the last one: an old mark of the same head tells more.
+    const isDue = last === undefined || (last.head < head && ran - last.ran >= MARK_EVERY_MS)
+    if (!isDue) return
+    const { store, running } = this.#ports
+    const oldest = marks.findLastIndex((mark) => mark.ran <= ran - EVENTS_KEPT_MS)
+    const kept = [...marks.slice(Math.max(0, oldest)), { ran, head }]
+    const batch = store.batch()
+    // A start that finds an older reading would take the mark for one of another clock.
+    running.put(batch, ran)
+    const rows = kept.map((mark) => concat(u64be(mark.ran), u64be(mark.head)))
+    await batch.put(BUCKETS.eventMarks, ROW, concat(...rows)).commit()
   }
 
-  /** Ascending. Without a row, or with a damaged one, none: all that is there is kept as if it came now. */
-  async #marks(ran: number): Promise<readonly Mark[]> {
+  /**
+   * Ascending. Without a row, or with a damaged one, none, and so for those that cannot be of this clock and this
+   * journal: what has no age is kept as if it came now.
+   */
+  async #marks({ ran, head }: Mark): Promise<readonly Mark[]> {
     const row = await this.#read()
     const marks: Mark[] = []
     for (let at = 0; at < row.length; at += MARK_BYTES) {
       marks.push({ ran: readU64be(row, at), head: readU64be(row, at + 8) })
     }
-    // A clock of running that lost its row began anew: what was marked by the old one has no age.
-    return marks.some((mark) => mark.ran > ran) ? [] : marks
+    return marks.filter((mark) => mark.ran <= ran && mark.head <= head)
   }
 
   async #read(): Promise<Uint8Array> {

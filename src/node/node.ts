@@ -116,6 +116,7 @@ class LocalNode implements HearsayNode {
   readonly #options: LocalOptions
   readonly #peerId: string
   readonly #jobs: WorkerJobs
+  readonly #running: RunningClock
   readonly #idempotency: Idempotency
   readonly #erasure: ContactErasure
   readonly #upkeep: Upkeep
@@ -134,6 +135,7 @@ class LocalNode implements HearsayNode {
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
     this.#jobs = new WorkerJobs({ log, clock })
     const running = new RunningClock({ clock, store })
+    this.#running = running
     const retention = new EventRetention({ store, running })
     this.#idempotency = new Idempotency({ store, running, isReadonly: () => this.#repair.underWay })
     this.#tasks = new TaskGroup(log)
@@ -150,7 +152,8 @@ class LocalNode implements HearsayNode {
       erase: () => this.#erasure.finishAll(),
       lookForOrphans: () =>
         this.#exclusive(async () => this.#session?.conversations.lookForOrphans()),
-      retain: () => retention.retain(),
+      retain: () => this.#erasure.alone(() => retention.retain()),
+      beat: () => running.keep(),
       prune: () => this.#idempotency.prune(),
     })
     const failed = Promise.withResolvers<Error>()
@@ -205,6 +208,7 @@ class LocalNode implements HearsayNode {
       () => this.#exclusive(async () => this.#session?.stop()),
       () => this.#jobs.stop(),
       () => this.#idempotency.settled(),
+      async () => this.#ports.store.state() === 'ok' && this.#running.flush(),
       () => this.#ports.store.close(),
     ]
     for (const step of steps) {

@@ -11,8 +11,10 @@ export interface UpkeepPorts {
   readonly erase: () => Promise<void>
   /** Looks on for messages that nothing would ever end. */
   readonly lookForOrphans: () => Promise<void>
-  /** Removes the events that are kept no longer. */
-  readonly retain: () => Promise<unknown>
+  /** Removes the events that are kept no longer; whether there are more of them. */
+  readonly retain: () => Promise<{ readonly left: number }>
+  /** Counts the time that the node runs. */
+  readonly beat: () => Promise<void>
   /** Deletes what is kept for a time only. */
   readonly prune: () => Promise<unknown>
 }
@@ -59,7 +61,7 @@ export class Upkeep {
 
   /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, store, retry, erase, lookForOrphans, retain, prune } = this.#ports
+    const { clock, store, retry, erase, lookForOrphans, retain, beat, prune } = this.#ports
     const started = clock.monotonic()
     let retainAt = started + BEAT_MS
     let pruneAt = started + BEAT_MS
@@ -69,13 +71,16 @@ export class Upkeep {
       const isScarce = this.#freeBytes < LOW_SPACE_BYTES
       await clock.sleep(isScarce ? SCARCE_BEAT_MS : BEAT_MS, signal)
       if (store.state() !== 'ok') continue
+      await this.#try('time', beat)
       await this.#try('reserve', () => store.keepReserve())
       await this.#try('retry', retry)
       await this.#try('orphans', lookForOrphans)
       const now = clock.monotonic()
       if (now >= retainAt) {
         retainAt = now + RETAIN_MS
-        await this.#try('retention', retain)
+        await this.#try('retention', async () => {
+          if ((await retain()).left > 0) retainAt = now
+        })
       }
       if (now >= pruneAt) {
         pruneAt = now + PRUNE_MS

@@ -69,7 +69,10 @@ export interface Store {
   feed(options: FeedOptions): Promise<ConsumerFeed>
   /** Rewrites all tables, so that overwritten and deleted values leave the disk. */
   compact(): Promise<void>
-  /** Removes old journal entries, see `RetentionPolicy`. Call it now and then, and after acknowledgements. */
+  /**
+   * Removes old journal entries, see `RetentionPolicy`: by default those beyond the limits of number and size. Call it
+   * now and then, and again while some are `left`.
+   */
   retain(policy?: RetentionPolicy): Promise<RetentionResult>
   /** Opens every value and walks the journal's chain. */
   check(): Promise<CheckResult>

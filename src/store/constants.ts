@@ -14,6 +14,8 @@ export const MAX_GROUP_BYTES = 4 * 1024 * 1024
 export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
 /** Journal entries that one group deletes at most. */
 export const TRIM_STEP = 512
+/** Events that one call of `retain` removes at most: a clean stop waits for it. */
+export const MAX_TRIM = 16_384
 /** Redactions of one batch, and of one group: each reads an entry, and commits wait meanwhile. */
 export const MAX_REDACTIONS = 512
 /** Damaged values that are told apart when they are counted. */

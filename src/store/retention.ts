@@ -1,5 +1,5 @@
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import { RETENTION_MAX_BYTES, RETENTION_MAX_EVENTS } from './constants.ts'
+import { MAX_TRIM, RETENTION_MAX_BYTES, RETENTION_MAX_EVENTS } from './constants.ts'
 import type { Consumers } from './consumers.ts'
 import type { Engine } from './engine.ts'
 import type { Journal } from './journal.ts'
@@ -18,6 +18,8 @@ export interface RetentionPolicy {
 export interface RetentionResult {
   readonly removed: number
   readonly oldestSeq: number
+  /** Events that the policy no longer keeps either: they go at the next call. */
+  readonly left: number
   /** Consumers that lost events they had not acknowledged. */
   readonly overrun: readonly string[]
 }
@@ -28,7 +30,7 @@ export interface RetentionPorts {
   readonly consumers: Consumers
 }
 
-/** Removes what the policy no longer keeps; bounded work per call, the rest goes at the next. */
+/** Removes what the policy no longer keeps, `MAX_TRIM` events a call. */
 export async function applyRetention(
   ports: RetentionPorts,
   policy: RetentionPolicy = {},
@@ -42,9 +44,15 @@ export async function applyRetention(
   const byAge = (policy.dropUpTo ?? 0) + 1
   const byAck = Math.min(consumers.lowestCursor() ?? head, policy.dropAckedUpTo ?? 0) + 1
 
-  const oldestSeq = await journal.trim(Math.max(byCount, byBytes, byAge, byAck))
+  const goal = Math.min(Math.max(byCount, byBytes, byAge, byAck), head + 1)
+  const oldestSeq = await journal.trim(Math.min(goal, before + MAX_TRIM))
   const overrun = consumers.list().filter(({ cursor }) => cursor < oldestSeq - 1)
-  return { removed: oldestSeq - before, oldestSeq, overrun: overrun.map(({ name }) => name) }
+  return {
+    removed: oldestSeq - before,
+    oldestSeq,
+    left: Math.max(0, goal - oldestSeq),
+    overrun: overrun.map(({ name }) => name),
+  }
 }
 
 /**

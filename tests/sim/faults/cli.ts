@@ -103,6 +103,7 @@ const EXPECTED = [
   'crash disk written',
   'end delivered',
   'end expired',
+  'answer of before',
 ]
 /** The rarest, a text whose time a clock has jumped over, comes in about one of ten short ones. */
 const EXPECTED_FROM = 300

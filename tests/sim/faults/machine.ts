@@ -53,7 +53,7 @@ export interface MachineOptions {
   /** Its texts may expire: its clock jumps, or it is away for long. */
   readonly mayExpire?: boolean
   /** Hears of what was asked for and could not be. */
-  readonly count?: (what: string) => void
+  readonly count?: (what: string, by?: number) => void
 }
 
 type Messages = Pick<NodeApi['messages'], 'send'>
@@ -65,6 +65,7 @@ interface Life {
   /** Aborts when the service is stopped. */
   readonly ending: AbortController
   store?: Store
+  idempotency?: Idempotency
   messages?: Messages
   session: Session | undefined
   isUp: boolean
@@ -174,14 +175,13 @@ export class Machine {
     this.#life?.clock.drift(rate)
   }
 
-  /** A text of the user; nothing happens while the node is not up. */
+  /** A text of the user. While the node is not there, or takes none, it waits for a start. */
   send(to: string, text: string): void {
-    const life = this.#life
-    if (life?.isUp !== true || life.store?.state() !== 'ok' || life.session === undefined) {
-      return this.#skipped('text')
-    }
     const { expiresInMs = EXPIRES_MS } = this.#options
-    this.#send(life, { to, text, expiresInMs })
+    const wish = { to, text, expiresInMs }
+    this.#user.want(wish)
+    const life = this.#life
+    if (life?.isUp === true) this.#send(life, wish)
   }
 
   /** The end of a run: every text has an answer by now, and gets the same once more. */
@@ -189,7 +189,8 @@ export class Machine {
     const { watcher } = this.#ports
     const messages = this.#life?.messages
     if (messages === undefined) return
-    const { waiting } = this.#user
+    const { waiting, replayed } = this.#user
+    this.#options.count?.('answer of before', replayed)
     if (waiting.length > 0)
       watcher.violation(`${this.name}: ${waiting.length} texts without answer`)
     for (const wrong of await this.#user.sendAgain(messages)) {
@@ -213,6 +214,7 @@ export class Machine {
     const { mayExpire = false } = this.#options
     const running = new RunningClock({ clock, store })
     const idempotency = new Idempotency({ store, running, isReadonly: () => repair.underWay })
+    life.idempotency = idempotency
     const send: Conversations['send'] = (batch, outgoing) => {
       if (life.session === undefined) throw new HearsayError('network-not-joined', 'no session')
       const message = life.session.conversations.send(batch, outgoing)
@@ -332,6 +334,7 @@ export class Machine {
     } catch (error) {
       if (store === undefined || !this.#isWriteError(store, error)) throw error
     }
+    await life.idempotency?.settled()
     await store?.close()
     this.#off(life)
   }
@@ -347,7 +350,7 @@ export class Machine {
   #run(life: Life, what: string, work: () => Promise<void>): void {
     work().catch((error: unknown) => {
       if (this.#life !== life) return
-      if (life.ending.signal.aborted && isHearsayError(error, 'aborted')) return
+      if (life.ending.signal.aborted && isHearsayError(error) && isOfStop(error)) return
       if (life.store !== undefined && this.#isWriteError(life.store, error)) return
       this.#ports.watcher.violation(`${this.name}: ${what}: ${describe(error)}`)
     })
@@ -370,6 +373,10 @@ export class Machine {
       this.#ports.job<unknown>(() => jobs[name](input) as Promise<unknown>)
     return Object.fromEntries(JOBS.map((name) => [name, run(name)])) as unknown as JobRunner
   }
+}
+
+function isOfStop({ code }: HearsayError): boolean {
+  return code === 'aborted' || code === 'not-running'
 }
 
 function describe(error: unknown): string {

@@ -14,7 +14,7 @@ export const PLANTED = [
   'ack-before-sync',
   'event-outside-batch',
   'forgotten-index',
-  'forgotten-key',
+  'key-after-effect',
 ] as const
 export type Planted = (typeof PLANTED)[number]
 
@@ -49,7 +49,7 @@ export class HastyDisk extends FaultDisk {
 /** The store as a node with a planted bug sees it. */
 export function plantedStore(planted: Planted | undefined): ((store: Store) => Store) | undefined {
   if (planted === 'event-outside-batch') return (store) => withBatches(store, tornBatch)
-  if (planted === 'forgotten-key') return (store) => withBatches(store, forgetfulBatch)
+  if (planted === 'key-after-effect') return (store) => withBatches(store, lateKeyBatch)
   return undefined
 }
 
@@ -63,12 +63,24 @@ function withBatches(store: Store, batchOf: (store: Store) => Batch): Store {
   })
 }
 
-/** Keeps no record of an idempotency key. */
-function forgetfulBatch(store: Store): Batch {
+/** Commits the record of an idempotency key after its effect. */
+function lateKeyBatch(store: Store): Batch {
   const batch = store.batch()
+  const records: (readonly [Uint8Array, Uint8Array])[] = []
   const put = batch.put.bind(batch)
-  batch.put = (bucket, key, value) =>
-    bucket === BUCKETS.idempotency ? batch : put(bucket, key, value)
+  const commit = batch.commit.bind(batch)
+  batch.put = (bucket, key, value) => {
+    if (bucket !== BUCKETS.idempotency) return put(bucket, key, value)
+    records.push([key, value])
+    return batch
+  }
+  batch.commit = async () => {
+    const result = await commit()
+    const late = store.batch()
+    for (const [key, value] of records) late.put(BUCKETS.idempotency, key, value)
+    if (records.length > 0) await late.commit()
+    return result
+  }
   return batch
 }
 

@@ -140,7 +140,7 @@ class Run {
         node.image,
       )
       const nodeId = asNodeId(signKeyPairFromSeed(node.seed).publicKey)
-      const count = (what: string): void => this.#count(what)
+      const count = (what: string, by?: number): void => this.#count(what, by)
       const mayExpire = this.#jumps(index)
       const machine = new Machine(
         { ...ports, disk },

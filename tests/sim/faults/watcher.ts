@@ -1,4 +1,6 @@
-import { toBase64Url } from '../../../src/base/index.ts'
+import { fromBase64Url, toBase64Url } from '../../../src/base/index.ts'
+import { MESSAGE_ID_BYTES } from '../../../src/conversation/constants.ts'
+import { hash, LABELS } from '../../../src/crypto/index.ts'
 import type { JournalEvent, Store } from '../../../src/store/index.ts'
 
 /** A text that a node was asked to send. */
@@ -38,7 +40,8 @@ export class Watcher {
   readonly violations: string[] = []
   readonly sent = new Map<string, Sent>()
   readonly counts: Record<string, number> = {}
-  readonly #byText = new Map<string, Sent>()
+  /** A text that got no answer and is asked for again is a message each time. */
+  readonly #byText = new Map<string, Sent[]>()
   readonly #journals = new Map<string, Journal>()
   /** Per pair, the order of the last text that came. */
   readonly #last = new Map<string, number>()
@@ -61,7 +64,7 @@ export class Watcher {
     const ends = { accepted: false, exists: false, received: 0, state: 'queued' }
     const sent: Sent = { id: toBase64Url(what.id), from, to, text, order, mayExpire, ...ends }
     this.sent.set(sent.id, sent)
-    this.#byText.set(text, sent)
+    this.#byText.set(text, [...(this.#byText.get(text) ?? []), sent])
     return sent
   }
 
@@ -178,7 +181,11 @@ export class Watcher {
 
   #received(node: string, data: JournalEvent['data']): void {
     const { text } = data['body'] as { text: string }
-    const sent = this.#byText.get(text)
+    const made = this.#byText.get(text)
+    const sent = made?.find((each) => receivedId(each, data) === data['messageId'])
+    if (made !== undefined && sent === undefined) {
+      return this.violation(`${node}: ${text.slice(0, 20)} came as another message`)
+    }
     const alias = textOf(data, 'alias')
     if (sent?.from !== alias || sent.to !== node) {
       return this.violation(`${node}: a text of ${alias} that nobody wrote: ${text.slice(0, 20)}`)
@@ -217,9 +224,8 @@ export class Watcher {
   }
 
   closeSent(): void {
-    const made = Map.groupBy(this.sent.values(), ({ text }) => text)
-    for (const each of made.values()) {
-      const [sent, ...more] = each.filter((one) => this.#counts(one))
+    for (const made of this.#byText.values()) {
+      const [sent, ...more] = made.filter((one) => this.#counts(one))
       if (sent !== undefined && more.length > 0) {
         this.violation(`${name(sent)}: one key made ${1 + more.length} messages`)
       }
@@ -237,6 +243,13 @@ export class Watcher {
       this.counts[`end ${sent.state}`] = (this.counts[`end ${sent.state}`] ?? 0) + 1
     }
   }
+}
+
+/** The id under which the reader has a message: of its contact's id and the sender's. */
+function receivedId({ id }: Sent, data: JournalEvent['data']): string {
+  const contactId = fromBase64Url(textOf(data, 'contactId'))
+  const all = hash(LABELS.messageRef, contactId, fromBase64Url(id))
+  return toBase64Url(all.slice(0, MESSAGE_ID_BYTES))
 }
 
 /** A message of a node's history. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Clock, silentLogger } from '../../../src/base/index.ts'
+import { type Clock, silentLogger, utf8 } from '../../../src/base/index.ts'
 import {
   ACKED_EVENTS_KEPT_MS,
   EventRetention,
@@ -13,7 +13,9 @@ import {
   openMemoryStore,
   type Store,
 } from '../../../src/store/index.ts'
+import { MAX_TRIM } from '../../../src/store/constants.ts'
 import { damage } from '../../support/copied-disk.ts'
+import { runFor } from '../../support/running.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -25,6 +27,7 @@ let disk: MemoryDisk
 let store: Store
 /** What the wall clock is off. */
 let offMs = 0
+let running: RunningClock
 let retention: EventRetention
 
 async function open(): Promise<void> {
@@ -36,7 +39,7 @@ async function open(): Promise<void> {
   }
   const ports = { clock: wall, rng: seededRng('retention'), log: silentLogger }
   store = await openMemoryStore(ports, { disk })
-  const running = new RunningClock({ store, clock: wall })
+  running = new RunningClock({ store, clock: wall })
   retention = new EventRetention({ store, running })
 }
 
@@ -46,10 +49,17 @@ async function append(count: number): Promise<void> {
   }
 }
 
+/** The node is stopped as it should be, and is started again. */
+async function restart(): Promise<void> {
+  await running.flush()
+  await store.close()
+  await open()
+}
+
 /** As a node does every ten minutes, but once an hour. */
 async function run(ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= HOUR_MS) {
-    await clock.advance(Math.min(left, HOUR_MS))
+    await runFor(clock, running, Math.min(left, HOUR_MS))
     await retention.retain()
   }
 }
@@ -84,6 +94,7 @@ describe('events', () => {
   it('have the age that the node ran, over its starts, and not that of what was off', async () => {
     await append(3)
     await run(ACKED_EVENTS_KEPT_MS - HOUR_MS)
+    await running.flush()
     await store.close()
     await clock.advance(TEN_YEARS_MS)
     await open()
@@ -102,8 +113,7 @@ describe('events', () => {
     offMs = ms
     await append(3)
     await run(24 * HOUR_MS)
-    await store.close()
-    await open()
+    await restart()
     expect(await oldest()).toBe(1)
     offMs = 0
     await append(3)
@@ -111,6 +121,53 @@ describe('events', () => {
     expect(await oldest()).toBe(1)
     await run(26 * HOUR_MS)
     expect(await oldest()).toBe(7)
+  })
+
+  it('have no age of a time in which the process was halted, or the machine slept', async () => {
+    await append(3)
+    await run(HOUR_MS)
+    await clock.advance(EVENTS_KEPT_MS)
+    expect(await oldest()).toBe(1)
+    await run(ACKED_EVENTS_KEPT_MS)
+    expect(await oldest()).toBe(4)
+  })
+
+  it('keep their ages when the node is killed just after a mark, however recent the reading of its clock is', async () => {
+    const MINUTE_MS = 60_000
+    const marks = async () => (await store.get(BUCKETS.eventMarks, utf8('marks')))?.length ?? 0
+    await append(3)
+    for (let life = 0; life < 24; life++) {
+      const before = await marks()
+      for (let minute = 0; (await marks()) === before; minute++) {
+        await runFor(clock, running, MINUTE_MS)
+        if (minute % 10 === 0) await retention.retain()
+        if (minute % 10 !== (life % 4) + 6) continue
+        // As a mutation does, which needs no mark beside it.
+        const batch = store.batch().append({ type: 'test.event', data: {} })
+        running.save(batch, await running.now())
+        await batch.commit()
+      }
+      await store.close()
+      await open()
+    }
+    const before = await running.now()
+    expect(before).toBeGreaterThan(23 * HOUR_MS)
+    await run(ACKED_EVENTS_KEPT_MS - before - HOUR_MS)
+    expect(await oldest()).toBe(1)
+    await run(4 * HOUR_MS)
+    expect(await oldest()).toBeGreaterThanOrEqual(4)
+    await run(24 * HOUR_MS)
+    expect(await oldest()).toBe(store.headSeq() + 1)
+  })
+
+  it('go a bounded number at a time', async () => {
+    const batch = store.batch()
+    for (let i = 0; i < MAX_TRIM + 5; i++) batch.append({ type: 'test.event', data: {} })
+    await batch.commit()
+    await retention.retain()
+    await runFor(clock, running, ACKED_EVENTS_KEPT_MS)
+    expect(await retention.retain()).toMatchObject({ removed: MAX_TRIM, left: 5 })
+    expect(await retention.retain()).toMatchObject({ removed: 5, left: 0 })
   })
 
   it('stay as if they came now when their marks are damaged, or what the node ran was lost', async () => {
@@ -129,14 +186,13 @@ describe('events', () => {
   })
 
   it('cost nothing to keep while none comes, and one mark an hour at most', async () => {
-    const bytes = async () =>
-      (await store.get(BUCKETS.eventMarks, new TextEncoder().encode('marks')))?.length
+    const bytes = async () => (await store.get(BUCKETS.eventMarks, utf8('marks')))?.length
     await append(1)
     await run(100 * HOUR_MS)
     expect(await bytes()).toBe(16)
     for (let minutes = 0; minutes < 180; minutes += 10) {
       await append(1)
-      await clock.advance(600_000)
+      await runFor(clock, running, 600_000)
       await retention.retain()
     }
     expect(await bytes()).toBeLessThanOrEqual(16 + 16 * 3)

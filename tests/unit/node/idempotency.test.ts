@@ -12,6 +12,7 @@ import {
 } from '../../../src/store/index.ts'
 import { damage } from '../../support/copied-disk.ts'
 import { codeOf } from '../../support/devices.ts'
+import { runFor } from '../../support/running.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -25,6 +26,7 @@ let disk: MemoryDisk
 let store: Store
 /** What the wall clock is off. */
 let offMs = 0
+let running: RunningClock
 let idempotency: Idempotency
 
 async function open(): Promise<void> {
@@ -38,7 +40,8 @@ async function open(): Promise<void> {
     setTimer: (ms, fn) => clock.setTimer(ms, fn),
     sleep: (ms, signal) => clock.sleep(ms, signal),
   }
-  idempotency = new Idempotency({ store, running: new RunningClock({ store, clock: wrong }) })
+  running = new RunningClock({ store, clock: wrong })
+  idempotency = new Idempotency({ store, running })
 }
 
 beforeEach(async () => {
@@ -137,12 +140,12 @@ describe('idempotency', () => {
   it('forgets records after seven days, and those that mention what was removed', async () => {
     const { effect } = counted()
     await idempotency.run(ctx('old'), effect)
-    await clock.advance(IDEMPOTENCY_KEPT_MS - 1_000)
+    await runFor(clock, running, IDEMPOTENCY_KEPT_MS - 1_000)
     await idempotency.run(ctx('young'), effect)
     await idempotency.remember(ctx('secret'), async () => ({ contactId: 'somebody' }))
     await idempotency.settled()
     expect(await idempotency.prune()).toBe(0)
-    await clock.advance(2_000)
+    await runFor(clock, running, 2_000)
     expect(await idempotency.prune()).toBe(1)
     expect(await idempotency.run(ctx('young'), effect)).toMatchObject({ replayed: true })
     expect(await idempotency.run(ctx('old', 9), effect)).not.toHaveProperty('replayed')
@@ -171,18 +174,18 @@ describe('a wall clock that is wrong', () => {
     for (const key of ['before', 'meanwhile']) {
       expect(await idempotency.run(ctx(key), effect)).toMatchObject({ replayed: true })
     }
-    await clock.advance(IDEMPOTENCY_KEPT_MS + 1_000)
+    await runFor(clock, running, IDEMPOTENCY_KEPT_MS + 1_000)
     expect(await idempotency.prune()).toBe(2)
   })
 
   it('does not hide how long the node has run before its last start', async () => {
     const { effect } = counted()
     await idempotency.run(ctx('old'), effect)
-    await clock.advance(IDEMPOTENCY_KEPT_MS - 1_000)
+    await runFor(clock, running, IDEMPOTENCY_KEPT_MS - 1_000)
     await idempotency.prune()
     await store.close()
     await open()
-    await clock.advance(2_000)
+    await runFor(clock, running, 2_000)
     expect(await idempotency.prune()).toBe(1)
   })
 })
@@ -199,7 +202,7 @@ describe('a damaged record', () => {
     expect(runs.prepared).toBe(1)
     expect(await idempotency.forget('somebody', {})).toBe(1)
     await idempotency.run(ctx('old'), effect)
-    await clock.advance(IDEMPOTENCY_KEPT_MS + 1_000)
+    await runFor(clock, running, IDEMPOTENCY_KEPT_MS + 1_000)
     expect(await idempotency.prune()).toBe(1)
   })
 })

@@ -179,7 +179,8 @@ describe('the eye on the free space', () => {
       retry: nothing,
       lookForOrphans: async () => void looked++,
       erase: nothing,
-      retain: nothing,
+      retain: async () => ({ left: 0 }),
+      beat: nothing,
       prune: nothing,
     })
   }

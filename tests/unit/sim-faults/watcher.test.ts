@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { fromBase64Url, toBase64Url } from '../../../src/base/index.ts'
+import { hash, LABELS } from '../../../src/crypto/index.ts'
 import type { JournalEvent, Store } from '../../../src/store/index.ts'
 import { type Sent, Watcher } from '../../sim/faults/watcher.ts'
 
@@ -31,6 +33,9 @@ class FakeStore {
   }
 }
 
+/** Alice, as bob's contact. */
+const ALICE = new Uint8Array(32).fill(7)
+
 let watcher: Watcher
 let alice: FakeStore
 let bob: FakeStore
@@ -43,10 +48,17 @@ beforeEach(async () => {
   await watcher.follow('bob', bob as unknown as Store, () => true)
 })
 
+const idOf = (number: number) => new Uint8Array(16).fill(number)
+
 /** Alice's text to bob, of which no journal knows. */
 function asked(mayExpire: boolean): Sent {
-  const id = Uint8Array.of(++made)
-  return watcher.asked({ from: 'alice', to: 'bob', text: `text ${made}`, id, mayExpire })
+  return watcher.asked({
+    from: 'alice',
+    to: 'bob',
+    text: `text ${++made}`,
+    id: idOf(made),
+    mayExpire,
+  })
 }
 
 /** The same, accepted. */
@@ -57,8 +69,18 @@ async function accepted(mayExpire = false): Promise<Sent> {
   return sent
 }
 
+/** It got no answer, and is a message once more. */
+function askedAgain(text: string): Sent {
+  return watcher.asked({ from: 'alice', to: 'bob', text, id: idOf(++made), mayExpire: false })
+}
+
 const told = (state: string, { id }: Sent) => alice.append(`message.${state}`, { messageId: id })
-const came = ({ text }: Sent) => bob.append('message.received', { alias: 'alice', body: { text } })
+/** Bob's journal has it: `id` is that of the message that came, by default of the text itself. */
+const came = ({ text, id }: Sent, idCame = id) => {
+  const messageId = hash(LABELS.messageRef, ALICE, fromBase64Url(idCame)).slice(0, 16)
+  const ids = { messageId: toBase64Url(messageId), contactId: toBase64Url(ALICE) }
+  return bob.append('message.received', { ...ids, alias: 'alice', body: { text } })
+}
 
 describe('the watcher of a simulation', () => {
   it('finds nothing when all that was accepted comes once and in order', async () => {
@@ -142,9 +164,23 @@ describe('the watcher of a simulation', () => {
       'one key made 2 messages',
       async () => {
         const { text } = await accepted()
-        const id = Uint8Array.of(++made)
-        const again = watcher.asked({ from: 'alice', to: 'bob', text, id, mayExpire: false })
-        await told('queued', again)
+        await told('queued', askedAgain(text))
+      },
+    ],
+    [
+      'comes though it was asked for again, and the first try is nowhere on disk',
+      'its sender has none',
+      async () => {
+        const first = asked(false)
+        await told('queued', askedAgain(first.text))
+        await came(first)
+      },
+    ],
+    [
+      'comes under an id that nobody gave it',
+      'came as another message',
+      async () => {
+        await came(await accepted(), toBase64Url(idOf(99)))
       },
     ],
     [

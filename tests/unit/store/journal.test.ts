@@ -291,9 +291,14 @@ describe('retention', () => {
     await store.consumers.ack('fast', 20)
     await store.consumers.ack('slow', 4)
     const aged = { dropAckedUpTo: 10 }
-    expect(await store.retain(aged)).toEqual({ removed: 4, oldestSeq: 5, overrun: [] })
+    expect(await store.retain(aged)).toEqual({ removed: 4, oldestSeq: 5, left: 0, overrun: [] })
     const older = { dropUpTo: 10, dropAckedUpTo: 15 }
-    expect(await store.retain(older)).toEqual({ removed: 6, oldestSeq: 11, overrun: ['slow'] })
+    expect(await store.retain(older)).toEqual({
+      removed: 6,
+      oldestSeq: 11,
+      left: 0,
+      overrun: ['slow'],
+    })
     await expect(store.feed({ consumer: 'slow' })).rejects.toMatchObject({
       code: 'cursor-too-old',
       details: { oldest: 11 },
