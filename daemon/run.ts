@@ -8,6 +8,7 @@ import { type DaemonLog, openLog } from './logging.ts'
 import { prepareHome } from './prepare.ts'
 import { explainStart } from './startup-errors.ts'
 import { keepHeapSmall } from './small-heap.ts'
+import { STOP_DEADLINE_MS } from './stop-deadline.ts'
 import { packageVersion } from './version.ts'
 
 export interface RunOptions {
@@ -20,9 +21,6 @@ export interface RunOptions {
 
 /** Why a daemon ends. */
 type End = { readonly reason: string; readonly exitCode: number }
-
-// Longer than a clean stop takes; a stop that hangs must not leave a daemon that answers nobody.
-const STOP_DEADLINE_MS = 15_000
 
 /**
  * Runs the daemon until it is asked to stop: by a signal, by node.stop, or by the end of stdin.

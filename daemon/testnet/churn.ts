@@ -1,5 +1,6 @@
 import { type Rng, uniform } from '../../src/base/index.ts'
 import { reasonOf } from '../exit-codes.ts'
+import { STOP_GRACE_MS } from '../stop-deadline.ts'
 import { spawnNode } from './node-process.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive, signalProcess, stopProcesses } from './processes.ts'
@@ -29,8 +30,6 @@ export interface ChurnReport {
   readonly durationMs: number
 }
 
-/** A daemon gives itself 15 s. */
-const STOP_GRACE_MS = 20_000
 /** What two cores start at a time; the nodes beyond it are away a little longer. */
 const STARTS_AT_ONCE = 4
 const POLL_MS = 100
@@ -129,7 +128,8 @@ class Churn {
     }
     if (this.#options.hard) signalProcess(ref, 'SIGKILL')
     const { forced } = await stopProcesses([ref], this.#ports.clock, STOP_GRACE_MS)
-    if (forced > 0) this.failures.push(`node ${index}: did not stop within ${STOP_GRACE_MS} ms`)
+    if (forced.length > 0)
+      this.failures.push(`node ${index}: did not stop within ${STOP_GRACE_MS} ms`)
     this.#up.delete(index)
     this.stops++
     this.#tell()

@@ -1,17 +1,16 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../src/base/index.ts'
-import { isAlive, stopProcesses } from './processes.ts'
+import { STOP_GRACE_MS } from '../stop-deadline.ts'
+import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
 import { removeRelayFiles } from './relay/index.ts'
 import { removeState, type TestnetState } from './state.ts'
 
-const STOP_GRACE_MS = 10_000
-
-/** Stops every process of the testnet that still runs; counts the nodes. The caller holds the lock. */
+/** Stops every process of the testnet that still runs; `forced` are those that had to be killed. The caller holds the lock. */
 export async function takeDown(
   clock: Clock,
   state: TestnetState,
-): Promise<{ stopped: number; forced: number }> {
+): Promise<{ readonly stopped: number; readonly forced: readonly ProcessRef[] }> {
   const running = state.nodes.flatMap(({ process }) =>
     process !== undefined && isAlive(process) ? [process] : [],
   )

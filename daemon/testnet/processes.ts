@@ -73,12 +73,12 @@ export async function waitGone(ref: ProcessRef, clock: Clock, timeoutMs: number)
   return true
 }
 
-/** Asks the processes to end, and after `graceMs` makes them. Resolves when all have ended. */
+/** Asks the processes to end, and after `graceMs` makes those that are `forced`. Resolves when all have ended. */
 export async function stopProcesses(
   refs: readonly ProcessRef[],
   clock: Clock,
   graceMs: number,
-): Promise<{ forced: number }> {
+): Promise<{ readonly forced: readonly ProcessRef[] }> {
   // A paused process does not see SIGTERM before SIGCONT.
   for (const ref of refs) {
     signalProcess(ref, 'SIGTERM')
@@ -88,5 +88,5 @@ export async function stopProcesses(
   const stubborn = refs.filter((_, index) => gone[index] === false)
   for (const ref of stubborn) signalProcess(ref, 'SIGKILL')
   await Promise.all(stubborn.map((ref) => waitGone(ref, clock, graceMs)))
-  return { forced: stubborn.length }
+  return { forced: stubborn }
 }

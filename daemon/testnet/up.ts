@@ -4,6 +4,7 @@ import { chooseAddresses, nodeHome } from './layout.ts'
 import { type NodeProcess, type SpawnOptions, spawnNode } from './node-process.ts'
 import { type Parameters, sameParameters } from './parameters.ts'
 import type { TestnetPorts } from './ports.ts'
+import { STOP_GRACE_MS } from '../stop-deadline.ts'
 import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
 import { startRelay } from './relay/index.ts'
 import { type NodeState, type Preset, readState, type TestnetState, writeState } from './state.ts'
@@ -24,7 +25,6 @@ export interface UpOptions {
 }
 
 const POLL_MS = 50
-const STOP_GRACE_MS = 10_000
 /** Daemons that start at the same time on one machine; more only wait for the processor. */
 const STARTS_AT_ONCE = 8
 

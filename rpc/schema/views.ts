@@ -13,6 +13,26 @@ export const nodeState = z.enum([
 ])
 export const linkState = z.enum(['none', 'joining', 'linked'])
 
+const healthCode = z
+  .enum([
+    'STORAGE_READONLY',
+    'SECRETS_DAMAGED',
+    'VALUES_DAMAGED',
+    'STORAGE_LOW',
+    'HOOK_FAILING',
+    'HOOK_MISSED',
+    'NO_NETWORK',
+    'NETWORK_NOT_ENTERED',
+    'NETWORK_MISMATCH',
+    'NO_PEERS',
+    'UNREACHABLE',
+    'REJOIN_HOLD',
+    'FEW_REPLIES',
+    'REPLIES_LOST',
+    'NETWORK_SMALL',
+  ])
+  .describe('a later version may have more of them')
+
 export const nodeStatus = z.object({
   state: nodeState,
   link: linkState,
@@ -87,7 +107,7 @@ export const nodeStatus = z.object({
   }),
   health: z.array(
     z.object({
-      code: z.string(),
+      code: healthCode,
       severity: z.enum(['info', 'warning', 'error']),
       text: z.string(),
       fix: z.string(),

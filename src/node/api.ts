@@ -38,8 +38,26 @@ export type NodeState = 'starting' | 'running' | 'readonly' | 'stopping' | 'stop
 /** none: no network joined; joining: no peer yet; linked: gossip has peers and the directory is reconciled. */
 export type LinkState = 'none' | 'joining' | 'linked'
 
+/** What `node.status` may complain of. Frontends go by it: a code keeps its meaning. */
+export type HealthCode =
+  | 'STORAGE_READONLY'
+  | 'SECRETS_DAMAGED'
+  | 'VALUES_DAMAGED'
+  | 'STORAGE_LOW'
+  | 'HOOK_FAILING'
+  | 'HOOK_MISSED'
+  | 'NO_NETWORK'
+  | 'NETWORK_NOT_ENTERED'
+  | 'NETWORK_MISMATCH'
+  | 'NO_PEERS'
+  | 'UNREACHABLE'
+  | 'REJOIN_HOLD'
+  | 'FEW_REPLIES'
+  | 'REPLIES_LOST'
+  | 'NETWORK_SMALL'
+
 export interface HealthEntry {
-  readonly code: string
+  readonly code: HealthCode
   readonly severity: 'info' | 'warning' | 'error'
   readonly text: string
   readonly fix: string

@@ -7,6 +7,7 @@ export type {
   DoctorCheck,
   EventFeed,
   EventView,
+  HealthCode,
   HealthEntry,
   HookStatus,
   Idempotency,

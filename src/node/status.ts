@@ -1,13 +1,11 @@
 import { type Clock, toHex } from '../base/index.ts'
-import type { Hindrance } from '../net/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
-import type { HealthEntry, HookStatus, NodeState, NodeStatus } from './api.ts'
+import type { HookStatus, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
-import { mixingStatus, NO_MIXING, NODES_FOR_A_CLAIM } from './mixing-status.ts'
+import { healthOf } from './health.ts'
+import { mixingStatus, NO_MIXING } from './mixing-status.ts'
 import { type Networks, wordsText } from './networks.ts'
-import { replyHealth } from './reply-health.ts'
 import type { Session } from './session.ts'
-import { LOW_SPACE_BYTES } from './upkeep.ts'
 import { timeText } from './views.ts'
 
 export interface StatusPorts {
@@ -20,18 +18,6 @@ export interface StatusPorts {
   readonly peerId: string
   readonly version: string
   readonly since: number
-}
-
-const HOOK_FAILURES_TO_WARN = 3
-
-/** What lets others dial a node that they cannot; nothing where its owner wants it so. */
-const DIAL_FIXES: Readonly<Record<Hindrance, string | undefined>> = {
-  closed:
-    'open or forward the TCP port of `listen`; when another port is forwarded, set `announce`',
-  elsewhere:
-    'forward a port to this node and set `announce` to the address and port that others see',
-  'no-address': 'set `listen` to an address of this machine',
-  configured: undefined,
 }
 
 /** What the node says about itself: nothing that it cannot show a number for. */
@@ -74,7 +60,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
       retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
       sync: true,
     },
-    health: health(ports, session, space),
+    health: healthOf(ports, session, space),
     headSeq: store.headSeq(),
     epoch: store.epoch,
   }
@@ -101,125 +87,4 @@ function mixing(session: Session | undefined, networks: Networks): NodeStatus['m
     boxesPerSecond: session.boxesPerSecond,
     rejoinHoldLeftMs: session.mix.holdLeftMs(),
   })
-}
-
-function health(
-  ports: StatusPorts,
-  session: Session | undefined,
-  { freeBytes, damagedSecrets, damagedValues }: StoreSpace,
-): HealthEntry[] {
-  const found: HealthEntry[] = []
-  const add = (severity: HealthEntry['severity'], code: string, text: string, fix: string) =>
-    found.push({ severity, code, text, fix })
-  if (ports.state() === 'readonly') {
-    add(
-      'error',
-      'STORAGE_READONLY',
-      'a write to the disk failed; nothing new is accepted',
-      'free space or repair the disk: the node goes on by itself within seconds',
-    )
-  }
-  if (damagedSecrets > 0) {
-    add(
-      'error',
-      'SECRETS_DAMAGED',
-      `${damagedSecrets} stored keys cannot be read any more`,
-      'remove the contacts that fail and invite them again',
-    )
-  }
-  if (damagedValues > 0) {
-    add(
-      'error',
-      'VALUES_DAMAGED',
-      `${damagedValues} stored values did not open since the start: the disk has changed them`,
-      'hearsay db check counts what is left of them; contacts, and messages under way, that were hit have ended with an event',
-    )
-  }
-  if (freeBytes < LOW_SPACE_BYTES) {
-    add(
-      'warning',
-      'STORAGE_LOW',
-      'less than 256 MiB of disk are free',
-      'free some space: below 64 MiB no message is accepted',
-    )
-  }
-  for (const { name, failures, lastError, missed } of ports.hooks(ports.store.headSeq())) {
-    // One failure is often a restart of what the program talks to.
-    if (failures >= HOOK_FAILURES_TO_WARN) {
-      add(
-        'warning',
-        'HOOK_FAILING',
-        `the program of the hook "${name}" fails (${lastError}): its events wait`,
-        'run it by hand with an event on its stdin, mend it or take it out of config.toml',
-      )
-    }
-    if (missed > 0) {
-      add(
-        'error',
-        'HOOK_MISSED',
-        `the hook "${name}" failed until ${missed} of its events were too old to be kept`,
-        'messages.list still has the messages',
-      )
-    }
-  }
-  if (session === undefined) {
-    const joined = ports.networks.joined !== undefined
-    if (!joined) {
-      add('info', 'NO_NETWORK', 'no network joined', 'hearsay network join <file or URI>')
-    } else if (ports.state() === 'running') {
-      add(
-        'error',
-        'NETWORK_NOT_ENTERED',
-        'a network is joined and could not be entered; it is tried again every few seconds',
-        'check the listen addresses; if the network refuses this node, leave it and join with an invitation',
-      )
-    }
-    return found
-  }
-  // Nothing runs on a store that refuses writes: what follows would only send people elsewhere.
-  if (ports.state() === 'readonly') return found
-  const status = session.net.status()
-  if (status.networkMismatch) {
-    add(
-      'error',
-      'NETWORK_MISMATCH',
-      'every node that was reached has another network key',
-      'get a fresh network file from the operator',
-    )
-  } else if (session.link === 'joining') {
-    add(
-      'warning',
-      'NO_PEERS',
-      status.known === 0 ? 'no other node is known yet' : 'no other node can be reached',
-      'check the network connection, the firewall and the addresses in: hearsay network show',
-    )
-  }
-  const place = status.hindrance === undefined ? undefined : DIAL_FIXES[status.hindrance]
-  if (place !== undefined) {
-    add(
-      'info',
-      'UNREACHABLE',
-      'other nodes cannot dial this one: it works, but it neither mixes nor keeps, and is hidden less well',
-      place,
-    )
-  }
-  if (session.mix.holdLeftMs() > 0) {
-    add(
-      'info',
-      'REJOIN_HOLD',
-      'messages wait a while after coming back, so that their time does not name you',
-      'wait, or send with --now and accept that',
-    )
-  }
-  const replies = session.link === 'linked' ? replyHealth(session.mix.status()) : undefined
-  if (replies !== undefined) found.push(replies)
-  if (session.directory.nodes().length < NODES_FOR_A_CLAIM) {
-    add(
-      'info',
-      'NETWORK_SMALL',
-      `${session.directory.nodes().length} nodes are too few to hide anybody among them`,
-      'invite more nodes',
-    )
-  }
-  return found
 }

@@ -1,10 +1,11 @@
 import type { Direction } from '../../daemon/testnet/index.ts'
 import type { Rpc } from '../../daemon/rpc-port.ts'
 import { systemClock } from '../../src/base/index.ts'
+import type { HealthCode } from '../../src/node/index.ts'
 import type { HealthRecord, Recorder } from './history.ts'
 
 /** What a status says when others cannot be reached as they should be. */
-const NETWORK_CODES: ReadonlySet<string> = new Set([
+const NETWORK_CODES: ReadonlySet<string> = new Set<HealthCode>([
   'NETWORK_NOT_ENTERED',
   'NO_PEERS',
   'FEW_REPLIES',

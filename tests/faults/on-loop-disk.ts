@@ -14,13 +14,15 @@ import {
 /** The node whose home is a file system of its own; all others are left alone. */
 export const VICTIM = 0
 
+export interface LoopDiskPlan extends Pick<Plan, 'nodes' | 'mayLog' | 'inFaults'> {
+  /** Of the file system. */
+  readonly megabytes: number
+}
+
 /** Messages to and from one node, whose disk `faults` has in its hands. */
 export async function onLoopDisk(
   options: RunOptions,
-  {
-    megabytes,
-    ...plan
-  }: { readonly megabytes: number } & Pick<Plan, 'nodes' | 'mayLog' | 'inFaults'>,
+  { megabytes, ...plan }: LoopDiskPlan,
   faults: (stage: Stage, disk: LoopDisk) => ReturnType<Plan['faults']>,
 ): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'hf-disk-'))

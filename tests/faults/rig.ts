@@ -34,6 +34,7 @@ import { nodeHome } from '../../daemon/testnet/layout.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
 import { V8_FLAGS } from '../../daemon/start-settings.ts'
+import { STOP_GRACE_MS } from '../../daemon/stop-deadline.ts'
 import { systemClock } from '../../src/base/index.ts'
 import type { Recorder } from './history.ts'
 import type { Hosts, Program } from './hosts.ts'
@@ -60,7 +61,6 @@ const UP_TIMEOUT_MS = 180_000
 const CONTACTS_TIMEOUT_MS = 900_000
 const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
-const GONE_TIMEOUT_MS = 15_000
 /** What no log may hold, whatever happens to the node. */
 const DISASTERS = /an error was not handled|the stop (failed|took too long)|heap out of memory/
 const ERROR_LINE = '"level":"error"'
@@ -109,10 +109,20 @@ export class Rig {
 
   /** Stops everything and looks for what no daemon may do. */
   async down(): Promise<void> {
-    this.lookForCrashes()
-    await this.abandon()
+    const { state } = this
+    for (const { index } of state.nodes) this.#lookForCrash(index)
+    const { forced } = await takeDown(systemClock, state)
+    for (const { index, home, process: ref } of state.nodes) {
+      if (ref !== undefined) this.#doomed.add(ref.pid)
+      if (forced.some(({ pid }) => pid === ref?.pid)) {
+        this.recorder.crashes.push({ node: index, what: `no end within ${STOP_GRACE_MS} ms` })
+      }
+      // The last stop too is one that may fail.
+      this.#lookForDisaster(index, home)
+    }
   }
 
+  /** For a run that does not get to its end. */
   lookForCrashes(): void {
     const state = readState(this.options.dir)
     for (const { index, home } of state?.nodes ?? []) {
@@ -162,7 +172,7 @@ export class Rig {
     this.#doomed.add(ref.pid)
     this.recorder.fault(signal, index)
     signalProcess(ref, signal)
-    if (!(await waitGone(ref, systemClock, GONE_TIMEOUT_MS))) {
+    if (!(await waitGone(ref, systemClock, STOP_GRACE_MS))) {
       throw new Error(`node ${index} survives ${signal}`)
     }
   }

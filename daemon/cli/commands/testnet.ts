@@ -322,9 +322,9 @@ async function down(context: Context, options: Dir & { wipe?: boolean }): Promis
     return result
   })
   context.out.note(
-    `${context.out.ok} ${stopped} nodes stopped${forced > 0 ? `, ${forced} of them by force` : ''}`,
+    `${context.out.ok} ${stopped} nodes stopped${forced.length > 0 ? `, ${forced.length} of them by force` : ''}`,
   )
-  context.out.data({ dir, stopped, forced, wiped: options.wipe === true }, '')
+  context.out.data({ dir, stopped, forced: forced.length, wiped: options.wipe === true }, '')
 }
 
 function nodeAt(dir: string, i: string): NodeState {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { listAll } from '../../../daemon/cli/listing.ts'
 import { DAEMON_EXIT } from '../../../daemon/exit-codes.ts'
 import { type Rng, uniform, uniformInt } from '../../../src/base/index.ts'
+import type { HealthCode } from '../../../src/node/index.ts'
 import { copyHome, putBackHome } from '../home-copy.ts'
 import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import { StartFailure } from '../rig.ts'
@@ -111,12 +112,19 @@ async function texts({ rig }: Stage): Promise<Set<string>> {
   }
 }
 
+/** A disk that is nearly full says nothing of damage. */
+const OF_THE_STORE: ReadonlySet<string> = new Set<HealthCode>([
+  'STORAGE_READONLY',
+  'SECRETS_DAMAGED',
+  'VALUES_DAMAGED',
+])
+
 /** True when the daemon itself says that not all is well with its store. */
 async function complains({ rig }: Stage): Promise<boolean> {
   const rpc = await rig.connect(VICTIM)
   try {
     const { health } = await rpc.call('node.status')
-    if (health.some(({ severity, code }) => severity === 'error' || code.startsWith('stor'))) {
+    if (health.some(({ code }) => OF_THE_STORE.has(code))) {
       return true
     }
     const { ok } = (await rpc.request('db.check', {})) as { ok: boolean }

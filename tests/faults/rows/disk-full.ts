@@ -2,7 +2,7 @@ import { percentiles } from '../../../daemon/testnet/index.ts'
 import { uniform } from '../../../src/base/index.ts'
 import { CONSUMER } from '../load.ts'
 import type { LoopDisk } from '../loop-disk.ts'
-import { onLoopDisk, VICTIM } from '../on-loop-disk.ts'
+import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
 import type { Outcome, RunOptions, Stage } from '../rehearse.ts'
 
 /** A daemon accepts nothing new while less than 64 MiB are free. */
@@ -33,7 +33,7 @@ export function diskFull(options: RunOptions): Promise<Outcome> {
     nodes: options.nodes ?? 3,
     megabytes: DISK_MB,
     mayLog: { node: VICTIM, lines: SAID },
-  }
+  } satisfies LoopDiskPlan
   return onLoopDisk(options, setting, async (stage, disk) => {
     const found: Times = { told: [], healed: [], restarts: 0 }
     for (let n = 0; n < times; n++) {

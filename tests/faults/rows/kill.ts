@@ -38,6 +38,8 @@ export function kill(options: RunOptions): Promise<Outcome> {
         away.add(victim)
         const start = rig.start(victim).then(() => away.delete(victim))
         starts.add(start)
+        // Told by the `Promise.all` below; until then it is no error that nobody handles.
+        start.catch(() => {})
         // Never the last one: somebody has to be there whose messages can be looked at.
         if (away.size >= nodes - 1) await Promise.all(starts)
       }

@@ -1,5 +1,5 @@
 import { uniform } from '../../../src/base/index.ts'
-import { onLoopDisk, VICTIM } from '../on-loop-disk.ts'
+import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
 import type { Outcome, RunOptions } from '../rehearse.ts'
 
 const DISK_MB = 256
@@ -17,8 +17,8 @@ export function power(options: RunOptions): Promise<Outcome> {
   const setting = {
     nodes: options.nodes ?? 5,
     megabytes: DISK_MB,
-    minRateInFaults: MIN_RATE_IN_FAULTS,
-  }
+    inFaults: { minRate: MIN_RATE_IN_FAULTS, by: VICTIM },
+  } satisfies LoopDiskPlan
   return onLoopDisk(options, setting, async ({ rig, rng, sleep, unsure }, disk) => {
     for (let n = 0; n < times; n++) {
       options.progress(`${n} of ${times} power cuts`)

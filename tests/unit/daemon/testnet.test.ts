@@ -184,7 +184,7 @@ describe('process references', () => {
     const ref = refOf(child.pid ?? 0)
     if (ref === undefined) throw new Error('the child did not start')
     signalProcess(ref, 'SIGSTOP')
-    expect(await stopProcesses([ref], systemClock, 100)).toEqual({ forced: 1 })
+    expect(await stopProcesses([ref], systemClock, 100)).toEqual({ forced: [ref] })
     expect(isAlive(ref)).toBe(false)
   })
 })
