@@ -68,6 +68,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       places,
       resets,
       onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
+      onLongAway: (contact) => incoming.oweAck(contact),
       onStored: (messages) => stored.push(...messages),
     },
     options,

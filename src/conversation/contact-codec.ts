@@ -34,12 +34,14 @@ export function encodeCard(c: ContactCard): Uint8Array {
     c.heardDay,
     c.resetSince,
     [...c.resets],
+    c.missingSince,
   ])
 }
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeCard(bytes: Uint8Array): ContactCard {
-  const v = decodeStored(bytes, 14)
+  // Earlier stores lack the last item: whatever came after the newest box may be missing.
+  const v = decodeStored(bytes, 14, 15)
   return {
     alias: v[0] as string,
     role: v[1] as ContactCard['role'],
@@ -55,6 +57,7 @@ export function decodeCard(bytes: Uint8Array): ContactCard {
     heardDay: v[11] as number,
     resetSince: v[12] as number,
     resets: v[13] as number[],
+    missingSince: (v[14] ?? v[11]) as number,
   }
 }
 
@@ -221,7 +224,7 @@ export function encodeReader(contact: Contact): Uint8Array {
   return encodeCbor([
     contact.reader?.encode() ?? null,
     contact.ackDueAt ?? null,
-    [...contact.unconfirmed].map(([hash, { address, day }]) => [fromHex(hash), address, day]),
+    [...contact.unconfirmed].map(unconfirmedItems),
     contact.formers.length === 0
       ? null
       : contact.formers.flatMap(({ reader, until }) => [reader.encode(), until]),
@@ -235,19 +238,24 @@ export function decodeReader(
   find: FindRows,
 ): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'formers'> {
   const v = decodeStored(bytes, 4)
-  const unconfirmed = (v[2] as unknown[]).map((item): [string, Unconfirmed] => {
-    const [hash, address, day] = list(item, 3)
-    return [
-      toHex(hash as Uint8Array),
-      { address: address as Unconfirmed['address'], day: day as number },
-    ]
-  })
+  const unconfirmed = (v[2] as unknown[]).map(unconfirmedOf)
   return {
     reader: v[0] === null ? undefined : StreamReader.decode(options, v[0], find),
     ackDueAt: (v[1] ?? undefined) as number | undefined,
     unconfirmed: new Map(unconfirmed),
     formers: formersOf(options, v[3], find),
   }
+}
+
+function unconfirmedItems([hash, box]: readonly [string, Unconfirmed]): CborValue[] {
+  return [fromHex(hash), box.address, box.day, box.isSought]
+}
+
+/** Earlier stores have three items: nobody asks for such a box. */
+function unconfirmedOf(value: unknown): [string, Unconfirmed] {
+  const [hash, address, day, isSought = false] = list(value, 3, 4)
+  const box = { address, day, isSought } as Unconfirmed
+  return [toHex(hash as Uint8Array), box]
 }
 
 /** Pairs of a reader and the time of its end, flat. */
@@ -262,8 +270,8 @@ function formersOf(options: ReaderOptions, value: unknown, find: FindRows): Form
   }))
 }
 
-function list(value: unknown, length: number): unknown[] {
-  if (!Array.isArray(value) || value.length !== length) {
+function list(value: unknown, ...lengths: readonly number[]): unknown[] {
+  if (!Array.isArray(value) || !lengths.includes(value.length)) {
     throw new HearsayError('storage-corrupt', 'a stored contact does not decode')
   }
   return value

@@ -35,8 +35,10 @@ export interface ContactCard {
   verified: boolean
   boxesDone: number
   lastHeardAt: number
-  /** UTC day from which boxes of the contact may be missing here. */
+  /** UTC day of publishing of the newest box. */
   heardDay: number
+  /** UTC day from which boxes of the contact may be missing here: those of before it were asked for. */
+  missingSince: number
   /** Announcements of the other side that are not later than this were answered, or are of an earlier life. */
   resetSince: number
   /** When recoveries were begun or answered, by the clock of waits, the last `RESETS_PER_DAY`. */
@@ -123,8 +125,17 @@ export interface ContactKeys {
 /** A box that only one peer is known to have: reactions wait. */
 export interface Unconfirmed {
   readonly address: Address
+  /** UTC day of publishing. */
   readonly day: number
+  /**
+   * A catch-up asks the keepers for this address whether the box is here or not, so that asking tells nobody that it is:
+   * what they answer confirms it, when the peers that would are heard no more.
+   */
+  readonly isSought: boolean
 }
+
+/** Where streams went on before the first of the boxes that wait, by epoch: what comes after it may be made up. */
+export type FirmEnds = ReadonlyMap<StreamReader, ReadonlyMap<string, number>>
 
 /** What the other side has: everything up to a number, but for some. */
 export interface Ack {
@@ -156,10 +167,16 @@ export interface Contact {
   ackDueAt: number | undefined
   /** Boxes by hexadecimal hash whose effects are shown and not answered. */
   readonly unconfirmed: Map<string, Unconfirmed>
+  /** Some of them were confirmed, and the disk does not know it yet. */
+  hasConfirmed: boolean
+  /** In memory: after a start nothing is known of the boxes that wait since before. */
+  firmEnds: FirmEnds | undefined
   /** The newest ack that came in such a box. */
   parkedAck: Ack | undefined
   /** The newest ack whose records have not all ended yet. */
   ackLeft: Ack | undefined
+  /** When the first and the last box of this life of the node was read, by the clock of waits. */
+  heard: { readonly first: number; readonly last: number } | undefined
   /** A job runs: later records wait. */
   busy: boolean
   /** Times in a row that the same job was lost, and the time before which none is begun. */

@@ -18,6 +18,7 @@ import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import type { ResetPlaces } from './reset-places.ts'
+import { isSought, noteFirmEnds } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
@@ -172,10 +173,11 @@ export class Incoming {
     reader: StreamReader | undefined,
     ref: Extract<WatchRef, { tag: string }>,
   ): boolean {
-    const { watch, clock } = this.#ports
+    const { watch, clock, waits } = this.#ports
     const { contact } = ref
     const { card } = contact
-    const accepted = reader?.accept(ref.tag, ref.index, box)
+    if (!confirmed) noteFirmEnds(contact)
+    const accepted = reader?.accept(ref.tag, ref.index, box, confirmed ? day : 0)
     if (accepted?.fresh !== true) {
       return confirmed && contact.unconfirmed.delete(toHex(boxHash(box)))
     }
@@ -185,9 +187,12 @@ export class Incoming {
     watch.widen(contact)
     if (!confirmed) {
       const owned = address.slice() as typeof address
-      contact.unconfirmed.set(toHex(boxHash(box)), { address: owned, day })
+      const waiting = { address: owned, day, isSought: isSought(contact, reader, ref) }
+      contact.unconfirmed.set(toHex(boxHash(box)), waiting)
     }
     card.lastHeardAt = clock.now()
+    const now = waits.now()
+    contact.heard = { first: contact.heard?.first ?? now, last: now }
     card.heardDay = Math.max(card.heardDay, day)
     if (card.phase === 'waiting') card.phase = 'exchanging'
     if (!hasMet(contact) && ++card.boxesDone <= EXCHANGE_BOXES) {
@@ -195,7 +200,7 @@ export class Incoming {
     }
     // Nobody waits for an answer to a stream that is over.
     if (isFormer(contact, reader)) return true
-    if (accepted.sequenced) this.#oweAck(contact)
+    if (accepted.sequenced) this.oweAck(contact)
     for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, confirmed)
     return true
   }
@@ -278,7 +283,11 @@ export class Incoming {
     return { ...record, reader, body }
   }
 
-  #oweAck(contact: Contact): void {
+  /**
+   * The contact is told what is here, without haste. Also after a long absence when nothing was found: of a stream whose
+   * keys have expired nothing more would be, and it is for its writer to make new ones.
+   */
+  oweAck(contact: Contact): void {
     const { waits, rng } = this.#ports
     const { ackSettleMs, ackJitterMs } = this.#options
     contact.ackDueAt ??= waits.now() + Math.round(ackSettleMs + uniform(rng) * ackJitterMs)
@@ -347,9 +356,11 @@ export class Incoming {
   #unpark(batch: Batch, contact: Contact): boolean {
     const { clock, ledger } = this.#ports
     const oldest = dayOf(clock.now()) - this.#options.ttlDays
-    let changed = false
+    // After a start nobody could tell what was confirmed: the box may have left the hot window by then.
+    let changed = contact.hasConfirmed
+    contact.hasConfirmed = false
     for (const [hash, { day }] of contact.unconfirmed) {
-      if (day < oldest) changed = contact.unconfirmed.delete(hash)
+      if (day < oldest && contact.unconfirmed.delete(hash)) changed = true
     }
     if (changed) ledger.saveReader(batch, contact)
     const { parkedAck } = contact

@@ -116,6 +116,7 @@ export class Lifecycle {
         boxesDone: 0,
         lastHeardAt: 0,
         heardDay: dayOf(now),
+        missingSince: dayOf(now),
         resetSince: 0,
         resets: [],
       },

@@ -145,7 +145,9 @@ export class Listener {
   confirmed(hash: Uint8Array): void {
     const key = toHex(hash)
     if (this.#deferred.delete(key)) this.#rescan = true
-    for (const contact of this.#ports.ledger.contacts.values()) contact.unconfirmed.delete(key)
+    for (const contact of this.#ports.ledger.contacts.values()) {
+      if (contact.unconfirmed.delete(key)) contact.hasConfirmed = true
+    }
   }
 
   /** What was confirmed while nobody listened. */

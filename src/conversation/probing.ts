@@ -1,7 +1,7 @@
 import { type Address, toHex } from '../base/index.ts'
 import { PROBE_AHEAD } from './constants.ts'
 import { type Contact, streamsOf } from './contact.ts'
-import type { StreamReader, WatchedAddress } from './reader.ts'
+import type { HeadAddress, StreamReader } from './reader.ts'
 
 /** What is found during a turn may be read in the next one. */
 const TURNS_TO_READ = 2
@@ -27,19 +27,38 @@ export interface ProbeSpan {
  */
 export class Probing {
   readonly contact: Contact
+  /** UTC day: what was written before it is asked for. */
+  readonly begunOn: number
   /** Look-ups under way. */
   open = 0
   /** Before this time, by the clock of waits, nothing is asked: nobody could be reached. */
   notBefore = 0
+  /** UTC day on which it was begun, or begun once more. */
+  #passOn: number
   /** Days, by address. */
   readonly #asked = new Map<string, Set<number>>()
   readonly #ends = new Map<StreamReader, Map<string, number>>()
   /** Turns until the boxes that were found have been read for certain: they will show where to ask next. */
   #unread = 0
 
-  constructor(contact: Contact) {
+  constructor(contact: Contact, begunOn: number) {
     this.contact = contact
+    this.begunOn = begunOn
+    this.#passOn = begunOn
     for (const reader of readersOf(contact)) this.#endsOf(reader)
+  }
+
+  /**
+   * Begins once more on day `today`, where the streams go on by now. What was asked for is not asked for again, but on
+   * days that were not over then.
+   */
+  again(today: number): void {
+    for (const days of this.#asked.values()) {
+      for (const day of days) if (day >= this.#passOn) days.delete(day)
+    }
+    this.#passOn = today
+    this.#ends.clear()
+    for (const reader of readersOf(this.contact)) this.#endsOf(reader)
   }
 
   /** Nothing is under way or unread, and no address is missing that would have to be asked for. */
@@ -50,7 +69,7 @@ export class Probing {
   }
 
   /** Addresses ahead in all streams that are to be asked for. */
-  heads(): readonly WatchedAddress[] {
+  heads(): readonly HeadAddress[] {
     return readersOf(this.contact).flatMap((reader) => reader.heads(this.#endsOf(reader)))
   }
 

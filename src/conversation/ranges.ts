@@ -24,6 +24,11 @@ export class SeqRanges {
     return this.#ranges.some(([first, last]) => first <= seq && seq <= last)
   }
 
+  /** Whether `remove` of this number leaves two ranges of one. */
+  splits(seq: number): boolean {
+    return this.#ranges.some(([first, last]) => first < seq && seq < last)
+  }
+
   /** Adds a range that lies above all others. */
   append(first: number, last: number): void {
     this.#ranges.push([first, last])
@@ -37,10 +42,5 @@ export class SeqRanges {
       if (seq < last) parts.push([seq + 1, last])
       return parts
     })
-  }
-
-  /** Forgets the lowest ranges beyond `max`. */
-  trim(max: number): void {
-    if (this.#ranges.length > max) this.#ranges = this.#ranges.slice(-max)
   }
 }

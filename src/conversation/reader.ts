@@ -34,6 +34,8 @@ import { type SeqRange, SeqRanges } from './ranges.ts'
 /** One epoch of a stream from its reader's side. */
 interface ReadEpoch {
   readonly tag: string
+  /** UTC day of publishing of the newest box that was read since the start, 0 before the first: none after it is older. */
+  heardDay: number
   readonly window: ReadWindow
   readonly reassembler: Reassembler
 }
@@ -42,6 +44,12 @@ export interface WatchedAddress {
   readonly tag: string
   readonly index: number
   readonly address: Address
+}
+
+/** Of a box that is not there yet, or was missed. */
+export interface HeadAddress extends WatchedAddress {
+  /** UTC day before which it was not published, 0 if nothing is known. */
+  readonly notBefore: number
 }
 
 export interface AcceptedBox {
@@ -115,7 +123,7 @@ export class StreamReader {
   open(tag: string, root: Uint8Array, chain: ChainState): readonly WatchedAddress[] {
     if (this.#epochs.some((e) => e.tag === tag)) return []
     const window = new ReadWindow(root, chain, this.#options.windowSize)
-    this.#epochs.push({ tag, window, reassembler: new Reassembler(this.#rows) })
+    this.#epochs.push({ tag, heardDay: 0, window, reassembler: new Reassembler(this.#rows) })
     return this.#close(Math.max(0, this.#epochs.length - READ_EPOCHS_MAX))
   }
 
@@ -174,15 +182,17 @@ export class StreamReader {
   }
 
   /**
-   * Reads one box. A payload that is not well-formed counts as read and empty.
+   * Reads one box, published on UTC day `day` as far as may be said of it. A payload that is not well-formed counts as
+   * read and empty.
    * @throws HearsayError `open-failed` when the box was not sealed for this index; nothing changes then.
    */
-  accept(tag: string, index: number, box: BoxBytes): AcceptedBox {
+  accept(tag: string, index: number, box: BoxBytes, day = 0): AcceptedBox {
     const epoch = this.#epochs.find((e) => e.tag === tag)
     const keys = epoch?.window.keysFor(index)
     if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
     const unwatched = namely(tag, epoch.window.take(index))
+    epoch.heardDay = Math.max(epoch.heardDay, day)
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
@@ -196,8 +206,10 @@ export class StreamReader {
 
   /** False for a record that is known, or for which there is no room. */
   #hold({ seq, bytes, rows }: RecordIn): boolean {
-    const known = (seq <= this.#contiguous && !this.#late.has(seq)) || this.#held.has(seq)
-    if (known) return false
+    const isLate = seq <= this.#contiguous && this.#late.has(seq)
+    if ((seq <= this.#contiguous && !isLate) || this.#held.has(seq)) return false
+    // It would leave two holes of one: those at the ends of holes come first.
+    if (isLate && this.#isLateFull && this.#late.splits(seq)) return false
     // Past the limit the record is dropped, not acknowledged, and so offered again later.
     if (seq !== this.#contiguous + 1) {
       const full = this.#held.size >= HELD_RECORDS_MAX
@@ -279,13 +291,18 @@ export class StreamReader {
     return first === last && this.#held.has(first) ? [] : [[first, last]]
   }
 
+  get #isLateFull(): boolean {
+    return this.#late.size >= LATE_RANGES_MAX
+  }
+
   #heldBeyond(seq: number): number[] {
     return [...this.#held.keys()].filter((held) => held > seq).sort((a, b) => a - b)
   }
 
   /**
    * After `waitMs` with records waiting behind a hole, gives the hole up and returns its width, else 0, so
-   * that one lost record does not silence a contact. What was given up still counts when it comes.
+   * that one lost record does not silence a contact. What was given up still counts when it comes. Not beyond
+   * LATE_RANGES_MAX holes that were given up and are open: those are filled first.
    */
   giveUpGap(now: number, waitMs: number): number {
     const first = this.#heldBeyond(this.#contiguous)[0]
@@ -296,8 +313,11 @@ export class StreamReader {
     this.#gapSince ??= now
     if (now - this.#gapSince < waitMs) return 0
     const width = first - 1 - this.#contiguous
-    this.#late.append(this.#contiguous + 1, first - 1)
-    this.#late.trim(LATE_RANGES_MAX)
+    // Nothing comes any more when all epochs are closed. Else a hole that is forgotten would be acknowledged: a lie.
+    if (this.#epochs.length > 0) {
+      if (this.#isLateFull) return 0
+      this.#late.append(this.#contiguous + 1, first - 1)
+    }
     this.#contiguous = first - 1
     this.#gapSince = undefined
     for (const seq of this.#lost) if (seq < first) this.#lost.delete(seq)
@@ -320,12 +340,12 @@ export class StreamReader {
   }
 
   /** The addresses after the highest box read and before the end of their epoch: for catching up. */
-  heads(ends: ReadonlyMap<string, number>): readonly WatchedAddress[] {
-    return this.#epochs.flatMap(({ tag, window }) => {
+  heads(ends: ReadonlyMap<string, number>): readonly HeadAddress[] {
+    return this.#epochs.flatMap(({ tag, window, heardDay }) => {
       const end = ends.get(tag) ?? 0
       if (end <= window.next) return []
       const ahead = window.addresses().filter((a) => a.index >= window.next && a.index < end)
-      return namely(tag, ahead)
+      return namely(tag, ahead).map((entry) => ({ ...entry, notBefore: heardDay }))
     })
   }
 
@@ -377,6 +397,7 @@ export class StreamReader {
       const [tag, window, reassembler] = entry as [string, Uint8Array, Uint8Array]
       reader.#epochs.push({
         tag,
+        heardDay: 0,
         window: ReadWindow.decode(window),
         reassembler: Reassembler.decode(reassembler, find, reader.#rows),
       })

@@ -2,7 +2,13 @@ import { equalBytes, uniform } from '../base/index.ts'
 import { signKeyPairFromSeed, wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { BoxKeys } from '../stream/index.ts'
-import { DEVICE_ID_BYTES, FORMER_STREAMS_MAX, RESET_SLOTS, RESETS_PER_DAY } from './constants.ts'
+import {
+  DEVICE_ID_BYTES,
+  FORMER_STREAMS_MAX,
+  RESET_SLOTS,
+  RESETS_PER_DAY,
+  UNREAD_ROUND_TRIPS,
+} from './constants.ts'
 import { type Announced, type Contact, eraseGroups, eraseInvitation, hasMet } from './contact.ts'
 import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
@@ -117,6 +123,8 @@ export class Recoveries {
     contact.ackDueAt = undefined
     contact.parkedAck = undefined
     contact.ackLeft = undefined
+    // What waits for a confirmation was said in a stream to which nothing is answered any more.
+    contact.unconfirmed.clear()
     eraseGroups(contact.keys)
   }
 
@@ -214,11 +222,28 @@ export class Recoveries {
   tick(batch: Batch, contact: Contact): boolean {
     const now = this.#ports.waits.now()
     const changed = this.#endFormers(batch, contact, now)
+    if (this.#isUnread(contact, now)) return this.tryBegin(batch, contact) || changed
     const { recovery } = contact.keys
     const patience = (this.#options.ttlDays * DAY_MS) / 2
     if (recovery?.side !== 'claimer' || now - recovery.startedAt < patience) return changed
     this.begin(batch, contact, recovery.over)
     return true
+  }
+
+  /**
+   * The other side is there, and cannot read this stream any more: the record that leads to its keys has expired
+   * everywhere, and was never acknowledged. Not because of a box that may have been made for this node alone.
+   */
+  #isUnread({ card, writer, heard, unconfirmed }: Contact, now: number): boolean {
+    if (card.phase !== 'ready' || heard === undefined || unconfirmed.size > 0) return false
+    const sentAt = writer?.unreadKeysSince
+    if (sentAt === undefined) return false
+    const { ttlDays, ackRoundTripMs } = this.#options
+    // A box lives until the end of its day at least.
+    const goneAt = sentAt + (ttlDays + 1) * DAY_MS
+    // Who comes back may have read it just in time, and say so a little later than it says the first thing.
+    const patience = UNREAD_ROUND_TRIPS * ackRoundTripMs
+    return heard.last >= goneAt && now >= Math.max(goneAt, heard.first) + patience
   }
 
   /** Streams whose time is over are heard no more, and go when nothing waits there any longer. */

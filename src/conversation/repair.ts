@@ -34,11 +34,15 @@ export interface RepairPorts {
   readonly resets: ResetPlaces
   /** Boxes from the keepers of one address, to be treated like any that were heard. True: one was news. */
   readonly onBoxes: (boxes: readonly BoxBytes[]) => boolean
+  /** Boxes of this contact may have expired everywhere before anybody asked for them. */
+  readonly onLongAway: (contact: Contact) => void
   /** The keepers have the box in which these messages end. */
   readonly onStored: (messages: readonly number[]) => void
 }
 
 interface GapTries {
+  /** Not every day was asked for as often as it may be. */
+  isOpen: boolean
   count: number
   nextAt: number
 }
@@ -55,8 +59,6 @@ export class Repair {
   readonly #options: ConversationOptions
   readonly #audits: Audits
   readonly #probing = new Map<Contact, Probing>()
-  /** Day of the last box before the latest absence. */
-  readonly #awaySince = new Map<Contact, number>()
   readonly #gaps = new Map<string, GapTries>()
   readonly #budgets = new WeakMap<Contact, { left: number; until: number }>()
   #nextCatchUp = 0
@@ -70,29 +72,34 @@ export class Repair {
     this.#audits = new Audits(ports, options)
   }
 
-  /** Asks for everything that may have come while this node was away, contact by contact. */
+  /**
+   * Asks for everything that may have come while this node was away, contact by contact. What is not done of the
+   * catch-up before goes on, and comes first: with many contacts one takes longer than a day.
+   */
   catchUp(): void {
-    const { waits, rng } = this.#ports
+    const { waits, rng, ledger } = this.#ports
     this.#nextCatchUp = waits.now() + CATCH_UP_MS * (0.5 + uniform(rng) / 2)
-    this.#probing.clear()
-    this.#answered = 0
-    for (const contact of this.#ports.ledger.contacts.values()) {
-      if (!hasEnded(contact)) this.probe(contact)
+    if (this.#probing.size === 0) this.#answered = 0
+    for (const contact of ledger.contacts.values()) {
+      if (hasEnded(contact)) continue
+      const before = this.#probing.get(contact)
+      if (before === undefined) this.probe(contact)
+      else before.again(this.#today)
     }
   }
 
-  /** Asks for what this contact may have written since it was last heard. */
+  /** Asks for what this contact may have written that is missing here. */
   probe(contact: Contact): void {
-    this.#awaySince.set(contact, contact.card.heardDay)
-    this.#probing.set(contact, new Probing(contact))
+    this.#probing.set(contact, new Probing(contact, this.#today))
+  }
+
+  get #today(): number {
+    return dayOf(this.#ports.clock.now())
   }
 
   /** A turn is over: what was found before it has been read. */
   settled(): void {
     for (const probing of this.#probing.values()) probing.settled()
-    for (const contact of this.#awaySince.keys()) {
-      if (hasEnded(contact)) this.#awaySince.delete(contact)
-    }
   }
 
   /** Contacts that are still to be caught up with. */
@@ -130,7 +137,7 @@ export class Repair {
         const key = toHex(address)
         seen.add(key)
         const patience = this.#options.ackRoundTripMs / 4
-        const tries = this.#gaps.get(key) ?? { count: 0, nextAt: now + patience }
+        const tries = this.#gaps.get(key) ?? { isOpen: true, count: 0, nextAt: now + patience }
         this.#gaps.set(key, tries)
         if (!hasBudget) continue
         const day = tries.nextAt <= now ? this.#gapDay(contact, tries, now) : undefined
@@ -159,11 +166,13 @@ export class Repair {
 
   /** Day after day back to the last absence, at least one; then again after a growing wait. */
   #gapDay(contact: Contact, tries: GapTries, now: number): number | undefined {
-    const latest = contact.card.heardDay
-    const since = Math.min(this.#awaySince.get(contact) ?? latest, latest - 1)
+    const { heardDay, missingSince } = contact.card
+    const latest = Math.min(heardDay, this.#today)
+    const since = Math.min(missingSince, latest - 1)
     const days = Math.min(latest - since, this.#options.ttlDays) + 1
     const round = Math.floor(tries.count / days)
-    if (round >= GAP_ROUNDS_MAX) return undefined
+    tries.isOpen = round < GAP_ROUNDS_MAX
+    if (!tries.isOpen) return undefined
     const day = latest - (tries.count % days)
     tries.count++
     if (tries.count % days === 0)
@@ -180,9 +189,7 @@ export class Repair {
     const now = this.#ports.waits.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
-      // Where to look next must not follow from a box that may have been made for this node alone.
-      const waits = probing.notBefore > now || contact.unconfirmed.size > 0
-      if (!hasEnded(contact) && waits) continue
+      if (!hasEnded(contact) && probing.notBefore > now) continue
       const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)
       if (target !== undefined) {
         this.#probing.delete(contact)
@@ -190,9 +197,27 @@ export class Repair {
         return this.#probeAt(probing, target)
       }
       const isOver = probing.isExhausted && this.#ports.resets.isFull(contact)
-      if (hasEnded(contact) || isOver) this.#probing.delete(contact)
+      if (!hasEnded(contact)) {
+        if (!isOver || contact.unconfirmed.size > 0) continue
+        this.#caughtUp(probing)
+      }
+      this.#probing.delete(contact)
     }
     return undefined
+  }
+
+  /**
+   * Nothing is left to ask for of before this catch-up: the next one asks for the days since, and for one that was
+   * asked for already, because a keeper may have been away. Not while a gap may still be filled: it is of the days before.
+   */
+  #caughtUp({ contact, begunOn }: Probing): void {
+    const { card } = contact
+    if (card.missingSince < begunOn - this.#options.ttlDays) this.#ports.onLongAway(contact)
+    const isFilling = this.#gapsOf(contact).some(({ address }) => {
+      const tries = this.#gaps.get(toHex(address))
+      return tries === undefined || tries.isOpen
+    })
+    if (!isFilling) card.missingSince = begunOn - 1
   }
 
   #probeAt(probing: Probing, target: ProbeTarget): RepairJob {
@@ -239,18 +264,30 @@ export class Repair {
   }
 
   *#spans(probing: Probing): Generator<ProbeSpan> {
-    const { clock, places, resets } = this.#ports
+    const { places, resets } = this.#ports
     const { contact } = probing
-    const { role, createdAt, heardDay } = contact.card
-    const today = dayOf(clock.now())
+    const { role, createdAt, missingSince } = contact.card
+    const today = this.#today
     const oldest = today - this.#options.ttlDays
-    // At least the last day: the first may be one that a clock which was ahead has named.
-    const since = (day: number) => ({ first: Math.min(Math.max(day, oldest), today), last: today })
+    // A day that has not come yet was named by a clock that was ahead, and says nothing.
+    const since = (day: number) => ({
+      first: day > today ? oldest : Math.max(day, oldest),
+      last: today,
+    })
+    const headsSince = since(missingSince)
+    if (contact.unconfirmed.size > 0) {
+      // Where to look next must not follow from a box that may have been made for this node alone.
+      for (const { address, isSought } of contact.unconfirmed.values()) {
+        if (isSought) yield { address, ...headsSince }
+      }
+      return
+    }
     // A verdict may be older than our claim.
     const placesSince = since(role === 'inviter' ? dayOf(createdAt) : oldest)
     for (const address of places.addresses(contact)) yield { address, ...placesSince }
-    const headsSince = since(heardDay)
-    for (const { address } of probing.heads()) yield { address, ...headsSince }
+    for (const { address, notBefore } of probing.heads()) {
+      yield { address, ...since(Math.max(missingSince, Math.min(notBefore, today))) }
+    }
     for (const { address, day } of resets.addresses(contact)) {
       if (day >= oldest && day <= today) yield { address, first: day, last: day }
     }

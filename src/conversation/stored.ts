@@ -3,10 +3,10 @@ import { type CborValue, decodeCbor } from '../wire/index.ts'
 import { STORED_BYTES_MAX } from './constants.ts'
 
 /**
- * Decodes what this module stored: an array of exactly `length` items, whose types are trusted, because the store
- * authenticates them. @throws HearsayError `storage-corrupt`.
+ * Decodes what this module stored: an array of as many items as one of `lengths` says, whose types are trusted, because
+ * the store authenticates them. @throws HearsayError `storage-corrupt`.
  */
-export function decodeStored(bytes: Uint8Array, length: number): unknown[] {
+export function decodeStored(bytes: Uint8Array, ...lengths: readonly number[]): unknown[] {
   let items: CborValue | undefined
   let cause: unknown
   try {
@@ -15,7 +15,7 @@ export function decodeStored(bytes: Uint8Array, length: number): unknown[] {
     if (!isHearsayError(error)) throw error
     cause = error
   }
-  if (Array.isArray(items) && items.length === length) return items
+  if (Array.isArray(items) && lengths.includes(items.length)) return items
   throw new HearsayError('storage-corrupt', 'a stored value does not decode', {}, cause)
 }
 

@@ -243,6 +243,20 @@ export class StreamWriter {
     return over
   }
 
+  /**
+   * When the record that leads to the present keys, or the one that leads to the next, was sent for the last time;
+   * undefined when its reader has it, or it is offered still.
+   */
+  get unreadKeysSince(): number | undefined {
+    let since: number | undefined
+    for (const { kind, sentAt, due } of this.outstanding.values()) {
+      if (kind !== 'commit' && kind !== 'welcome') continue
+      if (sentAt === undefined || due?.length !== 0) continue
+      since = Math.min(since ?? sentAt, sentAt)
+    }
+    return since
+  }
+
   /** Takes back a record that is in no box yet. False when it has been bound. */
   cancel(record: OutRecord): boolean {
     const at = this.queue.indexOf(record)

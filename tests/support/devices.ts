@@ -11,6 +11,7 @@ import {
   ConversationJobs,
   type ConversationOptions,
   Conversations,
+  dayOf,
   decodeInvitation,
   type JobRunner,
   type Message,
@@ -64,7 +65,20 @@ export class Air {
   hears: (box: BoxBytes, to: Device) => boolean = () => true
   /** Whether look-ups reach the keepers. */
   keepers = true
-  lookUps = 0
+  /** Questions to them: who asked, hexadecimal address, day. */
+  readonly asked: string[] = []
+  /** Which of the boxes that they had they still have: by default those whose day is not over. */
+  stillKept: (box: BoxBytes) => boolean = (box) =>
+    parseBox(box).expiryDay >= dayOf(this.clock.now())
+
+  get lookUps(): number {
+    return this.asked.length
+  }
+
+  /** What is left of the boxes of an address. */
+  kept(address: Uint8Array): BoxBytes[] {
+    return (this.boxes.get(toHex(address)) ?? []).filter((box) => this.stillKept(box))
+  }
 
   /** One slot for every device: work, then one look-up and one box each. */
   async slot(ms = SLOT_MS): Promise<void> {
@@ -187,7 +201,7 @@ export class Device {
         boxes: {
           find: async (addresses) =>
             (this.keeps ? addresses : []).flatMap((address) =>
-              (this.air.boxes.get(toHex(address)) ?? []).map((box) => ({ box, confirmed: true })),
+              this.air.kept(address).map((box) => ({ box, confirmed: true })),
             ),
         },
         linked: () => this.linked,
@@ -290,9 +304,10 @@ export class Device {
   async publish(): Promise<void> {
     const job = this.conversations.nextRepair()
     if (job !== undefined) {
-      this.air.lookUps++
-      const known = this.air.boxes.get(toHex(job.address)) ?? []
-      const boxes = known.filter((box) => parseBox(box).expiryDay - OPTIONS.ttlDays === job.day)
+      this.air.asked.push(`${this.name} ${toHex(job.address)} ${job.day}`)
+      const boxes = this.air
+        .kept(job.address)
+        .filter((box) => parseBox(box).expiryDay - OPTIONS.ttlDays === job.day)
       if (!this.air.keepers) job.done({ status: 'unreachable' })
       else job.done(boxes.length > 0 ? { status: 'found', boxes } : { status: 'not-found' })
     }

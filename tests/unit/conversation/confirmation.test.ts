@@ -56,6 +56,71 @@ describe('a box that only one peer is known to have', () => {
     expect(air.sentBy(bob, before)).toBe(1)
   })
 
+  it('stays confirmed over a restart, also when nobody here holds the box any more', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(20)
+    // An ack alone: nothing has to be answered to it, and nothing else is stored because of it.
+    bob.linked = true
+    await bob.send('please ack')
+    await air.slot()
+    const { confirmAll } = exclusively(air, bob)
+    await air.slots(4)
+    confirmAll()
+    await air.slots(2)
+    await bob.crash()
+    bob.keeps = false
+    await bob.restart()
+    air.hears = () => true
+    const id = await alice.send('after it')
+    await air.until(async () => (await alice.state(id)) === 'delivered', 20)
+  })
+
+  it('is confirmed by its keepers when the peers that would have are gone', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(20)
+    exclusively(air, bob)
+    const id = await alice.send('seen in passing')
+    await air.slots(2)
+    expect(await bob.received()).toEqual(['seen in passing'])
+    await bob.crash()
+    await air.slots(4)
+    air.hears = () => true
+    air.keepers = true
+    await bob.restart()
+    await air.until(async () => (await alice.state(id)) === 'delivered', 100)
+    expect(bob.conversations.isCatchingUp()).toBe(true)
+    await air.until(() => !bob.conversations.isCatchingUp(), 100)
+  })
+
+  it('makes this node ask its keepers for nothing that it would not ask for anyway', async () => {
+    const asked = async (hears: boolean) => {
+      const { air, alice, bob } = await pair()
+      await air.slots(20)
+      exclusively(air, bob)
+      if (!hears) air.hears = (_box, to) => to !== bob
+      // The first leaves a hole; the keepers have none of them.
+      for (const text of ['zero', 'one', 'two']) {
+        await alice.send(text)
+        await air.slot()
+      }
+      await alice.crash()
+      await air.slots(2)
+      await bob.crash()
+      air.keepers = true
+      air.stillKept = () => false
+      await bob.restart()
+      const before = air.asked.length
+      await air.slots(200)
+      await air.slot(DAY_MS)
+      await air.slots(200)
+      expect(await bob.received()).toHaveLength(hears ? 3 : 0)
+      return new Set(air.asked.slice(before))
+    }
+    const [withBoxes, without] = [await asked(true), await asked(false)]
+    expect(withBoxes.size).toBeGreaterThan(2)
+    expect([...withBoxes].filter((each) => !without.has(each))).toEqual([])
+  })
+
   it('counts as confirmed when gossip brings it too, or the store says so at the next start', async () => {
     for (const how of ['gossip', 'store'] as const) {
       const { air, alice, bob } = await pair()

@@ -28,6 +28,7 @@ const CARD: ContactCard = {
   boxesDone: 12,
   lastHeardAt: 3,
   heardDay: 4,
+  missingSince: 3,
   resetSince: 5,
   resets: [6, 7],
 }

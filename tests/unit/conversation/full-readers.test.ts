@@ -121,7 +121,7 @@ describe('a reader that holds all that a contact can make it hold', () => {
     const unconfirmed = new Map<string, Unconfirmed>()
     for (let i = 0; i < UNCONFIRMED_MAX; i++) {
       const address = new Uint8Array(32).fill(i) as Address
-      unconfirmed.set(i.toString(16).padStart(64, '0'), { address, day: 20_000 })
+      unconfirmed.set(i.toString(16).padStart(64, '0'), { address, day: 20_000, isSought: true })
     }
     const contact = {
       reader,
