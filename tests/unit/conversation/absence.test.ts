@@ -56,6 +56,57 @@ describe('a device that was away', () => {
     expect(await bob.received()).toEqual(['part 0', 'part 1', 'part 2', 'live'])
   })
 
+  it('asks for the days of a gap also when it begins to catch up once more, and when it is restarted meanwhile', async () => {
+    for (const isRestarted of [false, true]) {
+      const { air, alice, bob } = await pair()
+      await air.slots(20)
+      await leave(bob)
+      await alice.send('of the first day')
+      await air.slots(8)
+      await air.slot(DAY_MS)
+      await air.slot(DAY_MS)
+      const before = air.sent.length
+      await alice.send('of the third')
+      await air.slots(12)
+      await alice.crash()
+      // What is hot is heard first, and then everything is asked for that may be older.
+      air.keepers = false
+      await bob.restart()
+      for (const { box } of air.sent.slice(before)) {
+        bob.conversations.hear(box, { source: 'reconcile', confirmed: true, conflict: false })
+      }
+      await air.slots(2)
+      bob.conversations.catchUp()
+      await air.slots(8)
+      if (isRestarted) {
+        await bob.crash()
+        await bob.restart()
+      }
+      air.keepers = true
+      await air.until(async () => (await bob.received()).length === 2, 200, 1_000)
+      expect(await bob.received()).toEqual(['of the first day', 'of the third'])
+    }
+  })
+
+  it('goes on with what it has not asked for when another day begins, and asks for that day too', async () => {
+    const { air, bob } = await pair()
+    await leave(bob)
+    await bob.restart()
+    const first = air.asked.length
+    await air.slots(10)
+    await air.slot(DAY_MS)
+    bob.conversations.catchUp()
+    await air.until(() => bob.conversations.depth().toFetch === 0, 200)
+    const asked = air.asked.slice(first)
+    const days = asked.map((each) => each.split(' ')[2] ?? '')
+    // Nothing twice, but what was asked for on a day that was not over.
+    const [begun] = [...new Set(days)].toSorted().slice(-2)
+    const twice = asked.filter((each, i) => asked.indexOf(each) !== i)
+    expect(twice.every((each) => each.endsWith(` ${begun}`))).toBe(true)
+    const lastOf = new Set(asked.filter((each) => each.endsWith(` ${days.at(-1)}`)))
+    expect(lastOf.size).toBeGreaterThanOrEqual(16)
+  })
+
   it('asks again when no keeper could be reached, at a slow pace', async () => {
     const { air, alice, bob } = await pair()
     await leave(bob)
@@ -158,6 +209,72 @@ describe('a device that was away', () => {
     await bob.restart()
     await air.slots(2)
     expect(await bob.received()).toEqual(['heard by the mailbox'])
+  })
+})
+
+describe('a device that was away for longer than boxes live', () => {
+  const HOUR_MS = 3_600_000
+
+  /** Alice writes meanwhile, and moves to keys that bob cannot get any more. */
+  async function missedKeys() {
+    const made = await pair()
+    const { air, alice, bob } = made
+    await air.slots(20)
+    await air.slot(DAY_MS)
+    await leave(bob)
+    const missed = await alice.send('never read')
+    await air.slots(600)
+    await air.slot(HOUR_MS)
+    await alice.send('in new keys')
+    await air.slots(20)
+    for (let day = 0; day < 5; day++) {
+      await air.slot(DAY_MS)
+      await air.slots(8)
+    }
+    expect(await alice.state(missed)).toBe('expired')
+    await bob.restart()
+    for (const device of [alice, bob]) await device.noteResetPlaces()
+    return made
+  }
+
+  async function talkAgain(alice: Device, bob: Device): Promise<void> {
+    const { air } = alice
+    await air.until(async () => (await alice.events()).includes('contact.recovered'), 2_000)
+    const sent = [await alice.send('again'), await bob.send('me too')]
+    const all = async () => [await alice.state(sent[0]!), await bob.state(sent[1]!)].join()
+    await air.until(async () => (await all()) === 'delivered,delivered', 200)
+    expect((await bob.received()).at(-1)).toBe('again')
+    // Each side is told once.
+    expect((await alice.events()).filter((type) => type === 'contact.recovering')).toHaveLength(1)
+    expect((await bob.events()).filter((type) => type === 'contact.reset')).toHaveLength(1)
+  }
+
+  it('is written to again once it says something, under keys that both make anew', async () => {
+    const { air, alice, bob } = await missedKeys()
+    const said = await bob.send('back')
+    await air.until(async () => (await alice.received()).includes('back'), 60)
+    await talkAgain(alice, bob)
+    await air.until(async () => (await bob.state(said)) === 'delivered', 200)
+    expect(await alice.received()).toEqual(['back', 'me too'])
+  })
+
+  it('is written to again also when it has nothing to say', async () => {
+    const { alice, bob } = await missedKeys()
+    await talkAgain(alice, bob)
+  })
+
+  it('loses no keys over it when nothing was written to it', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(20)
+    await leave(bob)
+    for (let day = 0; day < 5; day++) await air.slot(DAY_MS)
+    await bob.restart()
+    await air.slots(300)
+    const id = await alice.send('hello')
+    await air.until(async () => (await alice.state(id)) === 'delivered', 60)
+    for (const device of [alice, bob]) {
+      expect((await device.events()).filter((type) => /reset|recover/.test(type))).toEqual([])
+    }
   })
 })
 
