@@ -24,8 +24,8 @@ export interface LiveConfigOptions {
 export interface LiveConfigPorts {
   /** A live key has a new value. */
   readonly apply: (key: ConfigKeyName, value: ConfigValue) => void
-  /** The hooks as the file has them now. */
-  readonly applyHooks: (hooks: readonly HookConfig[]) => Promise<void>
+  /** The hooks as the file has them now; undefined without a file. */
+  readonly applyHooks: (hooks: readonly HookConfig[] | undefined) => Promise<void>
   /** All settings read anew, by the same rule as at the start. @throws ExitError. */
   readonly load: () => Config
 }
@@ -109,7 +109,7 @@ function parse(key: ConfigKeyName, value: unknown): ConfigValue {
 /** The text of the file with one key changed; from the commented example when there is no file. */
 export function editedText(file: string, key: ConfigKeyName, value: ConfigValue): string {
   const text = readConfigFile(file)
-  return setInText(text === '' ? exampleConfig() : text, key, value)
+  return setInText(text === undefined || text === '' ? exampleConfig() : text, key, value)
 }
 
 /** Replaces the file in one step: a crash leaves the old or the new one. @throws HearsayError `storage-failed`. */

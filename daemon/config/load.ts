@@ -16,13 +16,13 @@ export type Origin = 'flag' | 'environment' | 'file' | 'default'
 
 /** The settings in force, each with where it came from. */
 export class Config {
-  /** In the order of the file. */
-  readonly hooks: readonly HookConfig[]
+  /** In the order of the file; undefined when there is no file, which says nothing of the hooks that there were. */
+  readonly hooks: readonly HookConfig[] | undefined
   readonly #values: ReadonlyMap<ConfigKeyName, { value: ConfigValue; origin: Origin }>
 
   constructor(
     values: ReadonlyMap<ConfigKeyName, { value: ConfigValue; origin: Origin }>,
-    hooks: readonly HookConfig[],
+    hooks: readonly HookConfig[] | undefined,
   ) {
     this.#values = values
     this.hooks = hooks
@@ -53,7 +53,8 @@ export interface ConfigSources {
  */
 export function loadConfig(sources: ConfigSources): Config {
   const values = new Map<ConfigKeyName, { value: ConfigValue; origin: Origin }>()
-  const file = parseFile(readConfigFile(sources.file), sources.file)
+  const text = readConfigFile(sources.file)
+  const file = parseFile(text ?? '', sources.file)
   for (const [key, value] of file.values) {
     values.set(key, { value, origin: 'file' })
   }
@@ -68,16 +69,16 @@ export function loadConfig(sources: ConfigSources): Config {
       values.set(key, { value: check(`--${key}`, key, flag), origin: 'flag' })
     }
   }
-  return new Config(values, file.hooks)
+  return new Config(values, text === undefined ? undefined : file.hooks)
 }
 
-/** The text of the file; empty when there is none. @throws ExitError 74, 77. */
-export function readConfigFile(file: string): string {
+/** The text of the file; undefined when there is none. @throws ExitError 74, 77. */
+export function readConfigFile(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
     const code = systemCode(error)
-    if (code === 'ENOENT') return ''
+    if (code === 'ENOENT') return undefined
     throw new ExitError(
       code === 'EACCES' ? DAEMON_EXIT.permission : DAEMON_EXIT.ioError,
       `cannot read ${file}: ${code ?? reasonOf(error)}`,

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, isHearsayError, type Logger, TaskGroup } from '../../src/base/index.ts'
-import type { HookStatus, NodeApi } from '../../src/node/index.ts'
+import type { ConsumerView, HookStatus, NodeApi } from '../../src/node/index.ts'
 import type { HookConfig } from '../config/index.ts'
 import { HOOK_PREFIX, Hook } from './hook.ts'
 import { runProgram } from './program.ts'
@@ -38,10 +38,10 @@ export class Hooks {
 
   /**
    * Makes these the hooks in force: stops what is gone or different, starts what is new, keeps the rest running.
-   * The place of a hook that is gone is deleted: nobody would ever move it, and it would hold back retention for
-   * good. Resolves when every new hook has its place in the journal.
+   * The place of a hook that is gone is deleted: nobody would ever move it, and it would hold back retention. Not when
+   * `configs` is undefined, because there is no file: whoever replaces one removes it for a moment. Resolves when every new hook has its place in the journal.
    */
-  apply(configs: readonly HookConfig[]): Promise<void> {
+  apply(configs: readonly HookConfig[] | undefined): Promise<void> {
     const done = this.#lane.then(() => this.#apply(configs))
     this.#lane = done.catch(() => undefined)
     return done
@@ -60,8 +60,9 @@ export class Hooks {
     this.#running.clear()
   }
 
-  async #apply(configs: readonly HookConfig[]): Promise<void> {
+  async #apply(asked: readonly HookConfig[] | undefined): Promise<void> {
     if (this.#stopped) return
+    const configs = asked ?? []
     const before = new Map(this.#running)
     this.#running.clear()
     const kept = (config: HookConfig) => {
@@ -71,7 +72,12 @@ export class Hooks {
     const same = new Set(configs.filter(kept).map(({ name }) => name))
     const gone = [...before].filter(([name]) => !same.has(name))
     await Promise.all(gone.map(([, { tasks }]) => tasks.stop()))
-    await this.#forgetOthers(new Set(configs.map(({ name }) => name)))
+    const others = await this.#others(new Set(configs.map(({ name }) => name)))
+    if (asked !== undefined) await this.#forget(others)
+    else if (others.length > 0) {
+      const places = others.length
+      this.#ports.log.warn('no config.toml: no hook runs, and their places are kept', { places })
+    }
     for (const config of configs) {
       const running = same.has(config.name) ? before.get(config.name) : undefined
       this.#running.set(config.name, running ?? (await this.#start(config)))
@@ -98,13 +104,21 @@ export class Hooks {
     return { hook, tasks }
   }
 
-  async #forgetOthers(names: ReadonlySet<string>): Promise<void> {
+  /** Places of hooks that have none of these names. */
+  async #others(names: ReadonlySet<string>): Promise<readonly ConsumerView[]> {
+    const { items } = await this.#ports.events.consumers.list()
+    return items.filter(
+      ({ name }) => name.startsWith(HOOK_PREFIX) && !names.has(name.slice(HOOK_PREFIX.length)),
+    )
+  }
+
+  async #forget(places: readonly ConsumerView[]): Promise<void> {
     const { events, log } = this.#ports
-    const { items } = await events.consumers.list()
-    for (const { name } of items) {
-      if (!name.startsWith(HOOK_PREFIX) || names.has(name.slice(HOOK_PREFIX.length))) continue
+    for (const { name, lag } of places) {
+      const hook = name.slice(HOOK_PREFIX.length)
       try {
         await events.consumers.delete({ name }, {})
+        log.info('a hook is gone from config.toml: its place is deleted', { hook, behind: lag })
       } catch (error) {
         if (!isHearsayError(error)) throw error
         // A disk that takes no writes: the next start tries again.

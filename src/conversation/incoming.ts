@@ -337,19 +337,29 @@ export class Incoming {
       if (!hasEnded(contact)) any = this.#tickOne(batch, contact) || any
     }
     if (any) await batch.commit()
+    for (const contact of ledger.contacts.values()) await this.#expire(contact)
     // A crash may have come between two batches.
     for (const contact of ledger.contacts.values()) await this.pump(contact)
   }
 
   #tickOne(batch: Batch, contact: Contact): boolean {
-    const { lifecycle, outbox, recoveries } = this.#ports
+    const { lifecycle, recoveries } = this.#ports
     const closed = lifecycle.expire(batch, contact)
     if (hasEnded(contact)) return true
     const recovered = recoveries.tick(batch, contact)
     const unparked = this.#unpark(batch, contact)
-    const expired = outbox.expire(batch, contact)
     const skipped = this.#giveUpGap(batch, contact)
-    return closed || recovered || unparked || expired || skipped
+    return closed || recovered || unparked || skipped
+  }
+
+  /** A few in each batch: after a long absence all that waited is over at once, and each text is written once more. */
+  async #expire(contact: Contact): Promise<void> {
+    const { store, outbox } = this.#ports
+    while (!hasEnded(contact) && (contact.writer?.waiting ?? 0) > 0) {
+      const batch = store.batch()
+      if (outbox.expire(batch, contact, RECORDS_PER_TURN) === 0) return
+      await batch.commit()
+    }
   }
 
   /** Boxes that expired can be confirmed no more, and betray nothing any more. */

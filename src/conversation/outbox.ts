@@ -233,14 +233,14 @@ export class Outbox {
     this.acknowledge(batch, contact, contact.writer.state.nextSeq - 1, [])
   }
 
-  /** Reports messages whose time is over. */
-  expire(batch: Batch, contact: Contact): boolean {
-    const over = contact.writer?.expired(this.#ports.waits.now()) ?? []
+  /** Reports messages whose time is over, at most `limit`. Returns how many. */
+  expire(batch: Batch, contact: Contact, limit: number): number {
+    const over = contact.writer?.expired(this.#ports.waits.now()).slice(0, limit) ?? []
     for (const record of over) {
       this.#retire(batch, contact, record)
       if (record.message !== undefined) this.#move(batch, record.message, 'expired')
     }
-    return over.length > 0
+    return over.length
   }
 
   /** What no box has carried goes; a number that the reader may wait for becomes a tombstone. */

@@ -23,8 +23,9 @@ export interface CatchUpPorts {
 }
 
 const POLL_MS = 500
-// Events are kept on disk: a bar needs no more than this.
+// Events are kept on disk: a bar needs no more than this, and one that takes a day no more than some hundred.
 const EVENT_EVERY_MS = 5_000
+const EVENT_EVERY_SHARE = 1 / 20
 
 /**
  * After an absence: the hot window is reconciled with random peers, which names no box to them, then older boxes are
@@ -34,6 +35,7 @@ const EVENT_EVERY_MS = 5_000
 export class CatchUp {
   readonly #ports: CatchUpPorts
   #view: CatchUpView | 'fetching' = { phase: 'idle', done: 0, total: 0 }
+  #startedAt = 0
   #saidAt = 0
   #said = ''
 
@@ -48,7 +50,7 @@ export class CatchUp {
   /** Resolves when nothing is left to ask for. @throws HearsayError `aborted`. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, conversations } = this.#ports
-    const startedAt = clock.monotonic()
+    this.#startedAt = clock.monotonic()
     await this.#show({ phase: 'reconciling', done: 0, total: CATCH_UP_PEERS })
     await this.#reconcile(signal)
     conversations.catchUp()
@@ -62,7 +64,7 @@ export class CatchUp {
     if (!conversations.hasContacts()) return
     await this.#append('catchup.done', {
       fetched: total,
-      tookMs: Math.round(clock.monotonic() - startedAt),
+      tookMs: Math.round(clock.monotonic() - this.#startedAt),
     })
   }
 
@@ -92,7 +94,9 @@ export class CatchUp {
 
   #isDue(phase: CatchUpView['phase']): boolean {
     const { clock, conversations } = this.#ports
-    const isNews = phase !== this.#said || clock.monotonic() - this.#saidAt >= EVENT_EVERY_MS
+    const now = clock.monotonic()
+    const every = Math.max(EVENT_EVERY_MS, (now - this.#startedAt) * EVENT_EVERY_SHARE)
+    const isNews = phase !== this.#said || now - this.#saidAt >= every
     return isNews && conversations.hasContacts()
   }
 

@@ -23,8 +23,8 @@ export type Complete<T> = (result: T, since: number) => Promise<T>
 
 /** Records are kept at least this long, in time that the node runs: no step of the wall clock ends or lengthens it. */
 export const IDEMPOTENCY_KEPT_MS = 7 * 86_400_000
-// Batches under way at once. Beyond it mutations wait in line: a batch that the store refused when its effect
-// was in force in memory already would be a message that was denied and leaves all the same.
+// Batches under way at once, of some hundred KiB each at most. Beyond it mutations wait in line: the store refuses none,
+// and what waits for a slow disk is in memory.
 const MUTATIONS_MAX = 128
 const DELETED_AT_ONCE = 256
 const HASH_BYTES = 32

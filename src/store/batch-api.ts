@@ -61,7 +61,7 @@ export interface Batch {
   /**
    * Resolves once everything is on disk (synced), in the order of the calls.
    * @throws HearsayError `storage-full` or `storage-failed` for the write that broke the handle,
-   * `storage-poisoned` for those behind it and later ones, `overloaded`, `not-running` after `close`.
+   * `storage-poisoned` for those behind it and later ones, `not-running` after `close`.
    */
   commit(): Promise<CommitResult>
 }

@@ -3,12 +3,7 @@ import { wipe } from '../crypto/index.ts'
 import type { CommitResult } from './batch-api.ts'
 import type { Change, Work } from './batch.ts'
 import type { CommitListeners } from './commit-listeners.ts'
-import {
-  MAX_GROUP_BATCHES,
-  MAX_GROUP_BYTES,
-  MAX_QUEUED_BYTES,
-  MAX_REDACTIONS,
-} from './constants.ts'
+import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_REDACTIONS } from './constants.ts'
 import type { Engine, Operation } from './engine.ts'
 import type { Head } from './head.ts'
 import { headOperation, stageEvents, stageRedactions, stageTrim } from './journal-stage.ts'
@@ -44,14 +39,14 @@ export interface CommitterPorts {
 
 /**
  * The only writer of the database. Batches queue first in, first out; while one synced write is in flight the
- * next ones collect and go together. The first failure poisons: nothing is written or acknowledged after it,
+ * next ones collect and go together. Nothing is refused for load: what a batch says is in force in the memory of its
+ * caller already, and would be there without the disk. Callers bound what they have under way. The first failure poisons: nothing is written or acknowledged after it,
  * because LevelDB may acknowledge such writes and lose them.
  */
 export class Committer {
   readonly #ports: CommitterPorts
   readonly #between: (() => Promise<void>)[] = []
   #queue: Pending[] = []
-  #queuedBytes = 0
   #head: Head
   #poison: HearsayError | undefined
   #running: Promise<void> | undefined
@@ -77,10 +72,7 @@ export class Committer {
         refuse(pending, this.#poisoned())
       } else if (this.#closed) {
         refuse(pending, new HearsayError('not-running', 'the store is closed'))
-      } else if (this.#queuedBytes > MAX_QUEUED_BYTES) {
-        refuse(pending, new HearsayError('overloaded', 'too much waits for the disk'))
       } else {
-        this.#queuedBytes += work.bytes
         this.#queue.push(pending)
         this.#running ??= this.#run()
       }
@@ -128,7 +120,6 @@ export class Committer {
       redactions += work.redactions.length
       if (++count === MAX_GROUP_BATCHES) break
     }
-    this.#queuedBytes -= bytes
     return this.#queue.splice(0, count)
   }
 
@@ -209,7 +200,6 @@ export class Committer {
     for (const pending of group) refuse(pending, error)
     const waiting = this.#queue
     this.#queue = []
-    this.#queuedBytes = 0
     for (const pending of waiting) refuse(pending, this.#poisoned())
     this.#ports.listeners.poisoned(error)
   }

@@ -10,8 +10,6 @@ export const MAX_EVENT_DATA_BYTES = 2 * 1024 * 1024
 export const MAX_GROUP_BATCHES = 256
 /** Sealed bytes after which a group is closed. One batch may be larger. */
 export const MAX_GROUP_BYTES = 4 * 1024 * 1024
-/** Bytes waiting for a write before `commit` refuses with `overloaded`. */
-export const MAX_QUEUED_BYTES = 64 * 1024 * 1024
 /** Journal entries that one group deletes at most. */
 export const TRIM_STEP = 512
 /** Events that one call of `retain` removes at most: a clean stop waits for it. */

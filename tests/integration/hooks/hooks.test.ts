@@ -152,6 +152,18 @@ describe('hooks over a real node', () => {
     expect(noted()).toEqual([made, ...after])
   })
 
+  it('keep their places while there is no file, as when it is being replaced', async () => {
+    await start()
+    const [first] = await rename(1)
+    await until('it is noted', () => noted().length === 1)
+    await hooks.apply(undefined)
+    expect(await status()).toBeUndefined()
+    const [meanwhile] = await rename(1)
+    await hooks.apply([config])
+    await until('what came meanwhile is noted', () => noted().length === 2)
+    expect(noted()).toEqual([first, meanwhile])
+  })
+
   it('whose program is gone say so and go on when it is back', async () => {
     await start()
     const file = join(node.home, 'gone')

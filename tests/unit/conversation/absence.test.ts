@@ -267,6 +267,7 @@ describe('a device that was away for longer than boxes live', () => {
   it('is written to again also when it has nothing to say', async () => {
     const { alice, bob } = await missedKeys()
     await talkAgain(alice, bob)
+    expect(await alice.received()).toEqual(['me too'])
   })
 
   it('loses no keys over it when nothing was written to it', async () => {

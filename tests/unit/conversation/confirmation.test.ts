@@ -72,7 +72,8 @@ describe('a box that only one peer is known to have', () => {
     await bob.restart()
     air.hears = () => true
     const id = await alice.send('after it')
-    await air.until(async () => (await alice.state(id)) === 'delivered', 20)
+    await air.slots(20)
+    expect(await alice.state(id)).toBe('delivered')
   })
 
   it('is confirmed by its keepers when the peers that would have are gone', async () => {

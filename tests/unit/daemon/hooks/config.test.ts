@@ -38,7 +38,7 @@ describe('hooks in config.toml', () => {
     ['enabled = false', { enabled: false }],
   ])('take %s', (line, expected) => {
     const read = () =>
-      withFile(`${HOOK}${line}\n`, (file) => loadConfig({ file, env: {} })).hooks[0]
+      withFile(`${HOOK}${line}\n`, (file) => loadConfig({ file, env: {} })).hooks?.[0]
     expect(read()).toMatchObject(expected)
   })
 
