@@ -1,5 +1,6 @@
-import { connect as connectSocket } from 'node:net'
+import { connect as connectSocket, type Socket } from 'node:net'
 import { RpcFailure } from '../../../rpc/client/index.ts'
+import { systemClock } from '../../../src/base/index.ts'
 import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import { usageOf } from '../usage.ts'
 import { appendEvents, openHome } from '../../support/old-events.ts'
@@ -13,6 +14,8 @@ const MAX_GROWTH_MB = 64
 const OLD_EVENTS = 400_000
 const BEFORE_MS = 10_000
 const LOOK_MS = 500
+const FIRST_LINES_MS = 10_000
+const FIRST_LINES_BYTES = 10_000
 /** Below it, it is no storm: 50 consumers ten times a second are 500, and the client of the test runs here too. */
 const MIN_STORM_PER_SECOND = 50
 
@@ -36,7 +39,13 @@ export function slowConsumer(options: RunOptions): Promise<Outcome> {
       const stuck = stuckReader(stage)
       const { most: withReader } = await mostMb(stage, stage.sleep(ms))
       const { most: inStorm, value: connections } = await mostMb(stage, storm(stage, ms))
+      const found = await firstLines(stuck)
       stuck.destroy()
+      // An answer that is an error, or a reader that was cut off, has nothing before it and shows nothing.
+      if (!/^\{"jsonrpc":"2.0","id":1,"result"/.test(found) || !found.includes('"seq":1,')) {
+        stage.unsure.push(`the reader had not asked for the events: ${found.slice(0, 100)}`)
+      }
+      if (inStorm === 0) stage.unsure.push('the memory of the daemon cannot be measured')
       const growth = [withReader - before, inStorm - withReader].map(Math.round)
       for (const [i, what] of ['a reader that never reads', 'the storm'].entries()) {
         if ((growth[i] ?? 0) <= MAX_GROWTH_MB) continue
@@ -70,7 +79,7 @@ async function addOldEvents(rig: Stage['rig']): Promise<void> {
 }
 
 /** Asks for all events from the first on and takes nothing of the answer. */
-function stuckReader({ rig }: Stage) {
+function stuckReader({ rig }: Stage): Socket {
   const socket = connectSocket(rig.node(VICTIM).rpc)
   socket.pause()
   socket.on('error', () => {})
@@ -78,6 +87,18 @@ function stuckReader({ rig }: Stage) {
   socket.write(`${JSON.stringify(subscribe)}\n`)
   rig.recorder.fault('a reader that never reads', VICTIM)
   return socket
+}
+
+/** What the daemon has written to it, from the beginning on. */
+async function firstLines(socket: Socket): Promise<string> {
+  let text = ''
+  socket.on('data', (data: Buffer) => (text += data.toString()))
+  socket.resume()
+  const end = performance.now() + FIRST_LINES_MS
+  while (text.length < FIRST_LINES_BYTES && performance.now() < end) {
+    await systemClock.sleep(LOOK_MS)
+  }
+  return text
 }
 
 /** @returns how many connections were made. */
