@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util'
 import { parseParameters, PRESETS } from '../daemon/testnet/index.ts'
 import { keepRun, type KeptRun, runText } from '../tests/faults/result.ts'
 import { ROWS } from '../tests/faults/rows/index.ts'
-import type { Outcome, RunOptions } from '../tests/faults/rehearse.ts'
+import type { RunOptions } from '../tests/faults/rehearse.ts'
+import type { Outcome } from '../tests/faults/verdict.ts'
 
 const INCONCLUSIVE = 3
 let quietUntil = 0

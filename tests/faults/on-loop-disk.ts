@@ -2,14 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LoopDisk } from './loop-disk.ts'
-import {
-  impossible,
-  type Outcome,
-  type Plan,
-  rehearse,
-  type RunOptions,
-  type Stage,
-} from './rehearse.ts'
+import { type Plan, rehearse, type RunOptions, type Stage } from './rehearse.ts'
+import { impossible, type Outcome } from './verdict.ts'
 
 /** The node whose home is a file system of its own; all others are left alone. */
 export const VICTIM = 0

@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { percentiles, type Preset } from '../../daemon/testnet/index.ts'
+import type { Preset } from '../../daemon/testnet/index.ts'
 import type { Parameters } from '../../daemon/testnet/parameters.ts'
 import { seededRng } from '../../daemon/testnet/seeded-rng.ts'
 import { type Rng, systemClock } from '../../src/base/index.ts'
-import { check, losses, type Violation } from './checker.ts'
 import { climb } from './climb.ts'
 import { Recorder } from './history.ts'
 import type { Hosts } from './hosts.ts'
 import { Load } from './load.ts'
 import { Machine } from './machine.ts'
 import { Rig } from './rig.ts'
+import { judge, type Limits, type Outcome } from './verdict.ts'
 
 /** What the command line says about a run. What is undefined is the row's own choice. */
 export interface RunOptions {
@@ -29,18 +29,7 @@ export interface RunOptions {
   readonly signal: AbortSignal
 }
 
-export type Verdict = 'passed' | 'failed' | 'inconclusive' | 'not run'
-
-export interface Outcome {
-  readonly verdict: Verdict
-  /** Why it is not passed. */
-  readonly reasons: readonly string[]
-  readonly violations: readonly Violation[]
-  /** What was measured, in the order of the table. */
-  readonly figures: Readonly<Record<string, string | number>>
-}
-
-export interface Plan {
+export interface Plan extends Limits {
   readonly nodes: number
   readonly preset: Preset
   readonly parameters?: Parameters
@@ -51,12 +40,9 @@ export interface Plan {
   readonly pairs?: readonly (readonly [number, number])[]
   /** Messages a second; a pair of numbers is a range, of which the highest rate is taken that the network carries. */
   readonly rate: number | readonly [from: number, to: number]
-  /** Below it, before any fault, the run says nothing. */
-  readonly minRate: number
   readonly warmUpMs?: number
   /** After the last fault, until everything must have ended. */
   readonly settleMs: number
-  readonly readyMs?: number
   /**
    * Messages a second that `by`, or all, accepted while the faults went on; with fewer they have met an idle network, and the
    * run says nothing.
@@ -91,14 +77,9 @@ export interface Stage {
 }
 
 const WARM_UP_MS = 10_000
-/** More than that, and limits of time mean nothing. */
-const MAX_OTHERS = 0.15
 const LOOK_MS = 1_000
 /** The hot window is reconciled once a minute: what that brings once more comes by then. */
 const WATCH_MS = 70_000
-const READY_MS = 2_000
-/** Violations that are told in words; the rest is counted. */
-const SHOWN = 10
 
 /** Neighbours in a ring, both ways. */
 export function ringPairs(nodes: number): (readonly [number, number])[] {
@@ -190,7 +171,7 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       ...(await plan.afterwards?.(stage)),
     }
     await rig.down()
-    return judge(recorder, plan, {
+    const outcome = judge(recorder, plan, {
       rate,
       waiting,
       wrong,
@@ -201,6 +182,8 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
       measured,
       others,
     })
+    if (outcome.verdict === 'failed') keep(recorder)
+    return outcome
   } catch (error) {
     rig.lookForCrashes()
     keep(recorder)
@@ -212,92 +195,6 @@ export async function rehearse(options: RunOptions, plan: Plan): Promise<Outcome
     await load.abort()
     await cleanUp?.()
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
-  }
-}
-
-interface Seen {
-  /** Accepted messages a second before the first fault. */
-  readonly rate: number
-  /** Of them on their way or unconfirmed at that moment: steady when the network carries the rate. */
-  readonly waiting: number
-  readonly wrong: readonly string[]
-  readonly late: readonly string[]
-  readonly unsure: readonly string[]
-  readonly settled: boolean
-  readonly settledMs: number
-  /** Share of the processors that other programs used. */
-  readonly others: number
-  readonly measured: Readonly<Record<string, string | number>>
-}
-
-function judge(recorder: Recorder, plan: Plan, seen: Seen): Outcome {
-  const violations = check(recorder, { readyMs: plan.readyMs ?? READY_MS })
-  const { rate, late, unsure, settled, others } = seen
-  // A fault that is over is no reason to give anything up: days are left until it expires.
-  const { reported } = losses(recorder)
-  const wrong = [...seen.wrong, ...(reported === 0 ? [] : [`${reported} messages were given up`])]
-  const busy = others > MAX_OTHERS
-  const reasons = [
-    ...(settled ? [] : [`${recorder.open.length} messages have no end after the settling time`]),
-    ...wrong,
-    ...late,
-    ...violations.slice(0, SHOWN).map(({ promise, what }) => `${promise}: ${what}`),
-    ...(violations.length > SHOWN ? [`and ${violations.length - SHOWN} violations more`] : []),
-  ]
-  const slow = rate < plan.minRate
-  const guard = `${rate.toFixed(1)} messages a second before the faults, fewer than ${plan.minRate}`
-  const crowd = `other programs used ${(100 * others).toFixed(0)} % of the processors`
-  // Late is not lost: what only took too long on a machine that was not ours alone shows nothing.
-  const onlyLate =
-    settled && wrong.length === 0 && violations.every(({ promise }) => promise === 'G')
-  const failed = reasons.length > 0 && !(busy && onlyLate)
-  if (failed) keep(recorder)
-  const inconclusive = slow || unsure.length > 0 || reasons.length > 0
-  return {
-    verdict: failed ? 'failed' : inconclusive ? 'inconclusive' : 'passed',
-    reasons: [
-      ...reasons,
-      ...unsure,
-      ...(slow ? [guard] : []),
-      ...(busy && inconclusive ? [crowd] : []),
-    ],
-    violations,
-    figures: figures(recorder, seen),
-  }
-}
-
-function figures(recorder: Recorder, { rate, waiting, settledMs, measured, others }: Seen) {
-  const { accepted, delivered, lost, gone, reported, duplicates } = losses(recorder)
-  const calledAt = new Map(recorder.sends.map((send) => [send.text, send.calledAt]))
-  const latencies = recorder.events.flatMap(({ type, text, at }) => {
-    const called = type === 'message.received' ? calledAt.get(text) : undefined
-    return called === undefined ? [] : [at - called]
-  })
-  const latency = percentiles(latencies)
-  const ready = percentiles(recorder.recoveries.map(({ readyMs }) => readyMs))
-  return {
-    'messages/s before faults': Number(rate.toFixed(1)),
-    'on their way at that rate': waiting,
-    accepted,
-    delivered,
-    lost,
-    'reported as expired or failed': reported,
-    ...(recorder.returns.length === 0 ? {} : { 'forgotten with the old copy': gone }),
-    duplicates,
-    'events read': recorder.events.length,
-    'send to arrival p50, ms': latency.p50 ?? '-',
-    'send to arrival p99, ms': latency.p99 ?? '-',
-    ...(recorder.recoveries.length === 0
-      ? {}
-      : {
-          starts: recorder.recoveries.length,
-          'ready p50, ms': ready.p50 ?? '-',
-          'ready p99, ms': ready.p99 ?? '-',
-        }),
-    'all ended after the last send, s': Number((settledMs / 1000).toFixed(1)),
-    ...measured,
-    cores: availableParallelism(),
-    'used by other programs, %': Math.round(100 * others),
   }
 }
 
@@ -351,9 +248,4 @@ function unordered(pairs: readonly (readonly [number, number])[]): (readonly [nu
   const seen = new Map<string, readonly [number, number]>()
   for (const [a, b] of pairs) seen.set([a, b].toSorted((x, y) => x - y).join('/'), [a, b])
   return [...seen.values()]
-}
-
-/** The outcome of a row that this machine cannot run. */
-export function impossible(reason: string): Outcome {
-  return { verdict: 'not run', reasons: [reason], violations: [], figures: {} }
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Outcome } from './rehearse.ts'
+import type { Outcome } from './verdict.ts'
 import { ROWS } from './rows/index.ts'
 
 /** A run as it is kept: whoever has the command, the seed and the commit can repeat it. */

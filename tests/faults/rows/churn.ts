@@ -1,6 +1,7 @@
 import { losses } from '../checker.ts'
 import { waits } from '../promptness.ts'
-import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 const SESSION_MS = 60_000
 const ABSENCE_MS = 30_000

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { impossible, type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { impossible, type Outcome } from '../verdict.ts'
 import { compiled } from '../rig.ts'
 
 const VICTIM = 0

@@ -5,7 +5,8 @@ import { DAEMON_EXIT } from '../../../daemon/exit-codes.ts'
 import { type Rng, uniform, uniformInt } from '../../../src/base/index.ts'
 import type { HealthCode } from '../../../src/node/index.ts'
 import { copyHome, putBackHome } from '../home-copy.ts'
-import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 import { StartFailure } from '../rig.ts'
 
 const VICTIM = 0

@@ -3,7 +3,8 @@ import { uniform } from '../../../src/base/index.ts'
 import { CONSUMER } from '../load.ts'
 import type { LoopDisk } from '../loop-disk.ts'
 import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
-import type { Outcome, RunOptions, Stage } from '../rehearse.ts'
+import type { RunOptions, Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 /** A daemon accepts nothing new while less than 64 MiB are free. */
 const DISK_MB = 192

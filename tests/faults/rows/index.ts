@@ -1,4 +1,5 @@
-import type { Outcome, RunOptions } from '../rehearse.ts'
+import type { RunOptions } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 import { churn } from './churn.ts'
 import { clock } from './clock.ts'
 import { corruption } from './corruption.ts'

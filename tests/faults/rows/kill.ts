@@ -1,5 +1,6 @@
 import { uniform, uniformInt } from '../../../src/base/index.ts'
-import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
+import { rehearse, type RunOptions } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 const SHORTEST_MS = 300
 const LONGEST_MS = 2_000

@@ -5,7 +5,8 @@ import {
   NO_FAULTS,
   percentiles,
 } from '../../../daemon/testnet/index.ts'
-import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 interface Profile extends Pick<LinkFaults, 'rateBps' | 'delayMs' | 'jitterMs' | 'loss'> {
   readonly name: string

@@ -1,7 +1,8 @@
 import { changeLinks, parsePartition, percentiles } from '../../../daemon/testnet/index.ts'
 import { uniformInt } from '../../../src/base/index.ts'
 import { cutOff, HealthWatch, toldAfter, wellSince } from '../health.ts'
-import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 /** After the heal, until what was sent before it must have arrived. */
 const HEALED_MS = 120_000

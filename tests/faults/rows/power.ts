@@ -1,6 +1,7 @@
 import { uniform } from '../../../src/base/index.ts'
 import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
-import type { Outcome, RunOptions } from '../rehearse.ts'
+import type { RunOptions } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 const DISK_MB = 256
 const SHORTEST_MS = 500

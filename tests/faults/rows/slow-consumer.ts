@@ -1,7 +1,8 @@
 import { connect as connectSocket, type Socket } from 'node:net'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import { systemClock } from '../../../src/base/index.ts'
-import { type Outcome, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 import { usageOf } from '../usage.ts'
 import { appendEvents, openHome } from '../../support/old-events.ts'
 

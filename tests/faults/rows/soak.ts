@@ -1,7 +1,8 @@
 import { seededRng } from '../../../daemon/testnet/seeded-rng.ts'
 import { effectiveRate, type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
 import { addHotBoxes } from '../../support/hot-boxes.ts'
-import { type Outcome, rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
+import { rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 import { growth, type Sample, slopeOf } from '../slope.ts'
 import { timersOf, usageOf } from '../usage.ts'
 

@@ -1,5 +1,6 @@
 import { changeLinks, directions, NO_FAULTS } from '../../../daemon/testnet/index.ts'
-import { type Outcome, rehearse, type RunOptions } from '../rehearse.ts'
+import { rehearse, type RunOptions } from '../rehearse.ts'
+import type { Outcome } from '../verdict.ts'
 
 /** Share of segments that come twice: a connection lives for about half a minute then. */
 const REPEAT = 0.001

@@ -1,51 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { check, losses } from '../../faults/checker.ts'
-import { type EventRecord, Recorder, type SendRecord } from '../../faults/history.ts'
+import type { EventRecord, Recorder, SendRecord } from '../../faults/history.ts'
+import { cleanRun } from './clean-run.ts'
 
 const LIMITS = { readyMs: 2_000 }
-
-/** A clean run: nodes 0 and 1 sent each other three messages, and all of it was seen. */
-function clean(): Recorder {
-  const history = new Recorder()
-  const seqs = [0, 0]
-  const event = (node: number, type: string, messageId: string, text = '') => {
-    const seq = (seqs[node] = (seqs[node] ?? 0) + 1)
-    const epoch = `epoch-${node}`
-    history.event({ node, at: 10, seq, epoch, id: `${epoch}/${seq}`, type, messageId, text })
-  }
-  for (const [from, to] of [
-    [0, 1],
-    [1, 0],
-  ] as const) {
-    for (let n = 0; n < 3; n++) {
-      const text = `${from}>${to}#${n}`
-      const send: SendRecord = {
-        from,
-        to,
-        text,
-        key: text,
-        calledAt: 1,
-        acceptedAt: 2,
-        messageIds: [`out-${text}`],
-        tries: 1,
-      }
-      history.sends.push(send)
-      event(from, 'message.queued', `out-${text}`)
-      event(to, 'message.received', `in-${text}`, text)
-      event(from, 'message.delivered', `out-${text}`)
-    }
-  }
-  for (const node of [0, 1]) {
-    const list = history.sends.map(({ from, text }) =>
-      from === node
-        ? ({ messageId: `out-${text}`, direction: 'out', text, state: 'delivered' } as const)
-        : ({ messageId: `in-${text}`, direction: 'in', text, state: 'received' } as const),
-    )
-    history.lists.set(node, list)
-  }
-  history.recoveries.push({ node: 0, at: 5, readyMs: 800 })
-  return history
-}
 
 function listed(history: Recorder, node: number) {
   const list = history.lists.get(node)
@@ -57,7 +15,7 @@ const promises = (history: Recorder) => check(history, LIMITS).map(({ promise })
 
 describe('the checker', () => {
   it('finds nothing in a clean run', () => {
-    const history = clean()
+    const history = cleanRun()
     expect(check(history, LIMITS)).toEqual([])
     expect(history.open).toEqual([])
     expect(losses(history)).toEqual({
@@ -71,7 +29,7 @@ describe('the checker', () => {
   })
 
   it('finds a message that never arrived', () => {
-    const history = clean()
+    const history = cleanRun()
     history.lists.set(
       1,
       listed(history, 1).filter(({ text }) => text !== '0>1#1'),
@@ -81,7 +39,7 @@ describe('the checker', () => {
   })
 
   it('finds a message that the sender has forgotten after it was accepted', () => {
-    const history = clean()
+    const history = cleanRun()
     history.lists.set(
       0,
       listed(history, 0).filter(({ messageId }) => messageId !== 'out-0>1#2'),
@@ -90,7 +48,7 @@ describe('the checker', () => {
   })
 
   it('finds a message that stays on its way for ever', () => {
-    const history = clean()
+    const history = cleanRun()
     history.lists.set(
       0,
       listed(history, 0).map((each) =>
@@ -101,7 +59,7 @@ describe('the checker', () => {
   })
 
   it('finds a failure that nobody was told of, and accepts one that was reported', () => {
-    const history = clean()
+    const history = cleanRun()
     const expired = (of: Recorder) => {
       of.lists.set(
         0,
@@ -116,7 +74,7 @@ describe('the checker', () => {
     }
     expired(history)
     expect(promises(history)).toEqual(['A', 'B'])
-    const told = clean()
+    const told = cleanRun()
     expired(told)
     told.event({
       node: 0,
@@ -133,7 +91,7 @@ describe('the checker', () => {
   })
 
   it('finds a message that is listed twice', () => {
-    const history = clean()
+    const history = cleanRun()
     const copy = listed(history, 1).find(({ text }) => text === '0>1#0')
     if (copy === undefined) throw new Error('not listed')
     history.lists.set(1, [...listed(history, 1), { ...copy, messageId: 'another' }])
@@ -142,19 +100,19 @@ describe('the checker', () => {
   })
 
   it('finds a message that two events showed, and not one that was handed out again', () => {
-    const again = clean()
+    const again = cleanRun()
     const shown = again.events.find(({ text }) => text === '0>1#2')
     if (shown === undefined) throw new Error('not shown')
     again.event({ ...shown, at: 99 })
     expect(promises(again)).toEqual([])
-    const twice = clean()
+    const twice = cleanRun()
     const seq = Math.max(...eventsOf(twice, 1).map((event) => event.seq)) + 1
     twice.event({ ...shown, seq, id: `epoch-1/${seq}` })
     expect(promises(twice)).toEqual(['B'])
   })
 
   it('finds a gap in a stream of events', () => {
-    const history = clean()
+    const history = cleanRun()
     const at = history.events.findIndex(({ node, seq }) => node === 1 && seq === 4)
     history.events.splice(at, 1)
     expect(check(history, LIMITS)).toContainEqual({
@@ -164,7 +122,7 @@ describe('the checker', () => {
   })
 
   it('finds that the first events of a stream are missing', () => {
-    const history = clean()
+    const history = cleanRun()
     history.cursors.set(0, 0)
     expect(promises(history)).toEqual([])
     history.events.splice(
@@ -175,7 +133,7 @@ describe('the checker', () => {
   })
 
   it('accepts redelivery from an earlier number, and finds a gap behind it', () => {
-    const history = clean()
+    const history = cleanRun()
     const events = eventsOf(history, 1)
     for (const event of events.slice(3)) history.event(event)
     expect(promises(history)).toEqual([])
@@ -186,7 +144,7 @@ describe('the checker', () => {
   })
 
   it('finds two events with one number', () => {
-    const history = clean()
+    const history = cleanRun()
     const [first] = eventsOf(history, 0)
     if (first === undefined) throw new Error('no events')
     history.event({ ...first, id: 'another', type: 'message.queued' })
@@ -194,7 +152,7 @@ describe('the checker', () => {
   })
 
   it('finds a new epoch, unless the node was restored on purpose', () => {
-    const history = clean()
+    const history = cleanRun()
     const [first] = eventsOf(history, 0)
     if (first === undefined) throw new Error('no events')
     history.event({ ...first, epoch: 'new', id: 'new/1', type: 'node.restored' })
@@ -206,7 +164,7 @@ describe('the checker', () => {
   })
 
   it('lets a restored node show again in a new epoch, and forget what it had acknowledged since the copy', () => {
-    const shownAgain = clean()
+    const shownAgain = cleanRun()
     shownAgain.returns.push({ node: 1, copiedAt: 4, backAt: 20 })
     const shown = shownAgain.events.find(({ text }) => text === '0>1#2')
     if (shown === undefined) throw new Error('not shown')
@@ -214,7 +172,7 @@ describe('the checker', () => {
     expect(promises(shownAgain)).toEqual([])
 
     const forgot = (copiedAt: number) => {
-      const history = clean()
+      const history = cleanRun()
       history.lists.set(
         1,
         listed(history, 1).filter(({ text }) => text !== '0>1#2'),
@@ -236,7 +194,7 @@ describe('the checker', () => {
 
   it('lets a restored node forget what it accepted after the copy, and nothing from before it', () => {
     const forgot = (copiedAt: number) => {
-      const history = clean()
+      const history = cleanRun()
       for (const node of [0, 1]) {
         history.lists.set(
           node,
@@ -249,11 +207,11 @@ describe('the checker', () => {
     // It was accepted at 2.
     expect(promises(forgot(1))).toEqual([])
     expect(promises(forgot(3))).toEqual(['A', 'B'])
-    expect(promises(clean())).toEqual([])
+    expect(promises(cleanRun())).toEqual([])
   })
 
   it('finds messages that arrived in another order', () => {
-    const history = clean()
+    const history = cleanRun()
     const list = [...listed(history, 1)]
     const [a, b] = ['0>1#0', '0>1#1'].map((text) => list.findIndex((each) => each.text === text))
     if (a === undefined || b === undefined) throw new Error('not listed')
@@ -266,10 +224,10 @@ describe('the checker', () => {
   })
 
   it('finds a key that made two messages', () => {
-    const history = clean()
+    const history = cleanRun()
     history.sends[0]?.messageIds.push('out-another')
     expect(promises(history)).toEqual(['E'])
-    const twice = clean()
+    const twice = cleanRun()
     const own = listed(twice, 0).find(({ messageId }) => messageId === 'out-0>1#0')
     if (own === undefined) throw new Error('not listed')
     twice.lists.set(0, [...listed(twice, 0), { ...own, messageId: 'out-another' }])
@@ -277,7 +235,7 @@ describe('the checker', () => {
   })
 
   it('finds crashes, internal errors and late starts', () => {
-    const history = clean()
+    const history = cleanRun()
     history.crashes.push({ node: 1, what: 'exit code 70' })
     history.errors.push({ node: 0, at: 3, method: 'messages.send', name: 'INTERNAL' })
     history.errors.push({ node: 0, at: 3, method: 'messages.send', name: 'STORAGE_FULL' })
@@ -286,7 +244,7 @@ describe('the checker', () => {
   })
 
   it('says what is still open while a run goes on', () => {
-    const history = clean()
+    const history = cleanRun()
     const send: SendRecord = {
       from: 0,
       to: 1,
