@@ -18,7 +18,6 @@ const TIERS: { name: string; include: string[]; exclude?: string[]; seconds: num
   { name: 'realtime', include: ['tests/realtime/**/*.test.ts'], seconds: 240 },
   { name: 'sim', include: ['tests/sim/**/*.test.ts'], seconds: 300 },
   { name: 'privacy', include: ['tests/privacy/**/*.test.ts'], seconds: 300 },
-  { name: 'faults', include: ['tests/faults/**/*.test.ts'], seconds: 300 },
   { name: 'short', include: ['tests/e2e/short/**/*.test.ts'], seconds: 180 },
   {
     name: 'e2e',

@@ -27,8 +27,8 @@ const PACKAGE_HOMES: readonly (readonly [packages: string, ...homes: string[]])[
   ['sodium-native|@noble/[^/]+', 'src/crypto'],
   ['ts-mls|@hpke/[^/]+', 'src/conversation'],
   ['cborg', 'src/wire'],
-  ['hono|@hono/[^/]+|ws', 'rpc'],
-  ['commander|@clack/[^/]+|env-paths|pino', 'daemon'],
+  ['ws', 'rpc'],
+  ['commander|pino', 'daemon'],
 ]
 
 /** The built-in modules that do input, output or scheduling; node:crypto is judged apart. */

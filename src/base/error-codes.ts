@@ -3,7 +3,7 @@ export type FaultClass = 'usage' | 'peer' | 'busy' | 'storage' | 'crypto' | 'tru
 
 /**
  * Every error code of the library and its fault class. `rpc/errors.ts` maps codes to the numbers of the
- * public API; `gossip` maps the class `peer` to a score.
+ * public API; `mailbox` and `directory` blame a peer for the class `peer`.
  */
 export const ERROR_CODES = {
   // base and wire

@@ -1,4 +1,4 @@
-import { type Clock, fromHex, type Logger, type NodeId, type Rng, toHex } from '../base/index.ts'
+import { type Clock, fromHex, type NodeId, type Rng, toHex } from '../base/index.ts'
 import { PeerBudget, type Requests } from '../net/index.ts'
 import {
   answerRanges,
@@ -55,7 +55,6 @@ export interface SyncTarget {
 export interface SyncPorts {
   readonly clock: Clock
   readonly rng: Rng
-  readonly log: Logger
   readonly requests: Pick<Requests, 'request' | 'handle'>
   readonly target: SyncTarget
 }

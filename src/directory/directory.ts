@@ -176,7 +176,7 @@ export class Directory {
       },
       { nodeId: options.nodeId, network: options.network },
     )
-    this.#sync = new DirectorySync({ ...ports, log: this.#log, target: this.#syncTarget() })
+    this.#sync = new DirectorySync({ ...ports, target: this.#syncTarget() })
   }
 
   /**

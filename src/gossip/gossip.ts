@@ -50,8 +50,6 @@ export interface GossipOptions {
   ttlDays: number
   /** Expected network-wide rate: boxRate × copies. */
   publicationsPerSecond: number
-  /** A fresh or restored store stays silent before this epoch: it cannot know which counters are used. */
-  firstEpoch?: number
 }
 
 /** A valid publication as it is handed to the node. Its parts are views: copy what is kept. */
@@ -182,7 +180,6 @@ export class Gossip {
     const { nodeId } = this.#ports.key
     const [first, last] = this.#window.epochs
     for (const epoch of new Set([this.#window.epoch, first, last])) {
-      if (epoch < (this.#options.firstEpoch ?? 0)) continue
       if (this.#ports.couriers.isCourier(nodeId, epoch) !== 'no') return epoch
     }
     throw new HearsayError('not-courier', 'this node publishes in no current epoch')
@@ -191,7 +188,7 @@ export class Gossip {
   /** For the next publication, also when it falls into the next epoch. */
   async #prepareCounters(): Promise<void> {
     for (const epoch of new Set(this.#window.epochs)) {
-      if (epoch < Math.max(this.#window.epoch, this.#options.firstEpoch ?? 0)) continue
+      if (epoch < this.#window.epoch) continue
       try {
         await this.#counters.prepare(epoch)
       } catch {

@@ -43,12 +43,6 @@ export class GossipMetrics {
     return this.#counts.get(reason) ?? 0
   }
 
-  byVerdict(verdict: Verdict): number {
-    let total = 0
-    for (const [reason, count] of this.#counts) if (REASONS[reason] === verdict) total += count
-    return total
-  }
-
   snapshot(): Partial<Record<Reason, number>> {
     return Object.fromEntries(this.#counts)
   }

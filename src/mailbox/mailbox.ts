@@ -156,8 +156,8 @@ export class Mailbox {
   }
 
   /** Stores the box of a publication that gossip accepted. Resolves when it is on disk or known. */
-  async accept(publication: Uint8Array, source: 'gossip'): Promise<void> {
-    const outcome = await this.#shelf.take(publication, { source })
+  async accept(publication: Uint8Array): Promise<void> {
+    const outcome = await this.#shelf.take(publication, { source: 'gossip' })
     if (outcome.kind === 'kept') return
     this.#dropped.set(outcome.reason, (this.#dropped.get(outcome.reason) ?? 0) + 1)
     if (outcome.confirmed === undefined) return

@@ -1,15 +1,8 @@
-import {
-  type BoxBytes,
-  type Clock,
-  isHearsayError,
-  type Logger,
-  type TaskGroup,
-} from '../base/index.ts'
+import { type BoxBytes, isHearsayError, type Logger, type TaskGroup } from '../base/index.ts'
 import { parseBox } from '../stream/index.ts'
 import type { SlotWork } from './ports.ts'
 
 export interface BoxSourcePorts {
-  readonly clock: Clock
   readonly log: Logger
   readonly tasks: TaskGroup
   readonly source: Pick<SlotWork, 'nextBox' | 'published' | 'coverBox'>

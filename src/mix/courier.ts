@@ -1,4 +1,4 @@
-import { type Clock, equalBytes, type Logger, type NodeId, type Rng, toHex } from '../base/index.ts'
+import { type Clock, equalBytes, type NodeId, type Rng, toHex } from '../base/index.ts'
 import { type Geometry, useSurb } from '../sphinx/index.ts'
 import { ASK_REF_BYTES, ASKS_MAX, COURIER_OPEN_MAX, REPLY_FLOOR_MS } from './constants.ts'
 import type { MixCounts } from './counts.ts'
@@ -10,7 +10,6 @@ import { decodeRequest, encodeReply } from './request.ts'
 export interface CourierPorts {
   readonly clock: Clock
   readonly rng: Rng
-  readonly log: Logger
   readonly counts: MixCounts
   readonly publish: PublishPort
   readonly isKnown: (node: NodeId) => boolean

@@ -7,8 +7,6 @@ export { Mix } from './mix.ts'
 export type { MixOptions, MixPorts, MixStatus } from './mix.ts'
 export type {
   Emission,
-  FetchJob,
-  FetchResult,
   KeeperAsk,
   KeeperPort,
   MixDirectory,

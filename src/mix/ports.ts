@@ -1,4 +1,4 @@
-import type { Address, BoxBytes, NodeId } from '../base/index.ts'
+import type { BoxBytes, NodeId } from '../base/index.ts'
 import type { Layers, MixPlace } from './route.ts'
 
 /** A mix of an epoch with its key of the present key epoch. */
@@ -30,23 +30,6 @@ export interface PublishPort {
 /** What this node answers as a keeper: exactly `SEALED_ANSWER_BYTES`, also when it has or understands nothing. */
 export interface KeeperPort {
   answer(sealedRequest: Uint8Array): Promise<Uint8Array>
-}
-
-export type FetchResult =
-  | { readonly status: 'found'; readonly boxes: readonly BoxBytes[] }
-  /** Enough keepers said so; one keeper's word is never enough. */
-  | { readonly status: 'not-found' }
-  | { readonly status: 'unreachable' }
-
-/** What a node wants to fetch, decided by its conversations and taken at the pace of the slots. */
-export interface FetchJob {
-  readonly address: Address
-  /** UTC day of publishing, days since 1970. */
-  readonly day: number
-  /** An own box whose keepers are to be asked even though it is here. */
-  readonly isAudit: boolean
-  /** Called once, also when the node stops meanwhile. */
-  done(result: FetchResult): void
 }
 
 /** One question to one keeper, opaque to the courier. */

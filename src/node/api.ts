@@ -7,7 +7,7 @@ export interface Idempotency {
   readonly scope: string
   /** 1 to 64 characters, chosen by the client. */
   readonly key: string
-  /** BLAKE2b-256 over method and canonical params, 32 bytes. */
+  /** SHA-256 over method and canonical params, 32 bytes. */
   readonly requestHash: Uint8Array
 }
 
@@ -315,7 +315,7 @@ export interface NodeApi {
       },
       ctx: CallContext,
     ): Promise<Mutated<NetworkCreated>>
-    inspect(params: { source: string }): Promise<NetworkView & { words: string }>
+    inspect(params: { source: string }): Promise<NetworkView>
     join(
       params: { source: string; expectWords?: string },
       ctx: CallContext,

@@ -270,7 +270,7 @@ export class Session {
       await mailbox.start()
       gossip.onPublication(({ box, bytes, conflict }) => {
         conversations.hear(box, { source: 'gossip', confirmed: true, conflict })
-        this.#tasks.spawn('keep', () => mailbox.accept(bytes, 'gossip'))
+        this.#tasks.spawn('keep', () => mailbox.accept(bytes))
       })
       mailbox.onBox((box, how) => conversations.hear(box, how))
       mailbox.onConfirmed((hash) => conversations.confirmed(hash))

@@ -178,7 +178,7 @@ async function stuff({ session, network, seed }: Running, count: number): Promis
     const header = { networkId, epoch, courier, counter: COUNTERS_FROM + stuffed++ }
     const digest = publicationDigest(encodeHeader(header), boxHash(box))
     const publication = encodePublication({ ...header, box, signature: sign(digest, secretKey) })
-    await session.mailbox.accept(publication, 'gossip')
+    await session.mailbox.accept(publication)
   }
 }
 

@@ -74,7 +74,7 @@ async function trap(seed: string, lost: number) {
     if (box === undefined) return undefined
     const publication = courier.publish(world.network, box, world.clock.now())
     kept.push({ box, publication })
-    if (kept.length === lost + 1) await mallory.session.mailbox.accept(publication, 'gossip')
+    if (kept.length === lost + 1) await mallory.session.mailbox.accept(publication)
     // His own node believes that it has left; cover leaves in its place.
     await conversations.published(box, true)
     return undefined
@@ -93,7 +93,7 @@ async function trap(seed: string, lost: number) {
   const reactions = () =>
     capture.packets.filter(({ real }) => real).length +
     asked.filter((each) => kept.some(({ box }) => toHex(parseBox(box).address) === each)).length
-  const give = (node: WorldNode) => node.session.mailbox.accept(bait.publication, 'gossip')
+  const give = (node: WorldNode) => node.session.mailbox.accept(bait.publication)
   const take = async () => {
     await world.run(15_000)
     const { signal } = new AbortController()

@@ -164,14 +164,6 @@ describe('counters', () => {
     await rig.gossip.publish(fakeBox(1))
     expect(rig.heard[0]?.publication.counter).toBe(clock.now())
   })
-
-  it('of a restored store are not trusted before the next epoch', async () => {
-    const restored = gossipNode(network, 12, { firstEpoch: EPOCH + 1 })
-    await expect(restored.gossip.publish(fakeBox(1))).rejects.toMatchObject({ code: 'not-courier' })
-    await clock.advance(EPOCH_MS)
-    await restored.gossip.publish(fakeBox(1))
-    expect(restored.heard[0]?.publication.epoch).toBe(EPOCH + 1)
-  })
 })
 
 describe('two boxes under one counter', () => {

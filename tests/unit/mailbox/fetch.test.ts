@@ -67,7 +67,7 @@ describe('a look-up', () => {
     for (let round = 0; round < 5; round++) {
       const one = box()
       const { keepers, reader } = around(one)
-      await keepers[round % 3]!.mailbox.accept(publication(one), 'gossip')
+      await keepers[round % 3]!.mailbox.accept(publication(one))
       expect(await fetch(reader, one)).toEqual({ status: 'found', boxes: [one] })
     }
   })
@@ -75,7 +75,7 @@ describe('a look-up', () => {
   it('finds the own copy without asking anybody', async () => {
     const { nodes, carrier, fetch } = await sixNodes()
     const one = box()
-    await nodes[0]!.mailbox.accept(publication(one), 'gossip')
+    await nodes[0]!.mailbox.accept(publication(one))
     const lookUp = nodes[0]!.mailbox.fetch(addressOf(one), TODAY, signal)
     expect(await lookUp).toEqual({ status: 'found', boxes: [one] })
     expect(await fetch(nodes[0]!, one)).toEqual({ status: 'found', boxes: [one] })
@@ -86,7 +86,7 @@ describe('a look-up', () => {
     const { around, carrier } = await sixNodes()
     const one = box()
     const { keepers, reader } = around(one)
-    for (const { mailbox } of keepers) await mailbox.accept(publication(one), 'gossip')
+    for (const { mailbox } of keepers) await mailbox.accept(publication(one))
     let result: unknown
     const lookUp = reader.mailbox.fetch(addressOf(one), TODAY, signal)
     lookUp.then((found) => (result = found)).catch(() => undefined)
@@ -101,7 +101,7 @@ describe('a look-up', () => {
     const { around, fetch } = await sixNodes()
     const pair = conflict(2)
     const { keepers, reader } = around(pair[0]!)
-    for (const each of pair) await keepers[0]!.mailbox.accept(publication(each), 'gossip')
+    for (const each of pair) await keepers[0]!.mailbox.accept(publication(each))
     expect(await fetch(reader, pair[0]!)).toEqual({ status: 'found', boxes: pair })
   })
 
@@ -122,7 +122,7 @@ describe('a look-up', () => {
     for (let round = 0; round < 4; round++) {
       const one = box()
       const { keepers, reader } = around(one)
-      await keepers[2]!.mailbox.accept(publication(one), 'gossip')
+      await keepers[2]!.mailbox.accept(publication(one))
       for (const { nodeId } of keepers.slice(0, 2)) carrier.put(nodeId, liar(nodeId, claims(0)))
       expect(await fetch(reader, one)).toEqual({ status: 'found', boxes: [one] })
       for (const { nodeId, mailbox } of keepers) carrier.put(nodeId, mailbox)
@@ -192,10 +192,10 @@ describe('an audit', () => {
     const { around, carrier, fetch } = await sixNodes()
     const one = box()
     const { keepers, reader } = around(one)
-    await reader.mailbox.accept(publication(one), 'gossip')
+    await reader.mailbox.accept(publication(one))
     expect(await fetch(reader, one, { isAudit: true })).toEqual({ status: 'not-found', asked: 3 })
     expect(carrier.asked).toHaveLength(3)
-    await keepers[0]!.mailbox.accept(publication(one), 'gossip')
+    await keepers[0]!.mailbox.accept(publication(one))
     expect(await fetch(reader, one, { isAudit: true })).toEqual({ status: 'found', boxes: [one] })
   })
 
@@ -204,7 +204,7 @@ describe('an audit', () => {
     const one = box()
     const { keepers } = around(one)
     const [self, other] = keepers
-    await self!.mailbox.accept(publication(one), 'gossip')
+    await self!.mailbox.accept(publication(one))
     carrier.put(other!.nodeId, undefined)
     const result = await fetch(self!, one, { isAudit: true })
     expect(result).toEqual({ status: 'unreachable', asked: 1 })

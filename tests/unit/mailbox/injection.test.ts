@@ -206,7 +206,7 @@ describe('confirmation', () => {
     const made = world({ nodes: 10 })
     worlds.push(made)
     const [a, b] = [await made.add(0), await made.add(1)]
-    await a.mailbox.accept(publication(box()), 'gossip')
+    await a.mailbox.accept(publication(box()))
     await made.clock.advance(11_000)
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     expect(b.mailbox.status().unconfirmed).toBe(1)
@@ -241,7 +241,7 @@ describe('shared sets', () => {
     const made = world({ nodes: 10 })
     worlds.push(made)
     const victim = await made.add(0)
-    await victim.mailbox.accept(publication(box()), 'gossip')
+    await victim.mailbox.accept(publication(box()))
     const ask = async (from: number, day: number) => {
       const link = made.net.find(nodeIdAt(from)) ?? made.net.join(nodeIdAt(from))
       const payload = encodeReconcileRequest({
@@ -279,7 +279,7 @@ describe('fetching', () => {
     const victim = await made.add(0)
     const one = box()
     const source = await made.add(1)
-    await source.mailbox.accept(publication(one), 'gossip')
+    await source.mailbox.accept(publication(one))
     await made.clock.advance(11_000)
     await made.settle(victim.mailbox.reconcileHot(source.nodeId, signal))
     expect(await victim.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: false }])

@@ -74,7 +74,7 @@ describe('reconciling the hot window', () => {
     const made = newWorld({ nodes: 10 })
     const [a, b] = [await made.add(0), await made.add(1)]
     const boxes = Array.from({ length: 150 }, () => box())
-    for (const each of boxes) await a.mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await a.mailbox.accept(publication(each))
     await made.clock.advance(11_000)
     const heard: boolean[] = []
     b.mailbox.onBox((_box, arrival) => heard.push(arrival.confirmed))
@@ -100,7 +100,7 @@ describe('reconciling the hot window', () => {
     const one = box()
     const others = Array.from({ length: 100 }, () => box())
     for (const holder of [a, c, d]) {
-      for (const each of [one, ...others]) await holder.mailbox.accept(publication(each), 'gossip')
+      for (const each of [one, ...others]) await holder.mailbox.accept(publication(each))
     }
     await made.clock.advance(11_000)
     const confirmed: string[] = []
@@ -134,12 +134,12 @@ describe('reconciling the hot window', () => {
     const made = newWorld({ nodes: 10 })
     const [a, b] = [await made.add(0), await made.add(1)]
     const one = box()
-    await a.mailbox.accept(publication(one), 'gossip')
+    await a.mailbox.accept(publication(one))
     await made.clock.advance(11_000)
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     const confirmed: string[] = []
     b.mailbox.onConfirmed((hash) => confirmed.push(toHex(hash)))
-    await b.mailbox.accept(publication(one), 'gossip')
+    await b.mailbox.accept(publication(one))
     expect(confirmed).toEqual([toHex(boxHash(one))])
     expect(await b.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
   })
@@ -148,7 +148,7 @@ describe('reconciling the hot window', () => {
     const made = newWorld({ nodes: 40, keepers: 1 })
     const [a, b] = [await made.add(0), await made.add(1)]
     const boxes = Array.from({ length: 20 }, () => box())
-    for (const each of boxes) await a.mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await a.mailbox.accept(publication(each))
     await made.clock.advance(50 * MINUTE)
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     expect(b.mailbox.status().hot).toBe(20)
@@ -160,7 +160,7 @@ describe('reconciling the hot window', () => {
     const made = newWorld({ nodes: 10 })
     const [a, b] = [await made.add(0), await made.add(1)]
     const pair = conflict(2)
-    for (const each of pair) await a.mailbox.accept(publication(each), 'gossip')
+    for (const each of pair) await a.mailbox.accept(publication(each))
     await made.clock.advance(11_000)
     const conflicts: boolean[] = []
     b.mailbox.onBox((_box, arrival) => conflicts.push(arrival.conflict))
@@ -176,7 +176,7 @@ describe('reconciling the hot window', () => {
     const [a, b, c, d] = await Promise.all([0, 1, 2, 3].map((at) => made.add(at)))
     for (const late of [c!, d!]) made.net.setOnline(late.nodeId, false)
     const one = box()
-    for (const { mailbox } of [a!, c!, d!]) await mailbox.accept(publication(one), 'gossip')
+    for (const { mailbox } of [a!, c!, d!]) await mailbox.accept(publication(one))
     await made.settle(b!.mailbox.catchUp(signal))
     expect(await b!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: false }])
     for (const late of [c!, d!]) made.net.setOnline(late.nodeId, true)
@@ -188,7 +188,7 @@ describe('reconciling the hot window', () => {
     const made = newWorld({ nodes: 10 })
     const nodes = await Promise.all([0, 1, 2, 3].map((at) => made.add(at)))
     const one = box()
-    for (const { mailbox } of nodes.slice(1)) await mailbox.accept(publication(one), 'gossip')
+    for (const { mailbox } of nodes.slice(1)) await mailbox.accept(publication(one))
     await made.clock.advance(11_000)
     await made.settle(nodes[0]!.mailbox.catchUp(signal))
     expect(await nodes[0]!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
@@ -271,7 +271,7 @@ describe('reconciling kept boxes', () => {
       [1, 2, 3, 4, 5, 6, 7].find((at) => toHex(nodeIdAt(at)) === toHex(neighbour!))!,
     )
     const boxes = Array.from({ length: 120 }, () => box())
-    for (const each of boxes) await a.mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await a.mailbox.accept(publication(each))
     made.net.setLink(a.nodeId, b.nodeId, false)
     await made.clock.advance(70 * MINUTE)
     made.net.setLink(a.nodeId, b.nodeId, true)
@@ -289,7 +289,7 @@ describe('reconciling kept boxes', () => {
     const made = newWorld({ nodes: 4, keepers: 3 })
     const nodes = await Promise.all([0, 1, 2, 3].map((at) => made.add(at)))
     const boxes = Array.from({ length: 20 }, () => box())
-    for (const each of boxes) await nodes[0]!.mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await nodes[0]!.mailbox.accept(publication(each))
     made.net.setOnline(nodes[0]!.nodeId, false)
     await made.clock.advance(70 * MINUTE)
     made.net.setOnline(nodes[0]!.nodeId, true)
@@ -311,7 +311,7 @@ describe('handing over', () => {
     const [leaving] = nodes
     const boxes = Array.from({ length: 60 }, () => box())
     const kept = boxes.filter((each) => leaving!.placement.isKeeper(addressOf(each), TODAY))
-    for (const each of kept) await leaving!.mailbox.accept(publication(each), 'gossip')
+    for (const each of kept) await leaving!.mailbox.accept(publication(each))
     await made.clock.advance(1_000)
     // The others see the network without the node that leaves.
     for (const { placement } of nodes.slice(1)) {

@@ -32,7 +32,7 @@ async function keeper() {
   worlds.push(made)
   const { mailbox } = await made.add(0)
   const here = box()
-  await mailbox.accept(publication(here), 'gossip')
+  await mailbox.accept(publication(here))
   return { mailbox, here }
 }
 
@@ -133,7 +133,7 @@ describe('a sealed question', () => {
     const late = box()
     const question = ask(forBox(late))
     const before = await mailbox.answerSealed(question.sealed)
-    await mailbox.accept(publication(late), 'gossip')
+    await mailbox.accept(publication(late))
     const after = await mailbox.answerSealed(question.sealed)
     // The first byte is the version in both: under one stream it would be the same.
     expect(before[0]).not.toBe(after[0])

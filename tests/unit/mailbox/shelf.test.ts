@@ -36,7 +36,7 @@ describe('mailbox shelf', () => {
   it('gives back what gossip brought, also after a restart', async () => {
     const { mailbox, add, store } = await single()
     const one = box()
-    await mailbox.accept(publication(one), 'gossip')
+    await mailbox.accept(publication(one))
     expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
     expect((await mailbox.lookup(addressOf(one))).map(toHex)).toEqual([toHex(boxHash(one))])
     await mailbox.stop()
@@ -49,7 +49,7 @@ describe('mailbox shelf', () => {
   it('gives a box that is still being written: whoever waits for it now may have missed its arrival', async () => {
     const { mailbox } = await single()
     const one = box()
-    const stored = mailbox.accept(publication(one), 'gossip')
+    const stored = mailbox.accept(publication(one))
     expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
     await stored
   })
@@ -57,14 +57,14 @@ describe('mailbox shelf', () => {
   it('takes a box once', async () => {
     const { mailbox } = await single()
     const one = publication(box())
-    await Promise.all([1, 2, 3].map(() => mailbox.accept(one, 'gossip')))
+    await Promise.all([1, 2, 3].map(() => mailbox.accept(one)))
     expect(mailbox.status()).toMatchObject({ boxes: 1, dropped: { known: 2 } })
   })
 
   it('keeps both boxes of a conflict in the order they came, and no third', async () => {
     const { mailbox } = await single()
     const [a, b, c] = conflict(3) as [BoxBytes, BoxBytes, BoxBytes]
-    await Promise.all([a, b, c].map((each) => mailbox.accept(publication(each), 'gossip')))
+    await Promise.all([a, b, c].map((each) => mailbox.accept(publication(each))))
     expect((await mailbox.find([addressOf(a)])).map((each) => each.box)).toEqual([a, b])
     expect(await mailbox.lookup(addressOf(a))).toHaveLength(2)
     expect(mailbox.status()).toMatchObject({ boxes: 2, dropped: { third: 1 } })
@@ -72,25 +72,25 @@ describe('mailbox shelf', () => {
 
   it('drops expired boxes, boxes from the future and malformed publications', async () => {
     const { mailbox } = await single()
-    await mailbox.accept(publication(box(TODAY - 1)), 'gossip')
-    await mailbox.accept(publication(box(EXPIRY + 2)), 'gossip')
-    await mailbox.accept(new Uint8Array(3), 'gossip')
+    await mailbox.accept(publication(box(TODAY - 1)))
+    await mailbox.accept(publication(box(EXPIRY + 2)))
+    await mailbox.accept(new Uint8Array(3))
     const wrongVersion = publication(box())
     wrongVersion[wrongVersion.length - 2_048]! ^= 0xff
-    await mailbox.accept(wrongVersion, 'gossip')
+    await mailbox.accept(wrongVersion)
     expect(mailbox.status()).toMatchObject({
       boxes: 0,
       dropped: { expired: 1, future: 1, malformed: 2 },
     })
-    await mailbox.accept(publication(box(TODAY)), 'gossip')
-    await mailbox.accept(publication(box(EXPIRY + 1)), 'gossip')
+    await mailbox.accept(publication(box(TODAY)))
+    await mailbox.accept(publication(box(EXPIRY + 1)))
     expect(mailbox.status().boxes).toBe(2)
   })
 
   it('forgets what is not its own to keep when it is no longer hot', async () => {
     const { mailbox, clock, placement } = await single({ nodes: 12 })
     const boxes = Array.from({ length: 30 }, () => box())
-    for (const each of boxes) await mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await mailbox.accept(publication(each))
     await clock.advance(HOUR + 10 * 60_000)
     expect(mailbox.status().hot).toBe(0)
     for (const each of boxes) {
@@ -105,7 +105,7 @@ describe('mailbox shelf', () => {
   it('removes kept boxes after their last day, and counts right', async () => {
     const { mailbox, clock, store } = await single()
     const one = box()
-    await mailbox.accept(publication(one), 'gossip')
+    await mailbox.accept(publication(one))
     await clock.advance(2 * DAY)
     expect(await mailbox.find([addressOf(one)])).toHaveLength(1)
     await clock.advance(DAY)
@@ -121,10 +121,10 @@ describe('mailbox shelf', () => {
   it('evicts the farthest kept boxes first and leaves the hot window alone', async () => {
     const { mailbox, clock, placement } = await single({ maxBytes: 100 * 2_560 })
     const old = Array.from({ length: 90 }, () => box())
-    for (const each of old) await mailbox.accept(publication(each), 'gossip')
+    for (const each of old) await mailbox.accept(publication(each))
     await clock.advance(HOUR + 10 * 60_000)
     const fresh = Array.from({ length: 30 }, () => box())
-    for (const each of fresh) await mailbox.accept(publication(each), 'gossip')
+    for (const each of fresh) await mailbox.accept(publication(each))
     expect(mailbox.status().boxes).toBeLessThanOrEqual(100)
     for (const each of fresh) expect(await mailbox.find([addressOf(each)])).toHaveLength(1)
     const distance = (each: BoxBytes) => placement.distance(addressOf(each), TODAY)
@@ -141,9 +141,9 @@ describe('mailbox shelf', () => {
   it('evicts the oldest hot boxes when nothing else is left', async () => {
     const { mailbox, clock } = await single({ maxBytes: 100 * 2_560 })
     const first = box()
-    await mailbox.accept(publication(first), 'gossip')
+    await mailbox.accept(publication(first))
     await clock.advance(10 * 60_000)
-    for (let i = 0; i < 110; i++) await mailbox.accept(publication(box()), 'gossip')
+    for (let i = 0; i < 110; i++) await mailbox.accept(publication(box()))
     expect(mailbox.status().boxes).toBeLessThanOrEqual(100)
     expect(await mailbox.find([addressOf(first)])).toEqual([])
   })
@@ -151,7 +151,7 @@ describe('mailbox shelf', () => {
   it('does not write addresses, hashes or boxes into the keys of the disk', async () => {
     const { mailbox, store } = await single()
     const one = box()
-    await mailbox.accept(publication(one), 'gossip')
+    await mailbox.accept(publication(one))
     const secrets = [addressOf(one), boxHash(one), NETWORK].map((bytes) => toHex(bytes.slice(0, 8)))
     for (const bucket of [BUCKETS.boxes, BUCKETS.hotBoxes, BUCKETS.boxExpiry]) {
       for await (const [key] of store.iterate(bucket)) {
@@ -166,7 +166,7 @@ describe('a damaged mailbox', () => {
   async function damaged(buckets: readonly number[], isHit: (row: number) => boolean) {
     const made = await single()
     const boxes = Array.from({ length: 6 }, () => box())
-    for (const each of boxes) await made.mailbox.accept(publication(each), 'gossip')
+    for (const each of boxes) await made.mailbox.accept(publication(each))
     await made.mailbox.stop()
     await made.store.close()
     const disk = made.disks.get(0)
@@ -193,7 +193,7 @@ describe('a damaged mailbox', () => {
     expect(mailbox.status()).toMatchObject({ hot: 0 })
     const one = boxes[0] as BoxBytes
     expect(await mailbox.find([addressOf(one)])).toEqual([])
-    await mailbox.accept(publication(one), 'gossip')
+    await mailbox.accept(publication(one))
     expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
     expect(mailbox.status()).toMatchObject({ hot: 1 })
   })

@@ -67,7 +67,6 @@ class Bench {
       {
         clock: this.clock,
         rng: seededRng(seed),
-        log: silentLogger,
         counts: this.counts,
         publish: {
           publish: async (bytes) => {
