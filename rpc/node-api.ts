@@ -4,7 +4,7 @@ export type {
   ConsumerView,
   EventFeed,
   EventView,
-  Idempotency,
+  IdempotencyKey,
   MessageState,
   NodeApi,
   NodeStatus,

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Idempotency } from '../node-api.ts'
+import type { IdempotencyKey } from '../node-api.ts'
 
 /** JSON with sorted member names, so that equal params have equal bytes. */
 export function canonicalJson(value: unknown): string {
@@ -16,7 +16,7 @@ export function idempotencyOf(
   scope: string,
   method: string,
   params: Readonly<Record<string, unknown>>,
-): Idempotency | undefined {
+): IdempotencyKey | undefined {
   const { idempotencyKey: key, ...rest } = params
   if (typeof key !== 'string') return undefined
   // A method name has no line break, so the two parts cannot be cut elsewhere.

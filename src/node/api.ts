@@ -2,7 +2,7 @@ import type { MessageState } from '../conversation/index.ts'
 import type { JsonObject } from '../store/index.ts'
 
 /** What identifies a mutation that a client may repeat: same key and request, same result, no second effect. */
-export interface Idempotency {
+export interface IdempotencyKey {
   /** Whose key it is: the id of the token or socket that called. */
   readonly scope: string
   /** 1 to 64 characters, chosen by the client. */
@@ -13,7 +13,7 @@ export interface Idempotency {
 
 /** Handed to every mutation. The idempotency record lands in the batch of the effect itself. */
 export interface CallContext {
-  readonly idempotency?: Idempotency
+  readonly idempotency?: IdempotencyKey
   readonly signal?: AbortSignal
 }
 
@@ -292,7 +292,12 @@ export interface EventFeed {
   readonly epoch: string
 }
 
-/** What `rpc` may ask of a node. Every mutation resolves only when its effect is on disk. */
+/**
+ * What `rpc` may ask of a node. Every mutation resolves only when its effect is on disk. Any call @throws HearsayError
+ * `not-running` while the node starts, comes back or stops, and the store's codes (`storage-…`); every mutation also
+ * `storage-poisoned` while a write error is not healed, and `idempotency-conflict`. What else it throws is said with it.
+ * `contact` and `to` are an alias or an id.
+ */
 export interface NodeApi {
   readonly node: {
     status(): Promise<NodeStatus>
@@ -303,6 +308,7 @@ export interface NodeApi {
   }
   readonly identity: { get(): Promise<IdentityView> }
   readonly network: {
+    /** @throws HearsayError `bad-value` with the parameter; with `join` as `join`. */
     create(
       params: {
         name: string
@@ -315,13 +321,21 @@ export interface NodeApi {
       },
       ctx: CallContext,
     ): Promise<Mutated<NetworkCreated>>
+    /** `source` is a network file's text or a URI. @throws HearsayError `network-file-invalid`. */
     inspect(params: { source: string }): Promise<NetworkView>
+    /**
+     * @throws HearsayError `network-file-invalid`, `network-mismatch` (other words), `network-already-joined`, `not-admitted`,
+     * `invite-expired`.
+     */
     join(
       params: { source: string; expectWords?: string },
       ctx: CallContext,
     ): Promise<Mutated<{ networkId: string; state: LinkState }>>
+    /** @throws HearsayError `network-not-joined`. */
     get(): Promise<NetworkView & { file: string; uri: string }>
+    /** `wipe` erases contacts, messages and events too. @throws HearsayError `network-not-joined`. */
     leave(params: { wipe?: boolean }, ctx: CallContext): Promise<Mutated<{ networkId: string }>>
+    /** `uses` nodes may enter with it. @throws HearsayError `network-not-joined`, `not-operator`. */
     invite(
       params: { uses?: number; ttlMs?: number },
       ctx: CallContext,
@@ -329,44 +343,62 @@ export interface NodeApi {
   }
   readonly peers: {
     list(page: Page): Promise<Listing<PeerView>>
+    /** Without `ttlMs` for good. @throws HearsayError `bad-value`. */
     ban(
       params: { peerId: string; ttlMs?: number },
       ctx: CallContext,
     ): Promise<Mutated<{ peerId: string }>>
   }
   readonly contacts: {
+    /** A one-time invitation. @throws HearsayError `contact-exists`, `bad-value`, `quota-exceeded`. */
     invite(
       params: { label?: string; ttlMs?: number },
       ctx: CallContext,
     ): Promise<Mutated<InviteView>>
+    /** @throws HearsayError `not-found`, `invite-used`. */
     inviteCancel(
       params: { inviteId: string },
       ctx: CallContext,
     ): Promise<Mutated<{ inviteId: string }>>
+    /**
+     * @throws HearsayError `invite-invalid`, `invite-expired`, `network-mismatch`, `contact-exists`, `bad-value`,
+     * `quota-exceeded`.
+     */
     add(
       params: { uri: string; alias: string },
       ctx: CallContext,
     ): Promise<Mutated<{ contactId: string; state: ContactState }>>
     list(page: Page): Promise<Listing<ContactView>>
-    /** `contact` is an id or an alias. @throws HearsayError `contact-not-found`. */
+    /** @throws HearsayError `contact-not-found`. */
     get(params: { contact: string }): Promise<ContactView>
+    /** @throws HearsayError `contact-not-found`, `contact-exists`, `bad-value`. */
     rename(
       params: { contact: string; alias: string },
       ctx: CallContext,
     ): Promise<Mutated<ContactView>>
-    /** Marks the contact verified when `safetyNumber` is equal; else @throws `identity-changed`. */
+    /**
+     * Marks the contact verified when `safetyNumber` (60 digits) is equal. @throws HearsayError `contact-not-found`,
+     * `contact-not-ready`, `bad-value`; `identity-changed` when it differs.
+     */
     verify(
       params: { contact: string; safetyNumber: string },
       ctx: CallContext,
     ): Promise<Mutated<{ contactId: string; verified: boolean }>>
-    /** Deletes keys and history of the contact and compacts the store. */
+    /** Deletes keys and history of the contact and compacts the store. @throws HearsayError `contact-not-found`. */
     remove(params: { contact: string }, ctx: CallContext): Promise<Mutated<{ contactId: string }>>
   }
   readonly messages: {
+    /**
+     * Resolves when the text, of at most 64 KiB of UTF-8, is on disk: from then on it ends `delivered`, or with an event that
+     * says how else. `expiresInMs` is at most, and by default, the lifetime of a box; `now` does not wait for the rejoin hold.
+     * @throws HearsayError `contact-not-found`, `contact-not-ready`, `bad-value`, `record-too-large`, `quota-exceeded`
+     * (too much waits for this contact), `storage-full`.
+     */
     send(
       params: { to: string; body: { text: string }; expiresInMs?: number; now?: boolean },
       ctx: CallContext,
     ): Promise<Mutated<{ messageId: string; state: 'queued'; seq: number; acceptedAt: string }>>
+    /** @throws HearsayError `message-not-found`, here and wherever a message is named. */
     get(params: { messageId: string }): Promise<MessageView>
     list(
       params: Page & {
@@ -383,6 +415,7 @@ export interface NodeApi {
     ): Promise<{ messageId: string; state: MessageState }>
     /** @throws HearsayError `message-too-late` with `alreadySent` when the message has left. */
     cancel(params: { messageId: string }, ctx: CallContext): Promise<Mutated<{ messageId: string }>>
+    /** Here only: the other side is not told. */
     markRead(
       params: { messageIds: readonly string[] },
       ctx: CallContext,
@@ -390,24 +423,34 @@ export interface NodeApi {
   }
   readonly outbox: { list(page: Page): Promise<Listing<MessageView>> }
   readonly events: {
-    /** A feed of a durable consumer (from its last ack) or of an anonymous reader (`after`, default head). */
+    /**
+     * A feed of a durable consumer (from its last ack) or of an anonymous reader (`after`, default head).
+     * @throws HearsayError `consumer-not-found`, `cursor-too-old` {oldest}, `cursor-ahead` {head}.
+     */
     open(params: {
       consumer?: string
       after?: number
       types?: readonly string[]
     }): Promise<EventFeed>
+    /** Events after a number. @throws HearsayError `cursor-too-old`, `cursor-ahead`. */
     list(params: {
       after: number
       limit: number
       types?: readonly string[]
     }): Promise<{ items: readonly EventView[]; head: number }>
+    /** As `list`, once there is one; none after `timeoutMs`. */
     wait(
       params: { after: number; types?: readonly string[]; timeoutMs: number },
       signal: AbortSignal,
     ): Promise<{ items: readonly EventView[]; head: number }>
+    /** Cumulative and durable; a lower number changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`. */
     ack(params: { consumer: string; seq: number }): Promise<{ cursor: number }>
     readonly consumers: {
       list(): Promise<{ items: readonly ConsumerView[] }>
+      /**
+       * One that exists with the same types is answered as it is. @throws HearsayError `consumer-exists` with others,
+       * `quota-exceeded`, `bad-value`, `cursor-too-old`, `cursor-ahead`.
+       */
       create(
         params: { name: string; from: 'now' | 'start' | number; types?: readonly string[] },
         ctx: CallContext,

@@ -10,7 +10,7 @@ import {
 } from '../base/index.ts'
 import { type Batch, BUCKETS, type JsonObject, type Store } from '../store/index.ts'
 import type { RunningClock } from './running-clock.ts'
-import type { CallContext, Idempotency as Key, Mutated } from './api.ts'
+import type { CallContext, IdempotencyKey, Mutated } from './api.ts'
 
 /** Fills a batch and returns what the call answers, given the numbers of its events once they are known. */
 export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) => T
@@ -118,13 +118,13 @@ export class Idempotency {
     while (this.#lanes.size > 0) await Promise.allSettled(this.#lanes.values())
   }
 
-  #keyOf({ scope, key }: Key): Uint8Array {
+  #keyOf({ scope, key }: IdempotencyKey): Uint8Array {
     return this.#store.keyFor(BUCKETS.idempotency, utf8(scope), utf8(key))
   }
 
   async #once<T extends object>(
     key: Uint8Array,
-    { requestHash }: Key,
+    { requestHash }: IdempotencyKey,
     prepare: () => Effect<T> | Promise<Effect<T>>,
     complete: Complete<T> | undefined,
     answer: (result: Mutated<T>) => void,

@@ -10,7 +10,7 @@ export type {
   HealthCode,
   HealthEntry,
   HookStatus,
-  Idempotency,
+  IdempotencyKey,
   IdentityView,
   InviteView,
   LinkState,
