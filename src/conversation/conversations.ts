@@ -1,4 +1,4 @@
-import { type BoxBytes, HearsayError, toHex } from '../base/index.ts'
+import { type BoxBytes, DAY_MS, HearsayError, toHex } from '../base/index.ts'
 import { constantTimeEqual } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { AddressBook, ContactSummary } from './address-book.ts'
@@ -19,12 +19,7 @@ import type { Orphans } from './orphans.ts'
 import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
-import {
-  type BoxSource,
-  type ConversationOptions,
-  type ConversationPorts,
-  DAY_MS,
-} from './ports.ts'
+import type { BoxSource, ConversationOptions, ConversationPorts } from './ports.ts'
 import type { Removals } from './removals.ts'
 import type { Repair, RepairJob } from './repair.ts'
 import type { ResetPlaces } from './reset-places.ts'
@@ -232,12 +227,12 @@ export class Conversations {
     return this.#book.summary(contact)
   }
 
-  /** @throws HearsayError `not-found`; `message-too-late` when the contact is ready or has failed. */
+  /** @throws HearsayError `not-found`; `invite-used` when the contact is ready or has failed. */
   cancelInvite(batch: Batch, inviteId: string): void {
     for (const contact of this.#ledger.contacts.values()) {
       if (contact.card.inviteId !== inviteId || inviteId === '') continue
       if (contact.card.phase !== 'waiting' && contact.card.phase !== 'exchanging') {
-        throw new HearsayError('message-too-late', 'the invitation has been used or has ended')
+        throw new HearsayError('invite-used', 'the invitation has been used or has ended')
       }
       this.#lifecycle.fail(batch, contact, 'cancelled')
       return

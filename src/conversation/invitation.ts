@@ -3,6 +3,7 @@ import {
   equalBytes,
   fromBase64Url,
   HearsayError,
+  HOUR_MS,
   isHearsayError,
   type NetworkId,
   toBase64Url,
@@ -19,7 +20,6 @@ import {
 } from './constants.ts'
 
 const PREFIX = 'hearsay:invite/'
-const HOUR_MS = 3_600_000
 
 /** A one-time invitation: whoever holds it may become this one contact, and nobody else after that. */
 export interface Invitation {

@@ -1,4 +1,4 @@
-import { type Clock, HearsayError, type Rng, toBase64Url, toHex } from '../base/index.ts'
+import { type Clock, DAY_MS, HearsayError, type Rng, toBase64Url, toHex } from '../base/index.ts'
 import type { Batch, Store } from '../store/index.ts'
 import {
   MESSAGE_ID_BYTES,
@@ -12,7 +12,7 @@ import type { History } from './history.ts'
 import type { Ledger } from './ledger.ts'
 import { advance, type Message, type MessageState } from './message.ts'
 import { messageOf, newOutRecord, type OutRecord } from './out-record.ts'
-import { type ConversationOptions, DAY_MS } from './ports.ts'
+import type { ConversationOptions } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
 import { toldStates } from './told.ts'

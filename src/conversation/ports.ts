@@ -33,10 +33,3 @@ export interface ConversationOptions {
   /** Usual time until an ack is back, milliseconds. Grows with the network: read it when it is needed. */
   readonly ackRoundTripMs: number
 }
-
-export const DAY_MS = 86_400_000
-
-/** UTC days since 1970. */
-export function dayOf(now: number): number {
-  return Math.floor(now / DAY_MS)
-}

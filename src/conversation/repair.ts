@@ -1,10 +1,19 @@
-import { type Address, type BoxBytes, type Clock, type Rng, toHex, uniform } from '../base/index.ts'
+import {
+  type Address,
+  type BoxBytes,
+  type Clock,
+  dayOf,
+  HOUR_MS,
+  type Rng,
+  toHex,
+  uniform,
+} from '../base/index.ts'
 import { Audits } from './audits.ts'
 import { CATCH_UP_MS, GAP_LOOK_UPS_PER_HOUR, GAP_ROUNDS_MAX } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
 import type { Places } from './places.ts'
-import { type ConversationOptions, dayOf } from './ports.ts'
+import type { ConversationOptions } from './ports.ts'
 import { type ProbeSpan, type ProbeTarget, Probing, readersOf } from './probing.ts'
 import type { WatchedAddress } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
@@ -48,7 +57,6 @@ interface GapTries {
 }
 
 const BACKOFF = 3
-const HOUR_MS = 3_600_000
 
 /**
  * Decides what to ask the keepers for: holes in streams, what may have been written while this node was away,

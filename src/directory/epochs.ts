@@ -19,10 +19,3 @@ export function epochStart(network: Dated, epoch: number): number {
 export function keyEpochAt(network: Dated, now: number): number {
   return countFrom(network.createdAt, now, network.parameters.keyEpochMs)
 }
-
-const DAY_MS = 86_400_000
-
-/** The UTC day of `now`: days since 1970. */
-export function dayAt(now: number): number {
-  return Math.floor(now / DAY_MS)
-}

@@ -1,12 +1,9 @@
-import { type Address, equalBytes, type NodeId, toHex } from '../base/index.ts'
+import { type Address, DAY_MS, equalBytes, HOUR_MS, type NodeId, toHex } from '../base/index.ts'
 import { CLOCK_TOLERANCE_MS } from './constants.ts'
 import { epochStart } from './epochs.ts'
 import type { Network } from './network.ts'
 import { kadId, type PlacementIndex, placementKey } from './placement.ts'
 import { courierCeiling, quotaOf } from './publish-rate.ts'
-
-const DAY_MS = 86_400_000
-const HOUR_MS = 3_600_000
 
 /** What of the directory placement looks at, at any moment. */
 export interface PlacementView {

@@ -1,8 +1,6 @@
-import { type Clock, type NodeId, toHex } from '../base/index.ts'
+import { type Clock, MINUTE_MS, type NodeId, toHex } from '../base/index.ts'
 import { IGNORED_ALLOWANCE, IGNORED_POINTS, MAX_COUNTED_PEERS } from './constants.ts'
 import type { PeerBlame } from './ports.ts'
-
-const MINUTE_MS = 60_000
 
 /**
  * Ignored messages are free of blame one by one, so a flooder would send nothing else: each peer has an

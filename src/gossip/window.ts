@@ -1,8 +1,6 @@
-import type { Clock } from '../base/index.ts'
+import { type Clock, dayOf } from '../base/index.ts'
 import { CLOCK_TOLERANCE_MS, DAY_GRACE_MS } from './constants.ts'
 import type { EpochClock } from './ports.ts'
-
-const DAY_MS = 86_400_000
 
 /** in: now. near: honest nodes can disagree. far: one of the two clocks is wrong, or it was long on its way. */
 export type Nearness = 'in' | 'near' | 'far'
@@ -41,8 +39,8 @@ export class TimeWindow {
   /** `expiryDay` is the UTC day of publishing plus the network's lifetime of boxes. */
   ofExpiryDay(expiryDay: number): Nearness {
     const now = this.#clock.now()
-    const first = Math.floor((now - CLOCK_TOLERANCE_MS - DAY_GRACE_MS) / DAY_MS)
-    const last = Math.floor((now + CLOCK_TOLERANCE_MS) / DAY_MS)
+    const first = dayOf(now - CLOCK_TOLERANCE_MS - DAY_GRACE_MS)
+    const last = dayOf(now + CLOCK_TOLERANCE_MS)
     return nearness(expiryDay - this.#ttlDays, first, last)
   }
 }

@@ -2,6 +2,8 @@ import {
   type Address,
   type BoxBytes,
   type Clock,
+  DAY_MS,
+  dayOf,
   equalBytes,
   type Logger,
   toHex,
@@ -52,8 +54,6 @@ export interface Origin {
   /** ms; only believed backwards. */
   readonly heardAt?: number
 }
-
-const DAY_MS = 86_400_000
 
 const dropped = (reason: DropReason): TakeOutcome => ({ kind: 'dropped', reason })
 
@@ -165,7 +165,7 @@ export class BoxShelf {
     const now = this.#ports.clock.now()
     const hotEnd = now - this.#options.hotMs
     while (!signal.aborted && (await this.#inTurn(() => this.#sweepHot(hotEnd)))) continue
-    const today = Math.floor(now / DAY_MS)
+    const today = dayOf(now)
     while (!signal.aborted && (await this.#inTurn(() => this.#sweepExpired(today)))) continue
     this.#shares.dropBefore(now - (this.#options.ttlDays + 2) * DAY_MS)
   }
@@ -173,7 +173,7 @@ export class BoxShelf {
   async #take(box: BoxBytes, publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
     const { address, expiryDay } = parseBox(box)
     const now = this.#ports.clock.now()
-    const today = Math.floor(now / DAY_MS)
+    const today = dayOf(now)
     if (expiryDay < today) return dropped('expired')
     // One day of tolerance: clocks around midnight.
     if (expiryDay > today + this.#options.ttlDays + 1) return dropped('future')
@@ -277,7 +277,7 @@ export class BoxShelf {
   async #evict(): Promise<void> {
     // A sweep may have made room meanwhile.
     if (this.#count < this.#options.maxBoxes) return
-    const today = Math.floor(this.#ports.clock.now() / DAY_MS)
+    const today = dayOf(this.#ports.clock.now())
     const victims = await this.rows.expiredBefore(today, EVICT_BATCH)
     if (victims.length === 0) victims.push(...(await this.#farthest(today)))
     if (victims.length === 0) {

@@ -1,4 +1,11 @@
-import { type Clock, HearsayError, type NodeId, type Rng, shuffled } from '../base/index.ts'
+import {
+  type Clock,
+  HearsayError,
+  MINUTE_MS,
+  type NodeId,
+  type Rng,
+  shuffled,
+} from '../base/index.ts'
 import { PeerBudget, type Requests } from '../net/index.ts'
 import {
   answerRanges,
@@ -59,7 +66,6 @@ export interface SessionResult {
   readonly complete: boolean
 }
 
-const MINUTE_MS = 60_000
 /** Boxes a peer listed and then did not have, before it is blamed. */
 const MAX_UNKEPT_PROMISES = 256
 

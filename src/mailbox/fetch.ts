@@ -3,6 +3,7 @@ import {
   asAddress,
   type BoxBytes,
   type Clock,
+  dayOf,
   equalBytes,
   HearsayError,
   isHearsayError,
@@ -52,8 +53,6 @@ export type FetchResult =
   | { readonly status: 'not-found'; readonly asked: number }
   /** Too few keepers answered to say. */
   | { readonly status: 'unreachable'; readonly asked: number }
-
-const DAY_MS = 86_400_000
 
 /** Keepers that must say so before a box is believed not to exist: more than half. */
 export function notFoundQuorum(keepers: number): number {
@@ -108,7 +107,7 @@ export class BoxFetch {
     const { clock, rng } = this.#ports
     if (this.#absent === undefined || this.#absent.left.length === 0) {
       const address = absentAddress(rng)
-      const today = Math.floor(clock.now() / DAY_MS)
+      const today = dayOf(clock.now())
       this.#absent = { address, left: shuffled(rng, this.#othersOf(address, today)) }
     }
     const { address, left } = this.#absent

@@ -1,4 +1,12 @@
-import { type Clock, HearsayError, isHearsayError, type NodeId, toHex } from '../base/index.ts'
+import {
+  type Clock,
+  dayOf,
+  HearsayError,
+  isHearsayError,
+  MINUTE_MS,
+  type NodeId,
+  toHex,
+} from '../base/index.ts'
 import { PeerBudget, type Requests } from '../net/index.ts'
 import type { BoxEntry } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
@@ -23,9 +31,6 @@ export interface HandoffPorts {
   readonly confirmations: Confirmations
   readonly onKept: (kept: Kept) => void
 }
-
-const DAY_MS = 86_400_000
-const MINUTE_MS = 60_000
 
 /**
  * Hands kept boxes to the nodes that keep them when this one goes, and takes over what others hand on: only boxes
@@ -60,7 +65,7 @@ export class Handoff {
    */
   async handOver(signal: AbortSignal): Promise<number> {
     const { clock, placement, shelf } = this.#ports
-    const today = Math.floor(clock.now() / DAY_MS)
+    const today = dayOf(clock.now())
     const queues = new Map<string, { node: NodeId; entries: BoxEntry[] }>()
     let accepted = 0
     for (let day = today + this.#ttlDays + 1; day >= today; day--) {

@@ -2,6 +2,8 @@ import {
   type Address,
   type BoxBytes,
   type Clock,
+  dayOf,
+  HOUR_MS,
   isHearsayError,
   type Logger,
   type NetworkId,
@@ -64,9 +66,6 @@ export interface MailboxStatus {
   /** Boxes not taken since the start, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
 }
-
-const HOUR_MS = 3_600_000
-const DAY_MS = 86_400_000
 
 /**
  * The boxes of this node and their ways in and out besides gossip: the hot window that is reconciled with random
@@ -341,7 +340,7 @@ export class Mailbox {
     const { clock, placement, rng } = this.#ports
     const [peer] = shuffled(rng, placement.neighbours())
     if (peer === undefined) return
-    const today = Math.floor(clock.now() / DAY_MS)
+    const today = dayOf(clock.now())
     const day = today + uniformInt(rng, this.#options.parameters.ttlDays + 1)
     await this.reconcileShared(peer, day, signal)
   }

@@ -1,4 +1,4 @@
-import { fromBase64Url, HearsayError, isHearsayError, toBase64Url } from '../base/index.ts'
+import { fromBase64Url, HearsayError, toBase64Url } from '../base/index.ts'
 import { type Conversations, INVITE_TTL_MS_DEFAULT } from '../conversation/index.ts'
 import type { Store } from '../store/index.ts'
 import type { NodeApi } from './api.ts'
@@ -34,12 +34,7 @@ export function contactsApi(ports: ContactsPorts): NodeApi['contacts'] {
 
     inviteCancel: ({ inviteId }, ctx) =>
       idempotency.run(ctx, () => (batch) => {
-        try {
-          ports.conversations().cancelInvite(batch, inviteId)
-        } catch (error) {
-          if (!isHearsayError(error, 'message-too-late')) throw error
-          throw new HearsayError('invite-used', 'the invitation has been used or has ended')
-        }
+        ports.conversations().cancelInvite(batch, inviteId)
         return () => ({ inviteId })
       }),
 

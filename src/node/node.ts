@@ -1,5 +1,6 @@
 import {
   type Clock,
+  dayOf,
   HearsayError,
   isHearsayError,
   type Logger,
@@ -8,7 +9,7 @@ import {
   toHex,
 } from '../base/index.ts'
 import { signKeyPairFromSeed } from '../crypto/index.ts'
-import { dayAt, type Network } from '../directory/index.ts'
+import type { Network } from '../directory/index.ts'
 import { peerIdText } from '../net/index.ts'
 import { openStore, type Store, type StorePorts } from '../store/index.ts'
 import type { HookStatus, NodeApi, NodeState, WaitTarget } from './api.ts'
@@ -256,7 +257,7 @@ class LocalNode implements HearsayNode {
         network: networks.current,
         nodeSeed: node.seed,
         requestSeed,
-        keepsFromDay: dayAt(node.createdAt),
+        keepsFromDay: dayOf(node.createdAt),
         listen,
         announce,
         reachable: reachable ?? 'auto',

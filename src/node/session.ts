@@ -1,6 +1,7 @@
 import {
   type BoxBytes,
   type Clock,
+  dayOf,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -8,12 +9,7 @@ import {
   TaskGroup,
   toHex,
 } from '../base/index.ts'
-import {
-  type ConversationOptions,
-  Conversations,
-  dayOf,
-  type JobRunner,
-} from '../conversation/index.ts'
+import { type ConversationOptions, Conversations, type JobRunner } from '../conversation/index.ts'
 import { sign, signKeyPairFromSeed, x25519PublicKey } from '../crypto/index.ts'
 import {
   courierCeiling,

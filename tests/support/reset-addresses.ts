@@ -1,6 +1,5 @@
-import { type NetworkId, toHex } from '../../src/base/index.ts'
+import { dayOf, type NetworkId, toHex } from '../../src/base/index.ts'
 import { RESET_SLOTS } from '../../src/conversation/constants.ts'
-import { dayOf } from '../../src/conversation/index.ts'
 import { keysAt } from '../../src/conversation/rendezvous.ts'
 import { accountKeyOf, resetPlace } from '../../src/conversation/reset-stream.ts'
 import type { Store } from '../../src/store/index.ts'

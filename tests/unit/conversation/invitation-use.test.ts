@@ -136,7 +136,7 @@ describe('an invitation', () => {
     expect(await codeOf(() => cancel(''))).toBe('not-found')
     await cancel(inviteId)
     expect(alice.phase()).toBe('failed: cancelled')
-    expect(await codeOf(() => cancel(inviteId))).toBe('message-too-late')
+    expect(await codeOf(() => cancel(inviteId))).toBe('invite-used')
     await bob.add(uri)
     await air.slots(20)
     expect(bob.phase()).toBe('waiting')

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { toHex, uniform } from '../../../src/base/index.ts'
+import { dayOf, toHex, uniform } from '../../../src/base/index.ts'
 import type { JobRunner } from '../../../src/conversation/index.ts'
 import { RESET_SLOTS, RESETS_PER_DAY } from '../../../src/conversation/constants.ts'
-import { dayOf } from '../../../src/conversation/index.ts'
 import type { Contact, ContactKeys } from '../../../src/conversation/contact.ts'
 import { keysAt } from '../../../src/conversation/rendezvous.ts'
 import {
