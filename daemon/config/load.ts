@@ -69,7 +69,8 @@ export function loadConfig(sources: ConfigSources): Config {
       values.set(key, { value: check(`--${key}`, key, flag), origin: 'flag' })
     }
   }
-  return new Config(values, text === undefined ? undefined : file.hooks)
+  // An empty file is one that is being written.
+  return new Config(values, (text ?? '').trim() === '' ? undefined : file.hooks)
 }
 
 /** The text of the file; undefined when there is none. @throws ExitError 74, 77. */

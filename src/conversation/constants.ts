@@ -53,7 +53,6 @@ export const ADDRESSES_PER_TURN = 8
 export const TAKEN_MAX = 4096
 export const EXCHANGE_BOXES = 12
 export const PROBE_AHEAD = 15
-export const UNREAD_ROUND_TRIPS = 16
 export const CATCH_UP_MS = 86_400_000
 export const GAP_ROUNDS_MAX = 4
 export const GAP_LOOK_UPS_PER_HOUR = 64

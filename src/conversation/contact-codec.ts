@@ -35,13 +35,15 @@ export function encodeCard(c: ContactCard): Uint8Array {
     c.resetSince,
     [...c.resets],
     c.missingSince,
+    c.missingNext,
+    c.awayDay,
   ])
 }
 
 /** @throws HearsayError `storage-corrupt`. */
 export function decodeCard(bytes: Uint8Array): ContactCard {
-  // Earlier stores lack the last item: whatever came after the newest box may be missing.
-  const v = decodeStored(bytes, 14, 15)
+  // Earlier stores lack the last three: whatever came after the newest box may be missing.
+  const v = decodeStored(bytes, 14, 17)
   return {
     alias: v[0] as string,
     role: v[1] as ContactCard['role'],
@@ -58,6 +60,8 @@ export function decodeCard(bytes: Uint8Array): ContactCard {
     resetSince: v[12] as number,
     resets: v[13] as number[],
     missingSince: (v[14] ?? v[11]) as number,
+    missingNext: (v[15] ?? v[11]) as number,
+    awayDay: (v[16] ?? 0) as number,
   }
 }
 
@@ -224,7 +228,7 @@ export function encodeReader(contact: Contact): Uint8Array {
   return encodeCbor([
     contact.reader?.encode() ?? null,
     contact.ackDueAt ?? null,
-    [...contact.unconfirmed].map(unconfirmedItems),
+    [...contact.unconfirmed].map((entry) => unconfirmedItems(contact, entry)),
     contact.formers.length === 0
       ? null
       : contact.formers.flatMap(({ reader, until }) => [reader.encode(), until]),
@@ -238,23 +242,41 @@ export function decodeReader(
   find: FindRows,
 ): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'formers'> {
   const v = decodeStored(bytes, 4)
-  const unconfirmed = (v[2] as unknown[]).map(unconfirmedOf)
+  const reader = v[0] === null ? undefined : StreamReader.decode(options, v[0], find)
+  const formers = formersOf(options, v[3], find)
+  const readers = [reader, ...formers.map((former) => former.reader)]
+  const unconfirmed = (v[2] as unknown[]).map((item) => unconfirmedOf(item, readers))
   return {
-    reader: v[0] === null ? undefined : StreamReader.decode(options, v[0], find),
+    reader,
     ackDueAt: (v[1] ?? undefined) as number | undefined,
     unconfirmed: new Map(unconfirmed),
-    formers: formersOf(options, v[3], find),
+    formers,
   }
 }
 
-function unconfirmedItems([hash, box]: readonly [string, Unconfirmed]): CborValue[] {
-  return [fromHex(hash), box.address, box.day, box.isSought]
+function unconfirmedItems(
+  { reader: present, formers }: Contact,
+  [hash, box]: readonly [string, Unconfirmed],
+): CborValue[] {
+  const { address, day, reader, tag, index, numbers, isOver } = box
+  // In the order of the readers in the row.
+  const place = [present, ...formers.map((former) => former.reader)].indexOf(reader)
+  return [fromHex(hash), address, day, place, tag, index, [...numbers], isOver]
 }
 
-/** Earlier stores have three items: nobody asks for such a box. */
-function unconfirmedOf(value: unknown): [string, Unconfirmed] {
-  const [hash, address, day, isSought = false] = list(value, 3, 4)
-  const box = { address, day, isSought } as Unconfirmed
+/** Earlier stores have three items. */
+function unconfirmedOf(
+  value: unknown,
+  readers: readonly (StreamReader | undefined)[],
+): [string, Unconfirmed] {
+  const [hash, address, day, place = -1, tag = '', index = 0, numbers = [], isOver = false] = list(
+    value,
+    3,
+    8,
+  )
+  const reader = readers[place as number]
+  const box = { address, day, reader, tag, index, numbers, isOver } as Unconfirmed
+  reader?.restoreUnconfirmed(box.tag, box.index, box.address)
   return [toHex(hash as Uint8Array), box]
 }
 

@@ -37,8 +37,12 @@ export interface ContactCard {
   lastHeardAt: number
   /** UTC day of publishing of the newest box. */
   heardDay: number
-  /** UTC day from which boxes of the contact may be missing here: those of before it were asked for. */
+  /** UTC day from which boxes of the contact may be missing here: those of before it were asked for in two catch-ups. */
   missingSince: number
+  /** The same, once the next catch-up is over. */
+  missingNext: number
+  /** UTC day since when acks tell the contact that this device was away for longer than boxes live; 0 if they need not. */
+  awayDay: number
   /** Announcements of the other side that are not later than this were answered, or are of an earlier life. */
   resetSince: number
   /** When recoveries were begun or answered, by the clock of waits, the last `RESETS_PER_DAY`. */
@@ -122,20 +126,20 @@ export interface ContactKeys {
   recovery: Recovery | undefined
 }
 
-/** A box that only one peer is known to have: reactions wait. */
+/** A box that only one peer is known to have: what it says is shown, and nothing that others can see follows from it. */
 export interface Unconfirmed {
   readonly address: Address
   /** UTC day of publishing. */
   readonly day: number
-  /**
-   * A catch-up asks the keepers for this address whether the box is here or not, so that asking tells nobody that it is:
-   * what they answer confirms it, when the peers that would are heard no more.
-   */
-  readonly isSought: boolean
+  /** The stream, its epoch and the place in it; undefined of a box that an earlier version stored. */
+  readonly reader: StreamReader | undefined
+  readonly tag: string
+  readonly index: number
+  /** Of the records of which it holds something. */
+  readonly numbers: readonly number[]
+  /** It has expired: nobody can confirm it any more. */
+  isOver: boolean
 }
-
-/** Where streams went on before the first of the boxes that wait, by epoch: what comes after it may be made up. */
-export type FirmEnds = ReadonlyMap<StreamReader, ReadonlyMap<string, number>>
 
 /** What the other side has: everything up to a number, but for some. */
 export interface Ack {
@@ -167,16 +171,16 @@ export interface Contact {
   ackDueAt: number | undefined
   /** Boxes by hexadecimal hash whose effects are shown and not answered. */
   readonly unconfirmed: Map<string, Unconfirmed>
-  /** Some of them were confirmed, and the disk does not know it yet. */
-  hasConfirmed: boolean
-  /** In memory: after a start nothing is known of the boxes that wait since before. */
-  firmEnds: FirmEnds | undefined
+  /** Some of them were confirmed, or ended, and the disk does not know it yet. */
+  isReaderUnsaved: boolean
+  /** Likewise of the card: a catch-up is over. */
+  isCardUnsaved: boolean
   /** The newest ack that came in such a box. */
   parkedAck: Ack | undefined
   /** The newest ack whose records have not all ended yet. */
   ackLeft: Ack | undefined
-  /** When the first and the last box of this life of the node was read, by the clock of waits. */
-  heard: { readonly first: number; readonly last: number } | undefined
+  /** UTC day of publishing of the newest confirmed ack of the present stream that was read since the start. */
+  ackDay: number
   /** A job runs: later records wait. */
   busy: boolean
   /** Times in a row that the same job was lost, and the time before which none is begun. */

@@ -18,7 +18,7 @@ import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import type { ResetPlaces } from './reset-places.ts'
-import { isSought, noteFirmEnds } from './unconfirmed.ts'
+import { confirm, expire, forgetClosed, isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
@@ -44,6 +44,8 @@ export interface Heard {
   /** False: it may have been made for this node alone, so nothing may react to it yet. */
   readonly confirmed: boolean
 }
+
+const EXPIRY_TURNS = 16
 
 /**
  * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two
@@ -89,7 +91,9 @@ export class Incoming {
 
   #isBehind(contact: Contact): boolean {
     if (hasEnded(contact)) return false
-    const isFormerBehind = contact.formers.some(({ reader }) => reader.next() !== undefined)
+    const isFormerBehind = contact.formers.some(
+      ({ reader }) => this.#nextOfFormer(contact, reader) !== undefined,
+    )
     return contact.ackLeft !== undefined || isFormerBehind || this.#nextOf(contact) !== undefined
   }
 
@@ -173,13 +177,12 @@ export class Incoming {
     reader: StreamReader | undefined,
     ref: Extract<WatchRef, { tag: string }>,
   ): boolean {
-    const { watch, clock, waits } = this.#ports
+    const { watch, clock } = this.#ports
     const { contact } = ref
     const { card } = contact
-    if (!confirmed) noteFirmEnds(contact)
-    const accepted = reader?.accept(ref.tag, ref.index, box, confirmed ? day : 0)
+    const accepted = reader?.accept(ref.tag, ref.index, box, { day, confirmed })
     if (accepted?.fresh !== true) {
-      return confirmed && contact.unconfirmed.delete(toHex(boxHash(box)))
+      return confirmed && confirm(contact, toHex(boxHash(box)))
     }
     const { address } = parseBox(box)
     watch.removeEntries(accepted.unwatched)
@@ -187,13 +190,16 @@ export class Incoming {
     watch.widen(contact)
     if (!confirmed) {
       const owned = address.slice() as typeof address
-      const waiting = { address: owned, day, isSought: isSought(contact, reader, ref) }
+      const { tag, index } = ref
+      const { numbers } = accepted
+      const waiting = { address: owned, day, reader, tag, index, numbers, isOver: false }
       contact.unconfirmed.set(toHex(boxHash(box)), waiting)
     }
     card.lastHeardAt = clock.now()
-    const now = waits.now()
-    contact.heard = { first: contact.heard?.first ?? now, last: now }
-    card.heardDay = Math.max(card.heardDay, day)
+    if (confirmed && !isFormer(contact, reader)) {
+      card.heardDay = Math.max(card.heardDay, day)
+      card.awayDay = 0
+    }
     if (card.phase === 'waiting') card.phase = 'exchanging'
     if (!hasMet(contact) && ++card.boxesDone <= EXCHANGE_BOXES) {
       contactEvent(batch, contact, `contact.${card.phase}`)
@@ -201,15 +207,25 @@ export class Incoming {
     // Nobody waits for an answer to a stream that is over.
     if (isFormer(contact, reader)) return true
     if (accepted.sequenced) this.oweAck(contact)
-    for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, confirmed)
+    for (const bytes of accepted.unsequenced) {
+      this.#unsequenced(batch, contact, bytes, { day, confirmed })
+    }
     return true
   }
 
-  #unsequenced(batch: Batch, contact: Contact, bytes: Uint8Array, confirmed: boolean): void {
+  #unsequenced(
+    batch: Batch,
+    contact: Contact,
+    bytes: Uint8Array,
+    { day, confirmed }: Pick<Heard, 'day' | 'confirmed'>,
+  ): void {
     const body = tryDecodeRecord(bytes)
     if (body?.kind !== 'ack') return
     const { upTo, missing } = body
-    if (confirmed) this.#acknowledge(batch, contact, { upTo, missing })
+    if (confirmed) {
+      contact.ackDay = Math.max(contact.ackDay, day)
+      this.#acknowledge(batch, contact, { upTo, missing })
+    }
     // To stop offering, to move to the next epoch: both are answers.
     else if (upTo >= (contact.parkedAck?.upTo ?? 0)) contact.parkedAck = { upTo, missing }
   }
@@ -260,17 +276,24 @@ export class Incoming {
     limit: number,
   ): number {
     for (let applied = 0; applied < limit; applied++) {
-      const record = reader.next()
+      const record = this.#nextOfFormer(contact, reader)
       if (record === undefined) return applied
-      const body = tryDecodeRecord(record.bytes)
+      const { body } = record
       if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) {
         return applied
       }
-      if (body?.kind === 'switch') this.#switch(reader, body)
+      if (body?.kind === 'switch') this.#switch(contact, reader, body)
       reader.applied(record.seq)
       wipe(record.bytes)
     }
     return limit
+  }
+
+  #nextOfFormer(contact: Contact, reader: StreamReader) {
+    const record = reader.next()
+    const body = record && tryDecodeRecord(record.bytes)
+    if (body?.kind === 'switch' && isWaiting(contact, reader)) return undefined
+    return record && { ...record, body }
   }
 
   /** The record that may take effect now; undefined also while a job runs or is due. */
@@ -280,6 +303,8 @@ export class Incoming {
     if (reader === undefined || record === undefined) return undefined
     const body = tryDecodeRecord(record.bytes)
     if (body !== undefined && needsJob(body)) return undefined
+    // What is asked for changes with the epochs that are read.
+    if (body?.kind === 'switch' && isWaiting(contact, reader)) return undefined
     return { ...record, reader, body }
   }
 
@@ -305,7 +330,7 @@ export class Incoming {
           ledger.saveKeys(batch, contact)
           return
         case 'switch':
-          if (contact.reader !== undefined) this.#switch(contact.reader, body)
+          if (contact.reader !== undefined) this.#switch(contact, contact.reader, body)
           return
         default:
           return
@@ -322,8 +347,9 @@ export class Incoming {
     else lifecycle.fail(batch, contact, 'refused by the key exchange')
   }
 
-  #switch(reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
+  #switch(contact: Contact, reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
     this.#ports.watch.removeEntries(reader.closeBefore(epochTag(generation, epoch)))
+    forgetClosed(contact, (box) => box.reader !== reader || reader.isOpen(box.tag))
   }
 
   /** Time passes: expiry, gaps that are given up, invitations that end, answers that may go now. */
@@ -337,44 +363,58 @@ export class Incoming {
       if (!hasEnded(contact)) any = this.#tickOne(batch, contact) || any
     }
     if (any) await batch.commit()
-    for (const contact of ledger.contacts.values()) await this.#expire(contact)
+    await this.#expire()
     // A crash may have come between two batches.
     for (const contact of ledger.contacts.values()) await this.pump(contact)
   }
 
   #tickOne(batch: Batch, contact: Contact): boolean {
-    const { lifecycle, recoveries } = this.#ports
+    const { lifecycle, recoveries, ledger } = this.#ports
     const closed = lifecycle.expire(batch, contact)
     if (hasEnded(contact)) return true
-    const recovered = recoveries.tick(batch, contact)
+    // First: it may say that all is well.
     const unparked = this.#unpark(batch, contact)
+    const recovered = recoveries.tick(batch, contact)
+    const isCardUnsaved = contact.isCardUnsaved
+    if (isCardUnsaved) ledger.saveCard(batch, contact)
+    contact.isCardUnsaved = false
     const skipped = this.#giveUpGap(batch, contact)
-    return closed || recovered || unparked || skipped
+    return closed || recovered || unparked || isCardUnsaved || skipped
   }
 
-  /** A few in each batch: after a long absence all that waited is over at once, and each text is written once more. */
-  async #expire(contact: Contact): Promise<void> {
-    const { store, outbox } = this.#ports
-    while (!hasEnded(contact) && (contact.writer?.waiting ?? 0) > 0) {
+  /**
+   * A few in each batch, and a few batches in each slot: after a long absence all that waited is over at once, and each
+   * text is written once more.
+   */
+  async #expire(): Promise<void> {
+    const { store, outbox, ledger } = this.#ports
+    for (let turn = 0; turn < EXPIRY_TURNS; turn++) {
       const batch = store.batch()
-      if (outbox.expire(batch, contact, RECORDS_PER_TURN) === 0) return
+      let left = RECORDS_PER_TURN
+      for (const contact of ledger.contacts.values()) {
+        if (hasEnded(contact) || (contact.writer?.waiting ?? 0) === 0) continue
+        left -= outbox.expire(batch, contact, left)
+        if (left === 0) break
+      }
+      if (left === RECORDS_PER_TURN) return
       await batch.commit()
     }
   }
 
-  /** Boxes that expired can be confirmed no more, and betray nothing any more. */
+  /** Boxes that expired can be confirmed no more: what waited for them goes on without them. */
   #unpark(batch: Batch, contact: Contact): boolean {
     const { clock, ledger } = this.#ports
     const oldest = dayOf(clock.now()) - this.#options.ttlDays
+    const over = [...contact.unconfirmed.values()].filter(
+      ({ day, isOver }) => !isOver && day < oldest,
+    )
+    expire(contact, over)
     // After a start nobody could tell what was confirmed: the box may have left the hot window by then.
-    let changed = contact.hasConfirmed
-    contact.hasConfirmed = false
-    for (const [hash, { day }] of contact.unconfirmed) {
-      if (day < oldest && contact.unconfirmed.delete(hash)) changed = true
-    }
+    const changed = contact.isReaderUnsaved || over.length > 0
+    contact.isReaderUnsaved = false
     if (changed) ledger.saveReader(batch, contact)
     const { parkedAck } = contact
-    if (parkedAck === undefined || contact.unconfirmed.size > 0) return changed
+    if (parkedAck === undefined || isWaiting(contact, contact.reader)) return changed
     contact.parkedAck = undefined
     this.#acknowledge(batch, contact, parkedAck)
     return true

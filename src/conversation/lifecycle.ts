@@ -117,6 +117,8 @@ export class Lifecycle {
         lastHeardAt: 0,
         heardDay: dayOf(now),
         missingSince: dayOf(now),
+        missingNext: dayOf(now),
+        awayDay: 0,
         resetSince: 0,
         resets: [],
       },

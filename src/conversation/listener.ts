@@ -6,6 +6,7 @@ import type { Heard } from './incoming.ts'
 import type { Ledger } from './ledger.ts'
 import type { ConversationOptions, LocalBoxes } from './ports.ts'
 import type { StreamReader } from './reader.ts'
+import { confirm } from './unconfirmed.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
 export interface Arrival {
@@ -81,8 +82,7 @@ export class Listener {
     if (ref === undefined) return false
     if (conflict && isOfOneWriter(ref)) this.#conflicts.add(ref)
     if (ref.kind === 'taken') {
-      if (confirmed && ref.contact.unconfirmed.size > 0) this.confirmed(boxHash(box))
-      return false
+      return confirmed && ref.contact.unconfirmed.size > 0 && this.confirmed(boxHash(box))
     }
     if (!confirmed && !this.#mayBeShown(ref)) {
       this.#defer(toHex(boxHash(box)))
@@ -103,6 +103,8 @@ export class Listener {
   /** Texts of a contact that has been met are shown at once; all else is an answer, and waits for the confirmation. */
   #mayBeShown(ref: WatchRef): boolean {
     if (ref.kind !== 'stream' || !isShown(ref.contact, ref.reader)) return false
+    // One further ahead than is asked for anyway would take what is asked for out of the window.
+    if (!ref.reader.isNear(ref.tag, ref.index)) return false
     return ref.contact.unconfirmed.size + this.#unconfirmedOf(ref.contact) < UNCONFIRMED_MAX
   }
 
@@ -141,13 +143,15 @@ export class Listener {
     if (addresses.length > 0) this.found(await this.#ports.boxes.find(addresses))
   }
 
-  /** Further peers have this box too: reactions to it need not wait any more. */
-  confirmed(hash: Uint8Array): void {
+  /** Further peers have this box too: reactions to it need not wait any more. True: one waited. */
+  confirmed(hash: Uint8Array): boolean {
     const key = toHex(hash)
     if (this.#deferred.delete(key)) this.#rescan = true
+    let isNews = false
     for (const contact of this.#ports.ledger.contacts.values()) {
-      if (contact.unconfirmed.delete(key)) contact.hasConfirmed = true
+      if (confirm(contact, key)) isNews = true
     }
+    return isNews
   }
 
   /** What was confirmed while nobody listened. */

@@ -12,8 +12,10 @@ import {
   type FindRows,
   type GoneRows,
   type NewRow,
+  numbersIn,
   openBox,
   paddedLength,
+  parseBox,
   Reassembler,
   ReadWindow,
   type RecordIn,
@@ -27,6 +29,7 @@ import {
   HELD_BYTES_MAX,
   HELD_RECORDS_MAX,
   LATE_RANGES_MAX,
+  PROBE_AHEAD,
   READ_EPOCHS_MAX,
 } from './constants.ts'
 import { type SeqRange, SeqRanges } from './ranges.ts'
@@ -36,6 +39,8 @@ interface ReadEpoch {
   readonly tag: string
   /** UTC day of publishing of the newest box that was read since the start, 0 before the first: none after it is older. */
   heardDay: number
+  /** Boxes that were read and that only one peer is known to have. Nothing that is asked for follows from them. */
+  readonly unconfirmed: Map<number, Address>
   readonly window: ReadWindow
   readonly reassembler: Reassembler
 }
@@ -61,6 +66,8 @@ export interface AcceptedBox {
   readonly unsequenced: readonly Uint8Array[]
   /** It completed a numbered record, new or known: the writer waits for an ack of it. */
   readonly sequenced: boolean
+  /** Of the records of which it holds something. */
+  readonly numbers: readonly number[]
 }
 
 export interface ReaderOptions {
@@ -86,11 +93,14 @@ const HELD_ENTRY_BYTES = 8 + KEY_BYTES
 /** In the place of the key of rows that are damaged, under which nothing is found. */
 const NO_KEY = new Uint8Array(KEY_BYTES)
 
+const CONFIRMED = { day: 0, confirmed: true }
+
 const NOTHING: AcceptedBox = {
   fresh: false,
   unwatched: [],
   unsequenced: [],
   sequenced: false,
+  numbers: [],
 }
 
 /**
@@ -123,7 +133,8 @@ export class StreamReader {
   open(tag: string, root: Uint8Array, chain: ChainState): readonly WatchedAddress[] {
     if (this.#epochs.some((e) => e.tag === tag)) return []
     const window = new ReadWindow(root, chain, this.#options.windowSize)
-    this.#epochs.push({ tag, heardDay: 0, window, reassembler: new Reassembler(this.#rows) })
+    const reassembler = new Reassembler(this.#rows)
+    this.#epochs.push({ tag, heardDay: 0, unconfirmed: new Map(), window, reassembler })
     return this.#close(Math.max(0, this.#epochs.length - READ_EPOCHS_MAX))
   }
 
@@ -182,17 +193,23 @@ export class StreamReader {
   }
 
   /**
-   * Reads one box, published on UTC day `day` as far as may be said of it. A payload that is not well-formed counts as
-   * read and empty.
+   * Reads one box, published on UTC day `day`. A payload that is not well-formed counts as read and empty. One that is
+   * not `confirmed` is read all the same, and is asked for as if it were not here, until `confirm`.
    * @throws HearsayError `open-failed` when the box was not sealed for this index; nothing changes then.
    */
-  accept(tag: string, index: number, box: BoxBytes, day = 0): AcceptedBox {
+  accept(
+    tag: string,
+    index: number,
+    box: BoxBytes,
+    { day, confirmed }: { readonly day: number; readonly confirmed: boolean } = CONFIRMED,
+  ): AcceptedBox {
     const epoch = this.#epochs.find((e) => e.tag === tag)
     const keys = epoch?.window.keysFor(index)
     if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
     const unwatched = namely(tag, epoch.window.take(index))
-    epoch.heardDay = Math.max(epoch.heardDay, day)
+    if (confirmed) epoch.heardDay = Math.max(epoch.heardDay, day)
+    else epoch.unconfirmed.set(index, parseBox(box).address)
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
@@ -201,7 +218,41 @@ export class StreamReader {
       else sequenced = true
       if (seq === 0 || !this.#hold(record)) this.#rows.drop(rows)
     }
-    return { fresh: true, unwatched, unsequenced, sequenced }
+    return { fresh: true, unwatched, unsequenced, sequenced, numbers: numbersIn(payload) }
+  }
+
+  /** A box that was read before, and is stored elsewhere as unconfirmed. False when its epoch is closed. */
+  restoreUnconfirmed(tag: string, index: number, address: Address): boolean {
+    const epoch = this.#epochs.find((e) => e.tag === tag)
+    epoch?.unconfirmed.set(index, address)
+    return epoch !== undefined
+  }
+
+  /** Whether boxes of this epoch are read. */
+  isOpen(tag: string): boolean {
+    return this.#epochs.some((e) => e.tag === tag)
+  }
+
+  /** Others have this box of UTC day `day` too. */
+  confirm(tag: string, index: number, day: number): void {
+    const epoch = this.#epochs.find((e) => e.tag === tag)
+    if (epoch?.unconfirmed.delete(index) !== true) return
+    epoch.heardDay = Math.max(epoch.heardDay, day)
+  }
+
+  /** Whether this index is so near that it is asked for anyway. */
+  isNear(tag: string, index: number): boolean {
+    const epoch = this.#epochs.find((e) => e.tag === tag)
+    return epoch !== undefined && index <= firmNext(epoch) + PROBE_AHEAD
+  }
+
+  /** Nobody else ever had what was said in these records: no ack may say that it is here. */
+  disown(numbers: readonly number[]): void {
+    for (const seq of numbers) {
+      for (const { reassembler } of this.#epochs) reassembler.drop(seq)
+      this.#drop(seq)
+      if (seq > 0 && seq <= this.#contiguous) this.#late.add(seq)
+    }
   }
 
   /** False for a record that is known, or for which there is no room. */
@@ -257,15 +308,18 @@ export class StreamReader {
 
   /** The record has taken effect (in the batch that the caller is about to commit). */
   applied(seq: number): void {
-    const held = this.#held.get(seq)
-    if (held !== undefined) {
-      this.#heldBytes -= held.bytes.length
-      this.#rows.drop(held.rows)
-      this.#held.delete(seq)
-    }
+    this.#drop(seq)
     this.#late.remove(seq)
     if (seq === this.#contiguous + 1) this.#contiguous = seq
     this.#gapSince = undefined
+  }
+
+  #drop(seq: number): void {
+    const held = this.#held.get(seq)
+    if (held === undefined) return
+    this.#heldBytes -= held.bytes.length
+    this.#rows.drop(held.rows)
+    this.#held.delete(seq)
   }
 
   /** What an ack says: the highest record that is durable here and the holes below it. Never a lie. */
@@ -324,27 +378,31 @@ export class StreamReader {
     return width
   }
 
-  /** Indices below the highest box read that are still missing: to be fetched from keepers. */
+  /** Indices below the highest confirmed box that are still missing: to be fetched from keepers. */
   gaps(): readonly WatchedAddress[] {
     return this.#epochs.flatMap((e) => {
-      const gaps = e.window.gaps()
-      if (gaps.length === 0) return []
-      const missing = new Set(gaps)
-      return namely(e.tag, e.window.addresses()).filter((a) => missing.has(a.index))
+      if (e.unconfirmed.size === 0 && e.window.gaps().length === 0) return []
+      const next = firmNext(e)
+      return namely(
+        e.tag,
+        unread(e).filter(({ index }) => index < next),
+      )
     })
   }
 
-  /** For every epoch the index after the highest box read. */
+  /** For every epoch the index after the highest confirmed box. */
   nexts(): ReadonlyMap<string, number> {
-    return new Map(this.#epochs.map(({ tag, window }) => [tag, window.next]))
+    return new Map(this.#epochs.map((epoch) => [epoch.tag, firmNext(epoch)]))
   }
 
-  /** The addresses after the highest box read and before the end of their epoch: for catching up. */
+  /** The addresses after the highest confirmed box and before the end of their epoch: for catching up. */
   heads(ends: ReadonlyMap<string, number>): readonly HeadAddress[] {
-    return this.#epochs.flatMap(({ tag, window, heardDay }) => {
+    return this.#epochs.flatMap((epoch) => {
+      const { tag, heardDay } = epoch
       const end = ends.get(tag) ?? 0
-      if (end <= window.next) return []
-      const ahead = window.addresses().filter((a) => a.index >= window.next && a.index < end)
+      const next = firmNext(epoch)
+      if (end <= next) return []
+      const ahead = unread(epoch).filter(({ index }) => index >= next && index < end)
       return namely(tag, ahead).map((entry) => ({ ...entry, notBefore: heardDay }))
     })
   }
@@ -398,6 +456,7 @@ export class StreamReader {
       reader.#epochs.push({
         tag,
         heardDay: 0,
+        unconfirmed: new Map(),
         window: ReadWindow.decode(window),
         reassembler: Reassembler.decode(reassembler, find, reader.#rows),
       })
@@ -427,6 +486,21 @@ export class StreamReader {
       this.#keep(seq, { bytes, rows })
     }
   }
+}
+
+/** The index after the highest box that others have too. What is forgotten below the window was. */
+function firmNext({ window, unconfirmed }: ReadEpoch): number {
+  if (unconfirmed.size === 0) return window.next
+  const gaps = new Set(window.gaps())
+  let next = window.next
+  while (next > 0 && (unconfirmed.has(next - 1) || gaps.has(next - 1))) next--
+  return next
+}
+
+/** What was not read, or counts as unread, by index. */
+function unread({ window, unconfirmed }: ReadEpoch): { index: number; address: Address }[] {
+  const waiting = [...unconfirmed].map(([index, address]) => ({ index, address }))
+  return [...waiting, ...window.addresses()].toSorted((a, b) => a.index - b.index)
 }
 
 function namely(

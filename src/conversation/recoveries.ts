@@ -2,13 +2,7 @@ import { DAY_MS, dayOf, equalBytes, uniform } from '../base/index.ts'
 import { signKeyPairFromSeed, wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { BoxKeys } from '../stream/index.ts'
-import {
-  DEVICE_ID_BYTES,
-  FORMER_STREAMS_MAX,
-  RESET_SLOTS,
-  RESETS_PER_DAY,
-  UNREAD_ROUND_TRIPS,
-} from './constants.ts'
+import { DEVICE_ID_BYTES, FORMER_STREAMS_MAX, RESET_SLOTS, RESETS_PER_DAY } from './constants.ts'
 import { type Announced, type Contact, eraseGroups, eraseInvitation, hasMet } from './contact.ts'
 import { RENDEZVOUS_TAG } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
@@ -21,6 +15,7 @@ import type { StreamReader } from './reader.ts'
 import { tryDecodeRecord } from './records.ts'
 import { claimerPlace, keysAt } from './rendezvous.ts'
 import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
+import { forgetClosed } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 import type { WriteEpoch } from './writer.ts'
@@ -111,7 +106,7 @@ export class Recoveries {
     const { waits } = this.#ports
     const { reader, formers } = contact
     // Before the keys held nothing was acknowledged there: all of it comes again.
-    if (reader !== undefined && contact.card.phase !== 'ready') this.#forget(reader)
+    if (reader !== undefined && contact.card.phase !== 'ready') this.#forget(contact, reader)
     else if (reader !== undefined) {
       const until = waits.now() + this.#options.ttlDays * DAY_MS
       contact.formers = [...formers, { reader, until }]
@@ -123,8 +118,7 @@ export class Recoveries {
     contact.ackDueAt = undefined
     contact.parkedAck = undefined
     contact.ackLeft = undefined
-    // What waits for a confirmation was said in a stream to which nothing is answered any more.
-    contact.unconfirmed.clear()
+    contact.ackDay = 0
     eraseGroups(contact.keys)
   }
 
@@ -137,14 +131,15 @@ export class Recoveries {
       for (const bytes of reader.upcoming(Number.POSITIVE_INFINITY)) {
         if (tryDecodeRecord(bytes)?.kind === 'text') texts++
       }
-      this.#forget(reader)
+      this.#forget(contact, reader)
     }
     return texts
   }
 
-  #forget(reader: StreamReader): void {
+  #forget(contact: Contact, reader: StreamReader): void {
     this.#ports.watch.removeEntries(reader.watched())
     reader.clear()
+    forgetClosed(contact, (box) => box.reader !== reader)
   }
 
   /**
@@ -222,7 +217,7 @@ export class Recoveries {
   tick(batch: Batch, contact: Contact): boolean {
     const now = this.#ports.waits.now()
     const changed = this.#endFormers(batch, contact, now)
-    if (this.#isUnread(contact, now)) return this.tryBegin(batch, contact) || changed
+    if (this.#isUnread(contact)) return this.tryBegin(batch, contact) || changed
     const { recovery } = contact.keys
     const patience = (this.#options.ttlDays * DAY_MS) / 2
     if (recovery?.side !== 'claimer' || now - recovery.startedAt < patience) return changed
@@ -231,19 +226,15 @@ export class Recoveries {
   }
 
   /**
-   * The other side is there, and cannot read this stream any more: the record that leads to its keys has expired
-   * everywhere, and was never acknowledged. Not because of a box that may have been made for this node alone.
+   * The other side cannot read this stream any more: the record that leads to its keys was sent for the last time so long
+   * ago that no box has it, and an ack from after that does not cover it.
    */
-  #isUnread({ card, writer, heard, unconfirmed }: Contact, now: number): boolean {
-    if (card.phase !== 'ready' || heard === undefined || unconfirmed.size > 0) return false
+  #isUnread({ card, writer, ackDay, ackLeft }: Contact): boolean {
+    if (card.phase !== 'ready' || ackLeft !== undefined) return false
     const sentAt = writer?.unreadKeysSince
     if (sentAt === undefined) return false
-    const { ttlDays, ackRoundTripMs } = this.#options
     // A box lives until the end of its day at least.
-    const goneAt = sentAt + (ttlDays + 1) * DAY_MS
-    // Who comes back may have read it just in time, and say so a little later than it says the first thing.
-    const patience = UNREAD_ROUND_TRIPS * ackRoundTripMs
-    return heard.last >= goneAt && now >= Math.max(goneAt, heard.first) + patience
+    return ackDay * DAY_MS >= sentAt + (this.#options.ttlDays + 1) * DAY_MS
   }
 
   /** Streams whose time is over are heard no more, and go when nothing waits there any longer. */
@@ -252,6 +243,7 @@ export class Recoveries {
     const over = contact.formers.filter(({ until }) => now >= until)
     if (over.length === 0) return false
     for (const { reader } of over) watch.removeEntries(reader.close())
+    forgetClosed(contact, (box) => over.every(({ reader }) => reader !== box.reader))
     const empty = over.filter(({ reader }) => !reader.isHolding)
     contact.formers = contact.formers.filter((former) => !empty.includes(former))
     ledger.saveReader(batch, contact)

@@ -50,8 +50,8 @@ export interface RepairPorts {
 }
 
 interface GapTries {
-  /** Not every day was asked for as often as it may be. */
-  isOpen: boolean
+  /** Every day was asked for once. */
+  hadRound: boolean
   count: number
   nextAt: number
 }
@@ -138,14 +138,13 @@ export class Repair {
     const now = this.#ports.waits.now()
     const seen = new Set<string>()
     for (const contact of this.#ports.ledger.contacts.values()) {
-      // Nothing is asked for because of a box that may have been made for this node alone.
-      if (hasEnded(contact) || contact.unconfirmed.size > 0) continue
+      if (hasEnded(contact) || hasUnplaced(contact)) continue
       const hasBudget = this.#budgetOf(contact).left > 0
       for (const { address } of this.#gapsOf(contact)) {
         const key = toHex(address)
         seen.add(key)
         const patience = this.#options.ackRoundTripMs / 4
-        const tries = this.#gaps.get(key) ?? { isOpen: true, count: 0, nextAt: now + patience }
+        const tries = this.#gaps.get(key) ?? { hadRound: false, count: 0, nextAt: now + patience }
         this.#gaps.set(key, tries)
         if (!hasBudget) continue
         const day = tries.nextAt <= now ? this.#gapDay(contact, tries, now) : undefined
@@ -179,12 +178,13 @@ export class Repair {
     const since = Math.min(missingSince, latest - 1)
     const days = Math.min(latest - since, this.#options.ttlDays) + 1
     const round = Math.floor(tries.count / days)
-    tries.isOpen = round < GAP_ROUNDS_MAX
-    if (!tries.isOpen) return undefined
+    if (round >= GAP_ROUNDS_MAX) return undefined
     const day = latest - (tries.count % days)
     tries.count++
-    if (tries.count % days === 0)
+    if (tries.count % days === 0) {
+      tries.hadRound = true
       tries.nextAt = now + this.#options.ackRoundTripMs * BACKOFF ** round
+    }
     return day
   }
 
@@ -197,7 +197,8 @@ export class Repair {
     const now = this.#ports.waits.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
-      if (!hasEnded(contact) && probing.notBefore > now) continue
+      const waits = probing.notBefore > now || hasUnplaced(contact)
+      if (!hasEnded(contact) && waits) continue
       const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)
       if (target !== undefined) {
         this.#probing.delete(contact)
@@ -206,7 +207,7 @@ export class Repair {
       }
       const isOver = probing.isExhausted && this.#ports.resets.isFull(contact)
       if (!hasEnded(contact)) {
-        if (!isOver || contact.unconfirmed.size > 0) continue
+        if (!isOver) continue
         this.#caughtUp(probing)
       }
       this.#probing.delete(contact)
@@ -215,17 +216,21 @@ export class Repair {
   }
 
   /**
-   * Nothing is left to ask for of before this catch-up: the next one asks for the days since, and for one that was
-   * asked for already, because a keeper may have been away. Not while a gap may still be filled: it is of the days before.
+   * Nothing is left to ask for: a day that two catch-ups have asked for need not be asked for again. Not while a gap is new:
+   * it may be of any day since. A contact of whom boxes may have expired before anybody asked is told what is here, until it
+   * is heard: of a stream whose keys have expired nothing would be, and it is for its writer to make new ones.
    */
   #caughtUp({ contact, begunOn }: Probing): void {
     const { card } = contact
-    if (card.missingSince < begunOn - this.#options.ttlDays) this.#ports.onLongAway(contact)
-    const isFilling = this.#gapsOf(contact).some(({ address }) => {
-      const tries = this.#gaps.get(toHex(address))
-      return tries === undefined || tries.isOpen
-    })
-    if (!isFilling) card.missingSince = begunOn - 1
+    const { ttlDays } = this.#options
+    const isNew = ({ address }: WatchedAddress) => this.#gaps.get(toHex(address))?.hadRound !== true
+    if (this.#gapsOf(contact).some(isNew)) return
+    if (card.missingSince < begunOn - ttlDays) card.awayDay = begunOn
+    else if (card.awayDay < begunOn - ttlDays) card.awayDay = 0
+    if (card.awayDay > 0) this.#ports.onLongAway(contact)
+    card.missingSince = card.missingNext > begunOn ? begunOn : card.missingNext
+    card.missingNext = begunOn
+    contact.isCardUnsaved = true
   }
 
   #probeAt(probing: Probing, target: ProbeTarget): RepairJob {
@@ -282,22 +287,15 @@ export class Repair {
       first: day > today ? oldest : Math.max(day, oldest),
       last: today,
     })
-    const headsSince = since(missingSince)
-    if (contact.unconfirmed.size > 0) {
-      // Where to look next must not follow from a box that may have been made for this node alone.
-      for (const { address, isSought } of contact.unconfirmed.values()) {
-        if (isSought) yield { address, ...headsSince }
-      }
-      return
-    }
     // A verdict may be older than our claim.
     const placesSince = since(role === 'inviter' ? dayOf(createdAt) : oldest)
     for (const address of places.addresses(contact)) yield { address, ...placesSince }
     for (const { address, notBefore } of probing.heads()) {
       yield { address, ...since(Math.max(missingSince, Math.min(notBefore, today))) }
     }
+    const resetsSince = Math.max(oldest, Math.min(missingSince, today - 1))
     for (const { address, day } of resets.addresses(contact)) {
-      if (day >= oldest && day <= today) yield { address, first: day, last: day }
+      if (day >= resetsSince && day <= today) yield { address, first: day, last: day }
     }
   }
 
@@ -327,4 +325,12 @@ export class Repair {
       },
     }
   }
+}
+
+/** An earlier version stored a box of which it is not known in which stream it waits: nothing may follow from it. */
+function hasUnplaced({ unconfirmed }: Contact): boolean {
+  for (const { reader, isOver } of unconfirmed.values()) {
+    if (reader === undefined && !isOver) return true
+  }
+  return false
 }

@@ -58,11 +58,11 @@ export class ResetPlaces {
   /** Days that are to be watched and are not; days that are over are forgotten on the way. */
   #missing(contact: Contact): number[] {
     if (!hasMet(contact)) return []
-    const { heardDay, missingSince, createdAt } = contact.card
+    const { missingSince, createdAt } = contact.card
     const first = Math.max(
       this.#today - this.#options.ttlDays,
       Math.min(dayOf(createdAt), this.#today),
-      Math.min(heardDay, missingSince, this.#today - 1),
+      Math.min(missingSince, this.#today - 1),
     )
     const days = this.#daysOf(contact)
     for (const [day, addresses] of days) {

@@ -20,6 +20,7 @@ import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { encodeRecord } from './records.ts'
 import type { Recoveries } from './recoveries.ts'
 import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
+import { isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Draft, StreamWriter } from './writer.ts'
 
@@ -118,9 +119,10 @@ export class Sender {
   }
 
   /** Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box. */
-  #ackDue({ card, ackDueAt, unconfirmed }: Contact): boolean {
-    if (card.phase !== 'ready' || ackDueAt === undefined || unconfirmed.size > 0) return false
-    return this.#ports.waits.now() >= ackDueAt
+  #ackDue(contact: Contact): boolean {
+    const { card, ackDueAt, reader } = contact
+    if (card.phase !== 'ready' || ackDueAt === undefined) return false
+    return this.#ports.waits.now() >= ackDueAt && !isWaiting(contact, reader)
   }
 
   #next(contact: Contact): Promise<Sealing | undefined> {

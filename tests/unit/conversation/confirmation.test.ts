@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import type { BoxBytes } from '../../../src/base/index.ts'
+import { type BoxBytes, HearsayError } from '../../../src/base/index.ts'
 import { UNCONFIRMED_MAX } from '../../../src/conversation/constants.ts'
+import type { JobRunner } from '../../../src/conversation/index.ts'
 import { boxHash, parseBox } from '../../../src/stream/index.ts'
 import { Air, Device, pair } from '../../support/devices.ts'
 
 const DAY_MS = 86_400_000
+
+/** No commit of the other side holds. */
+function strict(jobs: JobRunner): JobRunner {
+  const refuse = () => Promise.reject(new HearsayError('mls-rejected', 'it does not hold'))
+  return { ...jobs, followCommit: refuse, followWelcome: refuse }
+}
 
 /** From now on this device hears boxes from one peer only, who may have made them for it alone. */
 function exclusively(air: Air, to: Device): { confirmAll: () => void } {
@@ -93,33 +100,83 @@ describe('a box that only one peer is known to have', () => {
     await air.until(() => !bob.conversations.isCatchingUp(), 100)
   })
 
-  it('makes this node ask its keepers for nothing that it would not ask for anyway', async () => {
+  it('makes this node ask its keepers for exactly what it would ask for anyway, and when', async () => {
+    // As wide as in every preset: wider than is asked ahead.
+    const wide = { options: { windowSize: 32 } }
     const asked = async (hears: boolean) => {
-      const { air, alice, bob } = await pair()
+      const { air, alice, bob } = await pair({ alice: wide, bob: wide })
       await air.slots(20)
+      // A hole, and a box of the day that everybody has.
+      bob.keeps = false
+      air.hears = (_box, to) => to !== bob
+      await alice.send('lost')
+      await air.slot()
+      air.hears = () => true
+      await alice.send('heard by all')
+      await air.slots(2)
+      const before = air.asked.length
       exclusively(air, bob)
       if (!hears) air.hears = (_box, to) => to !== bob
-      // The first leaves a hole; the keepers have none of them.
-      for (const text of ['zero', 'one', 'two']) {
-        await alice.send(text)
-        await air.slot()
-      }
-      await alice.crash()
-      await air.slots(2)
-      await bob.crash()
       air.keepers = true
       air.stillKept = () => false
-      await bob.restart()
-      const before = air.asked.length
-      await air.slots(200)
-      await air.slot(DAY_MS)
-      await air.slots(200)
-      expect(await bob.received()).toHaveLength(hears ? 3 : 0)
-      return new Set(air.asked.slice(before))
+      const texts = ['one', 'two', 'three', 'four']
+      for (const text of texts) {
+        // The second of them leaves a hole too.
+        const { hears: heard } = air
+        if (text === 'two') air.hears = (_box, to) => to !== bob
+        await alice.send(text)
+        await air.slot()
+        air.hears = heard
+      }
+      await alice.crash()
+      await air.slots(100)
+      for (let day = 0; day < 2; day++) {
+        await air.slot(DAY_MS)
+        await air.slots(100)
+      }
+      expect((await bob.received()).includes('four')).toBe(hears)
+      const contact = bob.conversations.contact('friend')
+      return { asked: air.asked.slice(before), heardAt: contact.lastHeardAt, sent: air.sentBy(bob) }
     }
     const [withBoxes, without] = [await asked(true), await asked(false)]
-    expect(withBoxes.size).toBeGreaterThan(2)
-    expect([...withBoxes].filter((each) => !without.has(each))).toEqual([])
+    expect(withBoxes.heardAt).toBeGreaterThan(without.heardAt)
+    expect(withBoxes.asked.length).toBeGreaterThan(40)
+    expect(withBoxes.asked).toEqual(without.asked)
+    expect(withBoxes.sent).toBe(without.sent)
+  })
+
+  it('is not answered when it has expired either: what nobody else had is not here', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(20)
+    const { confirmAll } = exclusively(air, bob)
+    expect(confirmAll).toBeDefined()
+    const id = await alice.send('for your eyes only')
+    await air.slots(4)
+    expect(await bob.received()).toEqual(['for your eyes only'])
+    alice.linked = false
+    for (let day = 0; day < 4; day++) await air.slots(4, DAY_MS)
+    // From now on everybody hears alice again, and bob answers what everybody has.
+    air.hears = () => true
+    alice.linked = true
+    const later = await alice.send('for all')
+    await air.until(async () => (await alice.state(later)) === 'delivered', 60)
+    expect(await alice.state(id)).toBe('expired')
+    expect(await bob.received()).toEqual(['for your eyes only', 'for all'])
+  })
+
+  it('begins no recovery by a commit that does not hold', async () => {
+    const { air, alice, bob } = await pair({ bob: { tamper: strict } })
+    await air.slots(20)
+    await air.slot(DAY_MS)
+    await air.slots(2)
+    const { confirmAll } = exclusively(air, bob)
+    const before = air.sent.length
+    await alice.send('with new keys')
+    await air.slots(40)
+    expect(air.sentBy(bob, before)).toBe(0)
+    expect(bob.phase()).toBe('ready')
+    confirmAll()
+    await air.until(() => bob.phase() === 'recovering', 40)
   })
 
   it('counts as confirmed when gossip brings it too, or the store says so at the next start', async () => {

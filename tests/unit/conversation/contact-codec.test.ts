@@ -29,6 +29,8 @@ const CARD: ContactCard = {
   lastHeardAt: 3,
   heardDay: 4,
   missingSince: 3,
+  missingNext: 4,
+  awayDay: 5,
   resetSince: 5,
   resets: [6, 7],
 }

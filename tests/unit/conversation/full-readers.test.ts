@@ -121,7 +121,15 @@ describe('a reader that holds all that a contact can make it hold', () => {
     const unconfirmed = new Map<string, Unconfirmed>()
     for (let i = 0; i < UNCONFIRMED_MAX; i++) {
       const address = new Uint8Array(32).fill(i) as Address
-      unconfirmed.set(i.toString(16).padStart(64, '0'), { address, day: 20_000, isSought: true })
+      unconfirmed.set(i.toString(16).padStart(64, '0'), {
+        address,
+        day: 20_000,
+        reader,
+        tag: '0.1',
+        index: 2 ** 40 + i,
+        numbers: [2 ** 50 + i],
+        isOver: false,
+      })
     }
     const contact = {
       reader,
