@@ -110,6 +110,55 @@ describe('the reader of a stream', () => {
     ])
   })
 
+  it('says of what nobody else had that it is missing, until it comes again', () => {
+    const { reader, writer, take, applyAll } = make()
+    const alone = { day: 0, confirmed: false }
+    for (const seqs of [[1, 2], [5]]) {
+      const { index, box } = writer.records(...seqs)
+      expect(reader.accept('0.1', index, box, alone).numbers).toEqual(seqs)
+    }
+    expect(applyAll()).toEqual([1, 2])
+    reader.disown([1, 2, 5])
+    expect(reader.ackState()).toEqual({ upTo: 2, missing: [[1, 2]] })
+    take(2, 5)
+    expect(applyAll()).toEqual([2])
+    expect(reader.ackState()).toEqual({
+      upTo: 5,
+      missing: [
+        [1, 1],
+        [3, 4],
+      ],
+    })
+  })
+
+  it('asks for a box that is not confirmed as if it were not here', () => {
+    const { reader, writer, take } = make()
+    const indices = (entries: readonly { index: number }[]) => entries.map(({ index }) => index)
+    const heads = () => indices(reader.heads(new Map([['0.1', 6]])))
+    const before = writer.records(1)
+    take(2)
+    const [first, second] = [writer.records(3), writer.records(4)]
+    for (const { index, box } of [first, second]) {
+      reader.accept('0.1', index, box, { day: 3, confirmed: false })
+    }
+    reader.extend(OPTIONS.windowSize)
+    expect(reader.nexts().get('0.1')).toBe(2)
+    expect(indices(reader.gaps())).toEqual([0])
+    expect(heads()).toEqual([2, 3, 4, 5])
+    // What fills a hole is a hole until it is confirmed.
+    reader.accept('0.1', before.index, before.box, { day: 3, confirmed: false })
+    expect(indices(reader.gaps())).toEqual([0])
+    reader.confirm('0.1', second.index, 3)
+    expect(reader.nexts().get('0.1')).toBe(4)
+    expect([indices(reader.gaps()), heads()]).toEqual([
+      [0, 2],
+      [4, 5],
+    ])
+    reader.confirm('0.1', before.index, 3)
+    reader.confirm('0.1', first.index, 3)
+    expect(reader.gaps()).toEqual([])
+  })
+
   it('gives up no more holes than it can remember: what an ack does not name as missing is here', () => {
     const { reader, take, applyAll } = make()
     const holes = 3 * LATE_RANGES_MAX
