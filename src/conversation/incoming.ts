@@ -45,7 +45,7 @@ export interface Heard {
   readonly confirmed: boolean
 }
 
-const EXPIRY_TURNS = 16
+const EXPIRY_TURNS = 64
 
 /**
  * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two

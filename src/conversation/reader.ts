@@ -33,17 +33,7 @@ import {
   READ_EPOCHS_MAX,
 } from './constants.ts'
 import { type SeqRange, SeqRanges } from './ranges.ts'
-
-/** One epoch of a stream from its reader's side. */
-interface ReadEpoch {
-  readonly tag: string
-  /** UTC day of publishing of the newest box that was read since the start, 0 before the first: none after it is older. */
-  heardDay: number
-  /** Boxes that were read and that only one peer is known to have. Nothing that is asked for follows from them. */
-  readonly unconfirmed: Map<number, Address>
-  readonly window: ReadWindow
-  readonly reassembler: Reassembler
-}
+import { firmNext, type ReadEpoch, unread } from './read-epoch.ts'
 
 export interface WatchedAddress {
   readonly tag: string
@@ -486,21 +476,6 @@ export class StreamReader {
       this.#keep(seq, { bytes, rows })
     }
   }
-}
-
-/** The index after the highest box that others have too. What is forgotten below the window was. */
-function firmNext({ window, unconfirmed }: ReadEpoch): number {
-  if (unconfirmed.size === 0) return window.next
-  const gaps = new Set(window.gaps())
-  let next = window.next
-  while (next > 0 && (unconfirmed.has(next - 1) || gaps.has(next - 1))) next--
-  return next
-}
-
-/** What was not read, or counts as unread, by index. */
-function unread({ window, unconfirmed }: ReadEpoch): { index: number; address: Address }[] {
-  const waiting = [...unconfirmed].map(([index, address]) => ({ index, address }))
-  return [...waiting, ...window.addresses()].toSorted((a, b) => a.index - b.index)
 }
 
 function namely(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../../src/base/index.ts'
 import { BUCKETS, openMemoryStore, type Store } from '../../../src/store/index.ts'
+import { SCHEMA_VERSION } from '../../../src/store/constants.ts'
 import type { Migration, Schema } from '../../../src/store/migrations.ts'
 import { physicalKey, physicalRange } from '../../../src/store/physical-key.ts'
 import { CrashDisk } from '../../support/crash-disk.ts'
@@ -125,7 +126,10 @@ describe('the migration of an older store', () => {
     await store.close()
     await expect(
       openMemoryStore(storePorts, { disk: machine.disk, schema: schema(1) }),
-    ).rejects.toMatchObject({ code: 'storage-version', details: { found: 2, supported: 1 } })
+    ).rejects.toMatchObject({
+      code: 'storage-version',
+      details: { found: SCHEMA_VERSION, supported: 1 },
+    })
   })
 
   it('keeps the version of a step that failed, with its error', async () => {
