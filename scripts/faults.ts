@@ -1,8 +1,8 @@
 /**
  * Real daemons, real faults, every message counted: `npm run faults -- P` runs the short rows (eight minutes on two
  * cores), `-- N` all of them, `-- N --row R7 --nodes 10 --minutes 2` one. Exit 0 when every row passed, 1 when one
- * failed, 3 when none failed and one was inconclusive: too slow, or not possible on this machine. Results go
- * into docs/results/faults and the table of RELIABILITY.md.
+ * failed, 3 when none failed and one was inconclusive: too slow, or not possible on this machine. With `--keep` the
+ * results go into docs/results/faults and the table of RELIABILITY.md.
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'

@@ -155,7 +155,7 @@ describe('a box that one peer has given to one node alone', () => {
     /** What alice asks her keepers for after a start, whether the box was given to her before or not. */
     const restarted = async (isGiven: boolean) => {
       const here = await trap('restart', 0)
-      const { world, alice, bob, carol, dave, mallory, take, give } = here
+      const { world, alice, bob, carol, dave, take, give } = here
       servesOnly(world, alice, [])
       for (const node of [bob, carol, dave]) servesOnly(world, node, [alice])
       if (isGiven) {

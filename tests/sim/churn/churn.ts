@@ -35,7 +35,7 @@ export interface ChurnReport {
   readonly stops: number
   /** By the last state that their senders know. */
   readonly states: Readonly<Record<string, number>>
-  /** From acceptance, or the first return of the recipient, to the moment when it had the text; ascending. */
+  /** From when it was asked for, or the first return of the recipient, to the moment when it had the text; ascending. */
   readonly waitsMs: readonly number[]
   /** Texts that their recipients never had. */
   readonly missing: number
@@ -72,7 +72,7 @@ class Run {
   readonly #presence: { readonly up: number; down: number }[][] = []
   readonly #packets: Record<string, number> = {}
   readonly #rates: number[] = []
-  readonly #accepted = new Map<string, { readonly to: number; readonly at: number }>()
+  readonly #asked = new Map<string, { readonly to: number; readonly at: number }>()
   #churning = true
   #stops = 0
   #jobs: Promise<unknown> = Promise.resolve()
@@ -174,7 +174,7 @@ class Run {
         const machine = this.#machines[from]
         if (machine?.session !== undefined) {
           const text = `${from}>${toIndex}#${number} `.padEnd(textBytes, '.')
-          this.#accepted.set(text, { to: toIndex, at: this.#clock.monotonic() })
+          this.#asked.set(text, { to: toIndex, at: this.#clock.monotonic() })
           machine.send(to, text)
         }
         this.#later(everyMs, () => next(number + 1))
@@ -213,7 +213,7 @@ class Run {
     const states: Record<string, number> = {}
     for (const { text, state } of sent) {
       states[state] = (states[state] ?? 0) + 1
-      const { to, at } = this.#accepted.get(text) ?? { to: -1, at: 0 }
+      const { to, at } = this.#asked.get(text) ?? { to: -1, at: 0 }
       const arrivedAt = arrivals.get(text)
       if (arrivedAt === undefined) missing++
       else waitsMs.push(Math.max(0, arrivedAt - this.#thereFrom(to, at)))
