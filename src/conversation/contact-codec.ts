@@ -258,10 +258,10 @@ function unconfirmedItems(
   { reader: present, formers }: Contact,
   [hash, box]: readonly [string, Unconfirmed],
 ): CborValue[] {
-  const { address, day, reader, tag, index, numbers, isOver } = box
+  const { address, day, reader, tag, index, isOver } = box
   // In the order of the readers in the row.
   const place = [present, ...formers.map((former) => former.reader)].indexOf(reader)
-  return [fromHex(hash), address, day, place, tag, index, [...numbers], isOver]
+  return [fromHex(hash), address, day, place, tag, index, isOver]
 }
 
 /** Earlier stores have three items. */
@@ -269,13 +269,9 @@ function unconfirmedOf(
   value: unknown,
   readers: readonly (StreamReader | undefined)[],
 ): [string, Unconfirmed] {
-  const [hash, address, day, place = -1, tag = '', index = 0, numbers = [], isOver = false] = list(
-    value,
-    3,
-    8,
-  )
+  const [hash, address, day, place = -1, tag = '', index = 0, isOver = false] = list(value, 3, 7)
   const reader = readers[place as number]
-  const box = { address, day, reader, tag, index, numbers, isOver } as Unconfirmed
+  const box = { address, day, reader, tag, index, isOver } as Unconfirmed
   reader?.restoreUnconfirmed(box.tag, box.index, box.address)
   return [toHex(hash as Uint8Array), box]
 }

@@ -135,9 +135,7 @@ export interface Unconfirmed {
   readonly reader: StreamReader | undefined
   readonly tag: string
   readonly index: number
-  /** Of the records of which it holds something. */
-  readonly numbers: readonly number[]
-  /** It has expired: nobody can confirm it any more. */
+  /** It has expired: nobody can confirm it any more, and nothing waits for it. */
   isOver: boolean
 }
 

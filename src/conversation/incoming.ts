@@ -18,7 +18,7 @@ import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import type { ResetPlaces } from './reset-places.ts'
-import { confirm, expire, forgetClosed, isWaiting } from './unconfirmed.ts'
+import { confirm, expire, isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
@@ -42,10 +42,12 @@ export interface Heard {
   /** UTC day of publishing. */
   readonly day: number
   /** False: it may have been made for this node alone, so nothing may react to it yet. */
-  readonly confirmed: boolean
+  confirmed: boolean
 }
 
 const EXPIRY_TURNS = 64
+/** What takes effect of them is seen: the epochs that are asked for, the KeyPackage to which a Welcome goes. */
+const SEEN: ReadonlySet<RecordBody['kind']> = new Set(['switch', 'keyPackage'])
 
 /**
  * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two
@@ -191,8 +193,7 @@ export class Incoming {
     if (!confirmed) {
       const owned = address.slice() as typeof address
       const { tag, index } = ref
-      const { numbers } = accepted
-      const waiting = { address: owned, day, reader, tag, index, numbers, isOver: false }
+      const waiting = { address: owned, day, reader, tag, index, isOver: false }
       contact.unconfirmed.set(toHex(boxHash(box)), waiting)
     }
     card.lastHeardAt = clock.now()
@@ -303,8 +304,7 @@ export class Incoming {
     if (reader === undefined || record === undefined) return undefined
     const body = tryDecodeRecord(record.bytes)
     if (body !== undefined && needsJob(body)) return undefined
-    // What is asked for changes with the epochs that are read.
-    if (body?.kind === 'switch' && isWaiting(contact, reader)) return undefined
+    if (body !== undefined && SEEN.has(body.kind) && isWaiting(contact, reader)) return undefined
     return { ...record, reader, body }
   }
 
@@ -349,7 +349,6 @@ export class Incoming {
 
   #switch(contact: Contact, reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
     this.#ports.watch.removeEntries(reader.closeBefore(epochTag(generation, epoch)))
-    forgetClosed(contact, (box) => box.reader !== reader || reader.isOpen(box.tag))
   }
 
   /** Time passes: expiry, gaps that are given up, invitations that end, answers that may go now. */
@@ -405,12 +404,9 @@ export class Incoming {
   #unpark(batch: Batch, contact: Contact): boolean {
     const { clock, ledger } = this.#ports
     const oldest = dayOf(clock.now()) - this.#options.ttlDays
-    const over = [...contact.unconfirmed.values()].filter(
-      ({ day, isOver }) => !isOver && day < oldest,
-    )
-    expire(contact, over)
+    const expired = expire(contact, oldest)
     // After a start nobody could tell what was confirmed: the box may have left the hot window by then.
-    const changed = contact.isReaderUnsaved || over.length > 0
+    const changed = contact.isReaderUnsaved || expired
     contact.isReaderUnsaved = false
     if (changed) ledger.saveReader(batch, contact)
     const { parkedAck } = contact

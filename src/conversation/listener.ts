@@ -33,7 +33,9 @@ export class Listener {
   readonly #heard: Heard[] = []
   // Kept beside the queue, so that hearing a contact takes no longer the more of its boxes wait.
   readonly #noted = new Set<WatchRef>()
+  /** How many of these wait for a contact, and the same by hexadecimal hash. */
   readonly #unconfirmed = new Map<Contact, number>()
+  readonly #heardAlone = new Map<string, Heard>()
   readonly #conflicts = new Set<WatchRef>()
   /** Hashes of unconfirmed boxes that were left alone: they count once they are confirmed. */
   readonly #deferred = new Set<string>()
@@ -59,12 +61,9 @@ export class Listener {
   /** The boxes that were heard first, at most `BOXES_PER_TURN`. */
   takeHeard(): Heard[] {
     const taken = this.#heard.splice(0, BOXES_PER_TURN)
-    for (const { ref, confirmed } of taken) {
-      this.#noted.delete(ref)
-      if (confirmed) continue
-      const left = this.#unconfirmedOf(ref.contact) - 1
-      if (left > 0) this.#unconfirmed.set(ref.contact, left)
-      else this.#unconfirmed.delete(ref.contact)
+    for (const heard of taken) {
+      this.#noted.delete(heard.ref)
+      if (!heard.confirmed) this.#noLongerAlone(heard)
     }
     return taken
   }
@@ -95,8 +94,12 @@ export class Listener {
     const day = expiryDay - this.#options.ttlDays
     const isNews = !this.#noted.has(ref)
     this.#noted.add(ref)
-    if (!confirmed) this.#unconfirmed.set(ref.contact, this.#unconfirmedOf(ref.contact) + 1)
-    this.#heard.push({ ref, box: box.slice() as BoxBytes, day, confirmed })
+    const heard = { ref, box: box.slice() as BoxBytes, day, confirmed }
+    if (!confirmed) {
+      this.#unconfirmed.set(ref.contact, this.#unconfirmedOf(ref.contact) + 1)
+      this.#heardAlone.set(toHex(boxHash(box)), heard)
+    }
+    this.#heard.push(heard)
     return isNews
   }
 
@@ -147,11 +150,24 @@ export class Listener {
   confirmed(hash: Uint8Array): boolean {
     const key = toHex(hash)
     if (this.#deferred.delete(key)) this.#rescan = true
+    // What was heard and waits for a slot would be stored as unconfirmed after its confirmation.
+    const heard = this.#heardAlone.get(key)
+    if (heard !== undefined) {
+      heard.confirmed = true
+      this.#noLongerAlone(heard)
+    }
     let isNews = false
     for (const contact of this.#ports.ledger.contacts.values()) {
       if (confirm(contact, key)) isNews = true
     }
     return isNews
+  }
+
+  #noLongerAlone({ ref: { contact }, box }: Heard): void {
+    this.#heardAlone.delete(toHex(boxHash(box)))
+    const left = this.#unconfirmedOf(contact) - 1
+    if (left > 0) this.#unconfirmed.set(contact, left)
+    else this.#unconfirmed.delete(contact)
   }
 
   /** What was confirmed while nobody listened. */

@@ -34,18 +34,6 @@ export class SeqRanges {
     this.#ranges.push([first, last])
   }
 
-  add(seq: number): void {
-    if (this.has(seq)) return
-    const all = [...this.#ranges, [seq, seq] as const].toSorted(([a], [b]) => a - b)
-    this.#ranges = []
-    for (const [first, last] of all) {
-      const before = this.#ranges.at(-1)
-      if (before !== undefined && before[1] + 1 >= first) {
-        this.#ranges[this.#ranges.length - 1] = [before[0], last]
-      } else this.#ranges.push([first, last])
-    }
-  }
-
   remove(seq: number): void {
     this.#ranges = this.#ranges.flatMap(([first, last]): SeqRange[] => {
       if (seq < first || seq > last) return [[first, last]]

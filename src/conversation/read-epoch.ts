@@ -26,3 +26,11 @@ export function unread({ window, unconfirmed }: ReadEpoch): { index: number; add
   const waiting = [...unconfirmed].map(([index, address]) => ({ index, address }))
   return [...waiting, ...window.addresses()].toSorted((a, b) => a.index - b.index)
 }
+
+/** What lies so far behind is no gap any more, whether it was read or not. */
+export function forgetOld(epoch: ReadEpoch): void {
+  const next = firmNext(epoch)
+  for (const index of epoch.unconfirmed.keys()) {
+    if (index + epoch.window.size < next) epoch.unconfirmed.delete(index)
+  }
+}

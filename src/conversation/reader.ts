@@ -12,7 +12,6 @@ import {
   type FindRows,
   type GoneRows,
   type NewRow,
-  numbersIn,
   openBox,
   paddedLength,
   parseBox,
@@ -33,7 +32,7 @@ import {
   READ_EPOCHS_MAX,
 } from './constants.ts'
 import { type SeqRange, SeqRanges } from './ranges.ts'
-import { firmNext, type ReadEpoch, unread } from './read-epoch.ts'
+import { firmNext, forgetOld, type ReadEpoch, unread } from './read-epoch.ts'
 
 export interface WatchedAddress {
   readonly tag: string
@@ -56,8 +55,6 @@ export interface AcceptedBox {
   readonly unsequenced: readonly Uint8Array[]
   /** It completed a numbered record, new or known: the writer waits for an ack of it. */
   readonly sequenced: boolean
-  /** Of the records of which it holds something. */
-  readonly numbers: readonly number[]
 }
 
 export interface ReaderOptions {
@@ -90,7 +87,6 @@ const NOTHING: AcceptedBox = {
   unwatched: [],
   unsequenced: [],
   sequenced: false,
-  numbers: [],
 }
 
 /**
@@ -198,8 +194,10 @@ export class StreamReader {
     if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
     const unwatched = namely(tag, epoch.window.take(index))
-    if (confirmed) epoch.heardDay = Math.max(epoch.heardDay, day)
-    else epoch.unconfirmed.set(index, parseBox(box).address)
+    if (confirmed) {
+      epoch.heardDay = Math.max(epoch.heardDay, day)
+      forgetOld(epoch)
+    } else epoch.unconfirmed.set(index, parseBox(box).address)
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
@@ -208,7 +206,7 @@ export class StreamReader {
       else sequenced = true
       if (seq === 0 || !this.#hold(record)) this.#rows.drop(rows)
     }
-    return { fresh: true, unwatched, unsequenced, sequenced, numbers: numbersIn(payload) }
+    return { fresh: true, unwatched, unsequenced, sequenced }
   }
 
   /** A box that was read before, and is stored elsewhere as unconfirmed. False when its epoch is closed. */
@@ -218,9 +216,9 @@ export class StreamReader {
     return epoch !== undefined
   }
 
-  /** Whether boxes of this epoch are read. */
-  isOpen(tag: string): boolean {
-    return this.#epochs.some((e) => e.tag === tag)
+  /** Whether this box, which was read, still counts as unread. */
+  countsAsUnread(tag: string, index: number): boolean {
+    return this.#epochs.find((e) => e.tag === tag)?.unconfirmed.has(index) === true
   }
 
   /** Others have this box of UTC day `day` too. */
@@ -228,21 +226,15 @@ export class StreamReader {
     const epoch = this.#epochs.find((e) => e.tag === tag)
     if (epoch?.unconfirmed.delete(index) !== true) return
     epoch.heardDay = Math.max(epoch.heardDay, day)
+    forgetOld(epoch)
   }
 
-  /** Whether this index is so near that it is asked for anyway. */
+  /** Whether this index is so near that it is asked for anyway, and that reading its box takes no gap out of the window. */
   isNear(tag: string, index: number): boolean {
     const epoch = this.#epochs.find((e) => e.tag === tag)
-    return epoch !== undefined && index <= firmNext(epoch) + PROBE_AHEAD
-  }
-
-  /** Nobody else ever had what was said in these records: no ack may say that it is here. */
-  disown(numbers: readonly number[]): void {
-    for (const seq of numbers) {
-      for (const { reassembler } of this.#epochs) reassembler.drop(seq)
-      this.#drop(seq)
-      if (seq > 0 && seq <= this.#contiguous) this.#late.add(seq)
-    }
+    if (epoch === undefined || index > firmNext(epoch) + PROBE_AHEAD) return false
+    const [oldest = index] = epoch.window.gaps()
+    return oldest + epoch.window.size >= index + 1
   }
 
   /** False for a record that is known, or for which there is no room. */
@@ -298,18 +290,15 @@ export class StreamReader {
 
   /** The record has taken effect (in the batch that the caller is about to commit). */
   applied(seq: number): void {
-    this.#drop(seq)
+    const held = this.#held.get(seq)
+    if (held !== undefined) {
+      this.#heldBytes -= held.bytes.length
+      this.#rows.drop(held.rows)
+      this.#held.delete(seq)
+    }
     this.#late.remove(seq)
     if (seq === this.#contiguous + 1) this.#contiguous = seq
     this.#gapSince = undefined
-  }
-
-  #drop(seq: number): void {
-    const held = this.#held.get(seq)
-    if (held === undefined) return
-    this.#heldBytes -= held.bytes.length
-    this.#rows.drop(held.rows)
-    this.#held.delete(seq)
   }
 
   /** What an ack says: the highest record that is durable here and the holes below it. Never a lie. */

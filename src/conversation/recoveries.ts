@@ -15,7 +15,7 @@ import type { StreamReader } from './reader.ts'
 import { tryDecodeRecord } from './records.ts'
 import { claimerPlace, keysAt } from './rendezvous.ts'
 import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
-import { forgetClosed } from './unconfirmed.ts'
+import { forgetStream } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 import type { WriteEpoch } from './writer.ts'
@@ -139,7 +139,7 @@ export class Recoveries {
   #forget(contact: Contact, reader: StreamReader): void {
     this.#ports.watch.removeEntries(reader.watched())
     reader.clear()
-    forgetClosed(contact, (box) => box.reader !== reader)
+    forgetStream(contact, reader)
   }
 
   /**
@@ -243,7 +243,7 @@ export class Recoveries {
     const over = contact.formers.filter(({ until }) => now >= until)
     if (over.length === 0) return false
     for (const { reader } of over) watch.removeEntries(reader.close())
-    forgetClosed(contact, (box) => over.every(({ reader }) => reader !== box.reader))
+    for (const { reader } of over) forgetStream(contact, reader)
     const empty = over.filter(({ reader }) => !reader.isHolding)
     contact.formers = contact.formers.filter((former) => !empty.includes(former))
     ledger.saveReader(batch, contact)

@@ -1,4 +1,4 @@
-import { type Contact, type Unconfirmed } from './contact.ts'
+import type { Contact } from './contact.ts'
 import type { StreamReader } from './reader.ts'
 
 /**
@@ -19,25 +19,37 @@ export function confirm(contact: Contact, hash: string): boolean {
   if (box === undefined) return false
   const { reader, tag, index, day } = box
   reader?.confirm(tag, index, day)
-  if (reader === contact.reader) contact.card.heardDay = Math.max(contact.card.heardDay, day)
+  if (reader === contact.reader) {
+    contact.card.heardDay = Math.max(contact.card.heardDay, day)
+    contact.card.awayDay = 0
+    contact.isCardUnsaved = true
+  }
   contact.unconfirmed.delete(hash)
   contact.isReaderUnsaved = true
   return true
 }
 
-/** These boxes have expired, and nobody else ever had them: what they said stays unanswered for good. */
-export function expire(contact: Contact, boxes: readonly Unconfirmed[]): void {
-  for (const box of boxes) {
-    box.isOver = true
-    box.reader?.disown(box.numbers)
+/** Boxes that were published before UTC day `oldest` can be confirmed no more. False when nothing has changed. */
+export function expire(contact: Contact, oldest: number): boolean {
+  let changed = false
+  for (const [hash, box] of contact.unconfirmed) {
+    const { reader, tag, index, day } = box
+    if (!box.isOver && day < oldest) {
+      box.isOver = true
+      changed = true
+    }
+    // Its stream or epoch is over, or it lies so far behind that nobody would ask for it.
+    if (box.isOver && reader?.countsAsUnread(tag, index) !== true) {
+      contact.unconfirmed.delete(hash)
+      changed = true
+    }
   }
-  // It may have come in one of them.
-  if (boxes.length > 0) contact.parkedAck = undefined
+  return changed
 }
 
-/** A stream is over, or an epoch of it: what waited there is asked for no more. */
-export function forgetClosed(contact: Contact, isOpen: (box: Unconfirmed) => boolean): void {
+/** A stream is over: nothing waits in it any more. */
+export function forgetStream(contact: Contact, reader: StreamReader): void {
   for (const [hash, box] of contact.unconfirmed) {
-    if (!isOpen(box)) contact.unconfirmed.delete(hash)
+    if (box.reader === reader) contact.unconfirmed.delete(hash)
   }
 }

@@ -1,4 +1,4 @@
-import { HearsayError, isHearsayError } from '../base/index.ts'
+import { HearsayError } from '../base/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import {
   FRAGMENT_HEADER_BYTES,
@@ -95,15 +95,5 @@ function isFragment(length: number, total: number, offset: number): boolean {
 function checkZeros(rest: Uint8Array, offset: number): void {
   for (const byte of rest) {
     if (byte !== 0) throw new HearsayError('trailing-bytes', 'payload ends in zeros', { offset })
-  }
-}
-
-/** The numbers of the records of which a payload holds something; none of one that is not well-formed. */
-export function numbersIn(payload: Uint8Array): number[] {
-  try {
-    return [...new Set(parseSegments(payload).map(({ seq }) => seq))]
-  } catch (error) {
-    if (!isHearsayError(error) || error.fault === 'bug') throw error
-    return []
   }
 }

@@ -145,25 +145,6 @@ describe('a box that only one peer is known to have', () => {
     expect(withBoxes.sent).toBe(without.sent)
   })
 
-  it('is not answered when it has expired either: what nobody else had is not here', async () => {
-    const { air, alice, bob } = await pair()
-    await air.slots(20)
-    const { confirmAll } = exclusively(air, bob)
-    expect(confirmAll).toBeDefined()
-    const id = await alice.send('for your eyes only')
-    await air.slots(4)
-    expect(await bob.received()).toEqual(['for your eyes only'])
-    alice.linked = false
-    for (let day = 0; day < 4; day++) await air.slots(4, DAY_MS)
-    // From now on everybody hears alice again, and bob answers what everybody has.
-    air.hears = () => true
-    alice.linked = true
-    const later = await alice.send('for all')
-    await air.until(async () => (await alice.state(later)) === 'delivered', 60)
-    expect(await alice.state(id)).toBe('expired')
-    expect(await bob.received()).toEqual(['for your eyes only', 'for all'])
-  })
-
   it('begins no recovery by a commit that does not hold', async () => {
     const { air, alice, bob } = await pair({ bob: { tamper: strict } })
     await air.slots(20)

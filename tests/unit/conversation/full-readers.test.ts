@@ -127,7 +127,6 @@ describe('a reader that holds all that a contact can make it hold', () => {
         reader,
         tag: '0.1',
         index: 2 ** 40 + i,
-        numbers: [2 ** 50 + i],
         isOver: false,
       })
     }

@@ -110,27 +110,6 @@ describe('the reader of a stream', () => {
     ])
   })
 
-  it('says of what nobody else had that it is missing, until it comes again', () => {
-    const { reader, writer, take, applyAll } = make()
-    const alone = { day: 0, confirmed: false }
-    for (const seqs of [[1, 2], [5]]) {
-      const { index, box } = writer.records(...seqs)
-      expect(reader.accept('0.1', index, box, alone).numbers).toEqual(seqs)
-    }
-    expect(applyAll()).toEqual([1, 2])
-    reader.disown([1, 2, 5])
-    expect(reader.ackState()).toEqual({ upTo: 2, missing: [[1, 2]] })
-    take(2, 5)
-    expect(applyAll()).toEqual([2])
-    expect(reader.ackState()).toEqual({
-      upTo: 5,
-      missing: [
-        [1, 1],
-        [3, 4],
-      ],
-    })
-  })
-
   it('asks for a box that is not confirmed as if it were not here', () => {
     const { reader, writer, take } = make()
     const indices = (entries: readonly { index: number }[]) => entries.map(({ index }) => index)
