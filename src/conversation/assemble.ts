@@ -15,7 +15,7 @@ import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { Recoveries } from './recoveries.ts'
 import { Removals } from './removals.ts'
 import { Renewal } from './renewal.ts'
-import { Repair } from './repair.ts'
+import { LookUps } from './look-ups.ts'
 import { ResetClaims } from './reset-claims.ts'
 import { ResetPlaces } from './reset-places.ts'
 import { Sender } from './sender.ts'
@@ -59,7 +59,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     pump: (contact) => incoming.pump(contact),
   })
   const listener = new Listener({ ledger, watch, boxes }, options)
-  const repair = new Repair(
+  const lookUps = new LookUps(
     {
       clock,
       waits,
@@ -83,7 +83,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       ledger,
       outbox,
       recoveries,
-      onLeft: (address, day, messages) => repair.audit(address, day, messages),
+      onLeft: (address, day, messages) => lookUps.audit(address, day, messages),
     },
     options,
   )
@@ -104,7 +104,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     incoming,
     jobs,
     listener,
-    repair,
+    lookUps,
     sender,
     book,
     stored,

@@ -21,7 +21,7 @@ import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
 import type { BoxSource, ConversationOptions, ConversationPorts } from './ports.ts'
 import type { Removals } from './removals.ts'
-import type { Repair, RepairJob } from './repair.ts'
+import type { LookUps, LookUp } from './look-ups.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { Sender } from './sender.ts'
 import type { WaitClock } from './wait-clock.ts'
@@ -29,7 +29,7 @@ import type { Watch } from './watch.ts'
 
 /**
  * All conversations of one device in one network: the only entry of this module. Work is done in slots
- * (`work`, `nextBox`, `nextRepair`); what arrives is only noted (`hear`). Mutations add to the caller's batch
+ * (`work`, `nextBox`, `nextLookUp`); what arrives is only noted (`hear`). Mutations add to the caller's batch
  * and are in force at once; the caller commits in the same turn and promises nothing before that.
  */
 export class Conversations {
@@ -50,7 +50,7 @@ export class Conversations {
   readonly #incoming: Incoming
   readonly #jobs: JobQueue
   readonly #listener: Listener
-  readonly #repair: Repair
+  readonly #lookUps: LookUps
   readonly #sender: Sender
   readonly #book: AddressBook
   readonly #stored: number[]
@@ -74,7 +74,7 @@ export class Conversations {
     this.#incoming = parts.incoming
     this.#jobs = parts.jobs
     this.#listener = parts.listener
-    this.#repair = parts.repair
+    this.#lookUps = parts.lookUps
     this.#sender = parts.sender
     this.#book = parts.book
     this.#stored = parts.stored
@@ -93,7 +93,7 @@ export class Conversations {
   /** After any absence: what may have been missed is looked for here and at the keepers. */
   catchUp(): void {
     this.#listener.rescan()
-    this.#repair.catchUp()
+    this.#lookUps.catchUp()
   }
 
   // What arrives
@@ -120,7 +120,7 @@ export class Conversations {
     await this.#incoming.tick()
     await this.#jobs.run(signal)
     await this.#drain()
-    this.#repair.settled()
+    this.#lookUps.settled()
     if (this.#stored.length > 0) await this.#outbox.stored(this.#stored.splice(0))
     const orphans = this.#orphans.take()
     if (orphans.length > 0) await this.#mending.end(orphans)
@@ -181,18 +181,18 @@ export class Conversations {
   }
 
   /** The next look-up at the keepers, or undefined when nothing is due. */
-  nextRepair(): RepairJob | undefined {
-    return this.#repair.next()
+  nextLookUp(): LookUp | undefined {
+    return this.#lookUps.next()
   }
 
   /** True while look-ups of the last catch-up are due or under way. */
   isCatchingUp(): boolean {
-    return this.#repair.isCatchingUp
+    return this.#lookUps.isCatchingUp
   }
 
   /** Look-ups of the running catch-up: how many are over, of how many that are known to be due. */
   catchUpProgress(): { readonly done: number; readonly total: number } {
-    return this.#repair.progress
+    return this.#lookUps.progress
   }
 
   /** Whether there is anybody whose boxes may have been missed. */
@@ -223,7 +223,7 @@ export class Conversations {
     this.#book.checkAlias(params.alias)
     this.#book.checkRoom()
     const contact = this.#lifecycle.claim(batch, params.uri, params.alias)
-    this.#repair.probe(contact)
+    this.#lookUps.probe(contact)
     return this.#book.summary(contact)
   }
 
@@ -343,7 +343,7 @@ export class Conversations {
   depth(): { queued: number; oldestAt: number | undefined; toFetch: number; messages: number } {
     return {
       ...this.#outbox.depth(),
-      toFetch: this.#repair.pending,
+      toFetch: this.#lookUps.pending,
       messages: this.#history.count,
     }
   }

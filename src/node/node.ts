@@ -26,7 +26,7 @@ import { Networks } from './networks.ts'
 import { NodeKeys } from './node-keys.ts'
 import { PeerBans } from './peer-bans.ts'
 import { peersApi } from './peers-api.ts'
-import { Repair } from './repair.ts'
+import { Healing } from './healing.ts'
 import { RunningClock } from './running-clock.ts'
 import { Session, type SessionPorts } from './session.ts'
 import { settingsOf } from './settings.ts'
@@ -121,7 +121,7 @@ class LocalNode implements HearsayNode {
   readonly #idempotency: Idempotency
   readonly #erasure: ContactErasure
   readonly #upkeep: Upkeep
-  readonly #repair: Repair
+  readonly #healing: Healing
   readonly #stopListeners: (() => void)[] = []
   readonly #tasks: TaskGroup
   #state: NodeState = 'starting'
@@ -138,7 +138,11 @@ class LocalNode implements HearsayNode {
     const running = new RunningClock({ clock, store })
     this.#running = running
     const retention = new EventRetention({ store, running })
-    this.#idempotency = new Idempotency({ store, running, isReadonly: () => this.#repair.underWay })
+    this.#idempotency = new Idempotency({
+      store,
+      running,
+      isReadonly: () => this.#healing.underWay,
+    })
     this.#tasks = new TaskGroup(log)
     this.#erasure = new ContactErasure({
       store,
@@ -164,7 +168,7 @@ class LocalNode implements HearsayNode {
       log.error('a write failed: the node is read-only until the store is repaired')
       if (isHearsayError(cause, 'storage-corrupt')) failed.resolve(cause)
     })
-    this.#repair = new Repair({
+    this.#healing = new Healing({
       clock,
       log,
       store,
@@ -191,7 +195,7 @@ class LocalNode implements HearsayNode {
       this.#ports.log.error('the network cannot be entered', { code: error.code })
     }
     this.#tasks.spawn('upkeep', (signal) => this.#upkeep.run(signal))
-    this.#tasks.spawn('repair', (signal) => this.#repair.run(signal))
+    this.#tasks.spawn('healing', (signal) => this.#healing.run(signal))
     this.#state = 'running'
   }
 
@@ -238,7 +242,7 @@ class LocalNode implements HearsayNode {
   /** Starts a session in the joined network unless there is one. Only in `exclusive`. */
   async #enter(): Promise<void> {
     if (this.#session !== undefined || this.#ports.networks.joined === undefined) return
-    if (this.#repair.underWay) return
+    if (this.#healing.underWay) return
     if (this.#state === 'stopping') throw new HearsayError('not-running', 'the node is stopping')
     const { clock, rng, log, store, networks, bans, net, onEmission } = this.#ports
     const { node, requestSeed, listen, announce, reachable } = this.#options
@@ -331,7 +335,7 @@ class LocalNode implements HearsayNode {
 
   /** What the node shows as its state: a store that refuses writes outranks everything that runs. */
   #shownState(): NodeState {
-    return this.#state === 'running' && !this.#repair.isOver ? 'readonly' : this.#state
+    return this.#state === 'running' && !this.#healing.isOver ? 'readonly' : this.#state
   }
 
   #buildApi(): NodeApi {

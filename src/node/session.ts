@@ -385,7 +385,7 @@ export class Session {
   #nextAsk(mayBeReal: boolean): KeeperAsk | undefined {
     if (!mayBeReal) return this.mailbox.idleQuestion()
     while (this.#lookUps < LOOK_UPS_MAX) {
-      const job = this.conversations.nextRepair()
+      const job = this.conversations.nextLookUp()
       if (job === undefined) break
       this.#lookUps++
       this.#tasks.spawn('look up', async (signal) => {

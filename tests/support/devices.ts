@@ -302,7 +302,7 @@ export class Device {
 
   /** One look-up and one box. */
   async publish(): Promise<void> {
-    const job = this.conversations.nextRepair()
+    const job = this.conversations.nextLookUp()
     if (job !== undefined) {
       this.air.asked.push(`${this.name} ${toHex(job.address)} ${job.day}`)
       const boxes = this.air

@@ -28,9 +28,9 @@ function servesOnly(world: World, of: WorldNode, only: readonly WorldNode[]): vo
 function askedBy({ session }: WorldNode): readonly string[] {
   const asked: string[] = []
   const { conversations } = session
-  const nextRepair = conversations.nextRepair.bind(conversations)
-  conversations.nextRepair = () => {
-    const job = nextRepair()
+  const nextLookUp = conversations.nextLookUp.bind(conversations)
+  conversations.nextLookUp = () => {
+    const job = nextLookUp()
     if (job !== undefined) asked.push(toHex(job.address))
     return job
   }

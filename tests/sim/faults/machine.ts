@@ -17,7 +17,7 @@ import type { Network } from '../../../src/directory/index.ts'
 import type { NodeApi } from '../../../src/node/index.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
 import { messagesApi } from '../../../src/node/messages-api.ts'
-import { Repair } from '../../../src/node/repair.ts'
+import { Healing } from '../../../src/node/healing.ts'
 import { RunningClock } from '../../../src/node/running-clock.ts'
 import { Session } from '../../../src/node/session.ts'
 import { openMemoryStore, type Store } from '../../../src/store/index.ts'
@@ -208,12 +208,12 @@ export class Machine {
   }
 
   /** As `LocalNode`; the watcher hears of a message when it is made, before anything of it is on disk. */
-  #messages(life: Life, store: Store, repair: Repair): Messages {
+  #messages(life: Life, store: Store, healing: Healing): Messages {
     const { clock } = life
     const { watcher } = this.#ports
     const { mayExpire = false } = this.#options
     const running = new RunningClock({ clock, store })
-    const idempotency = new Idempotency({ store, running, isReadonly: () => repair.underWay })
+    const idempotency = new Idempotency({ store, running, isReadonly: () => healing.underWay })
     life.idempotency = idempotency
     const send: Conversations['send'] = (batch, outgoing) => {
       if (life.session === undefined) throw new HearsayError('network-not-joined', 'no session')
@@ -240,8 +240,8 @@ export class Machine {
     if (opened === undefined) return
     const store = storeOf?.(opened) ?? opened
     life.store = store
-    const repair = this.#repair(life, store)
-    life.messages = this.#messages(life, store, repair)
+    const healing = this.#healing(life, store)
+    life.messages = this.#messages(life, store, healing)
     await watcher.follow(this.name, store, () => this.#life === life)
     try {
       await this.#enter(life, store)
@@ -251,7 +251,7 @@ export class Machine {
       this.#startAgain()
       return
     }
-    this.#run(life, 'repair', () => repair.run(life.ending.signal))
+    this.#run(life, 'healing', () => healing.run(life.ending.signal))
   }
 
   /**
@@ -279,9 +279,9 @@ export class Machine {
     this.#ports.clock.setTimer(AGAIN_MS, () => this.start())
   }
 
-  #repair(life: Life, store: Store): Repair {
+  #healing(life: Life, store: Store): Healing {
     const { watcher, log } = this.#ports
-    return new Repair({
+    return new Healing({
       clock: life.clock,
       log,
       store,

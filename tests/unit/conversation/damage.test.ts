@@ -281,8 +281,8 @@ describe('a damaged row of the history', () => {
       air.hears = (_box, to) => to !== bob
       bob.keeps = false
       // Bob asks the keepers too, and must not learn of it from them.
-      const isAsking = bob.conversations.nextRepair.bind(bob.conversations)
-      bob.conversations.nextRepair = () => void isAsking()
+      const isAsking = bob.conversations.nextLookUp.bind(bob.conversations)
+      bob.conversations.nextLookUp = () => void isAsking()
       const id = await alice.send('kept')
       await air.until(async () => (await alice.state(id)) === 'stored')
       for (const buckets of isMoved
@@ -294,7 +294,7 @@ describe('a damaged row of the history', () => {
       }
       expect(await alice.state(id)).toBe('stored')
       for (const each of [alice, bob]) await each.noteResetPlaces()
-      bob.conversations.nextRepair = isAsking
+      bob.conversations.nextLookUp = isAsking
       air.hears = () => true
       bob.keeps = true
       await air.until(async () => (await alice.state(id)) === 'delivered', 600)

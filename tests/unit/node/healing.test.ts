@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { HearsayError, silentLogger, TaskGroup } from '../../../src/base/index.ts'
-import { Repair } from '../../../src/node/repair.ts'
+import { Healing } from '../../../src/node/healing.ts'
 import { Upkeep } from '../../../src/node/upkeep.ts'
 import { openMemoryStore, type Store } from '../../../src/store/index.ts'
 import { CrashDisk } from '../../support/crash-disk.ts'
@@ -12,7 +12,7 @@ let machine: CrashDisk
 let store: Store
 let steps: string[]
 let tasks: TaskGroup
-let repair: Repair
+let healing: Healing
 let opens: (time: number) => HearsayError | undefined
 
 beforeEach(async () => {
@@ -38,7 +38,7 @@ beforeEach(async () => {
     isWritable: { value: () => store.isWritable() },
     batch: { value: () => store.batch() },
   }) as Store
-  repair = new Repair({
+  healing = new Healing({
     clock,
     log: silentLogger,
     store: watched,
@@ -47,13 +47,13 @@ beforeEach(async () => {
       throw new HearsayError('storage-poisoned', 'last words')
     },
     forget: () => void note('forget'),
-    reload: async () => void note(repair.underWay ? 'reload' : 'reload too late'),
+    reload: async () => void note(healing.underWay ? 'reload' : 'reload too late'),
     resume: async () => {
-      note(repair.underWay || repair.isOver ? 'resume at the wrong moment' : 'resume')
+      note(healing.underWay || healing.isOver ? 'resume at the wrong moment' : 'resume')
     },
     fail: (cause) => void note(`fail ${(cause as HearsayError).code}`),
   })
-  tasks.spawn('repair', (signal) => repair.run(signal))
+  tasks.spawn('healing', (signal) => healing.run(signal))
   await clock.advance(0)
 })
 
@@ -67,10 +67,10 @@ async function breakDisk(cause?: string): Promise<void> {
   await clock.advance(0)
 }
 
-describe('the repair of a store', () => {
+describe('the healing of a store', () => {
   it('waits for the disk, and then goes on within a second, in the one right order', async () => {
     await breakDisk()
-    expect(repair.underWay).toBe(true)
+    expect(healing.underWay).toBe(true)
     await clock.advance(60_500)
     expect(steps).toEqual(['quiesce 0'])
     machine.restart('lost')
@@ -82,7 +82,7 @@ describe('the repair of a store', () => {
       'reload 61000',
       'resume 61000',
     ])
-    expect({ underWay: repair.underWay, isOver: repair.isOver }).toEqual({
+    expect({ underWay: healing.underWay, isOver: healing.isOver }).toEqual({
       underWay: false,
       isOver: true,
     })

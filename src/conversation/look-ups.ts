@@ -19,22 +19,22 @@ import type { WatchedAddress } from './reader.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { WaitClock } from './wait-clock.ts'
 
-export type RepairResult =
+export type LookUpResult =
   | { readonly status: 'found'; readonly boxes: readonly BoxBytes[] }
   | { readonly status: 'not-found' }
   | { readonly status: 'unreachable' }
 
 /** One look-up at the keepers, taken by a fetch slot. `done` is called once. */
-export interface RepairJob {
+export interface LookUp {
   readonly address: Address
   /** UTC day of publishing. */
   readonly day: number
   /** An own box: its keepers are asked even though it is here. */
   readonly isAudit: boolean
-  done(result: RepairResult): void
+  done(result: LookUpResult): void
 }
 
-export interface RepairPorts {
+export interface LookUpPorts {
   readonly clock: Clock
   readonly waits: WaitClock
   readonly rng: Rng
@@ -62,8 +62,8 @@ const BACKOFF = 3
  * Decides what to ask the keepers for: holes in streams, what may have been written while this node was away,
  * and own boxes as audits. Only decides; the slots decide when.
  */
-export class Repair {
-  readonly #ports: RepairPorts
+export class LookUps {
+  readonly #ports: LookUpPorts
   readonly #options: ConversationOptions
   readonly #audits: Audits
   readonly #probing = new Map<Contact, Probing>()
@@ -74,7 +74,7 @@ export class Repair {
   /** Look-ups of the running catch-up that are over, of contacts that are done too. */
   #answered = 0
 
-  constructor(ports: RepairPorts, options: ConversationOptions) {
+  constructor(ports: LookUpPorts, options: ConversationOptions) {
     this.#ports = ports
     this.#options = options
     this.#audits = new Audits(ports, options)
@@ -121,7 +121,7 @@ export class Repair {
   }
 
   /** The next look-up, or undefined when nothing is due. */
-  next(): RepairJob | undefined {
+  next(): LookUp | undefined {
     // Who missed more boxes in a row than its window is wide would hear none again, and not know it.
     if (this.#ports.waits.now() >= this.#nextCatchUp) this.catchUp()
     // By turns: one contact that skips numbers must not keep the node from catching up with all others.
@@ -134,7 +134,7 @@ export class Repair {
     return undefined
   }
 
-  #gapJob(): RepairJob | undefined {
+  #gapJob(): LookUp | undefined {
     const now = this.#ports.waits.now()
     const seen = new Set<string>()
     for (const contact of this.#ports.ledger.contacts.values()) {
@@ -193,7 +193,7 @@ export class Repair {
   }
 
   /** One contact after another, so that a long absence of one does not hold up the rest. */
-  #probeJob(): RepairJob | undefined {
+  #probeJob(): LookUp | undefined {
     const now = this.#ports.waits.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
@@ -233,7 +233,7 @@ export class Repair {
     contact.isCardUnsaved = true
   }
 
-  #probeAt(probing: Probing, target: ProbeTarget): RepairJob {
+  #probeAt(probing: Probing, target: ProbeTarget): LookUp {
     const { address, day } = target
     probing.begin(target)
     return this.#job(address, day, ({ status }, isNews) => {
@@ -299,10 +299,10 @@ export class Repair {
     }
   }
 
-  #auditJob(): RepairJob | undefined {
+  #auditJob(): LookUp | undefined {
     const audit = this.#audits.take()
     if (audit === undefined) return undefined
-    const then = (result: RepairResult): void => {
+    const then = (result: LookUpResult): void => {
       if (result.status === 'found') this.#ports.onStored(audit.messages)
       else this.#audits.again(audit)
     }
@@ -312,9 +312,9 @@ export class Repair {
   #job(
     address: Address,
     day: number,
-    then: (result: RepairResult, isNews: boolean) => void,
+    then: (result: LookUpResult, isNews: boolean) => void,
     isAudit = false,
-  ): RepairJob {
+  ): LookUp {
     return {
       address,
       day,

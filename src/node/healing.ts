@@ -1,7 +1,7 @@
 import { type Clock, HearsayError, isHearsayError, type Logger } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
 
-export interface RepairPorts {
+export interface HealingPorts {
   readonly clock: Clock
   readonly log: Logger
   readonly store: Store
@@ -31,15 +31,15 @@ const LONGEST_FULL_MS = FIRST_WAIT_MS
  * breaks again at once, is tried again after 1 s, 2 s … 30 s. One that only was full opens within 2 s of there being
  * room.
  */
-export class Repair {
-  readonly #ports: RepairPorts
+export class Healing {
+  readonly #ports: HealingPorts
   #cause: Error | undefined
   #underWay = false
   #isReturning = false
   #waitMs = FIRST_WAIT_MS
   #healedAt = Number.NEGATIVE_INFINITY
 
-  constructor(ports: RepairPorts) {
+  constructor(ports: HealingPorts) {
     this.#ports = ports
   }
 
