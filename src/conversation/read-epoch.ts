@@ -4,7 +4,7 @@ import type { Reassembler, ReadWindow } from '../stream/index.ts'
 /** One epoch of a stream from its reader's side. */
 export interface ReadEpoch {
   readonly tag: string
-  /** UTC day of publishing of the newest box that was read since the start, 0 before the first: none after it is older. */
+  /** UTC day of publishing of the newest confirmed box, 0 before the first: none after it is older. */
   heardDay: number
   /** Boxes that were read and that only one peer is known to have. Nothing that is asked for follows from them. */
   readonly unconfirmed: Map<number, Address>

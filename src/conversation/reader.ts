@@ -401,7 +401,7 @@ export class StreamReader {
       this.#contiguous,
       this.#late.list().map((range) => [...range]),
       this.#encodeHeld(),
-      this.#epochs.map((e) => [e.tag, e.window.encode(), e.reassembler.encode()]),
+      this.#epochs.map((e) => [e.tag, e.window.encode(), e.reassembler.encode(), e.heardDay]),
     ]
   }
 
@@ -431,10 +431,16 @@ export class StreamReader {
     if (isRowless) reader.#restoreRowless(held as [number, Uint8Array][])
     else reader.#restore(held as Uint8Array, find)
     for (const entry of epochs) {
-      const [tag, window, reassembler] = entry as [string, Uint8Array, Uint8Array]
+      // Earlier stores do not have the day.
+      const [tag, window, reassembler, heardDay = 0] = entry as [
+        string,
+        Uint8Array,
+        Uint8Array,
+        number?,
+      ]
       reader.#epochs.push({
         tag,
-        heardDay: 0,
+        heardDay,
         unconfirmed: new Map(),
         window: ReadWindow.decode(window),
         reassembler: Reassembler.decode(reassembler, find, reader.#rows),

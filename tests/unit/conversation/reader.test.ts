@@ -136,6 +136,13 @@ describe('the reader of a stream', () => {
     reader.confirm('0.1', before.index, 3)
     reader.confirm('0.1', first.index, 3)
     expect(reader.gaps()).toEqual([])
+    // None after the newest is older, over a restart too.
+    const rows = new MemoryRows()
+    rows.apply(reader.takeRows(seededRng('rows')))
+    const copy = StreamReader.decode(OPTIONS, reader.encode(), rows.find)
+    for (const each of [reader, copy]) {
+      expect(each.heads(new Map([['0.1', 6]])).map(({ notBefore }) => notBefore)).toEqual([3, 3])
+    }
   })
 
   it('gives up no more holes than it can remember: what an ack does not name as missing is here', () => {
