@@ -67,9 +67,9 @@ export function losses(history: History): Losses {
 function durability(history: History): Violation[] {
   return acceptedOf(history).flatMap((send) => {
     if (index(history).forgetful(send) === 'sender') return []
-    const own = history.lists.get(send.from)
+    const own = index(history).byId.get(send.from)
     if (own === undefined) return []
-    const kept = own.find(({ messageId }) => send.messageIds.includes(messageId))
+    const kept = send.messageIds.flatMap((id) => own.get(id) ?? [])[0]
     if (kept === undefined) return [broken('A', `the sender of "${send.text}" has forgotten it`)]
     if (kept.text !== send.text || kept.direction !== 'out') {
       return [broken('A', `the sender of "${send.text}" keeps another message for it`)]
@@ -174,9 +174,7 @@ function idempotency(history: History): Violation[] {
     const ids = new Set(send.messageIds)
     if (ids.size > 1 && !isDoubtful(history, send))
       return [broken('E', `one key made ${ids.size} messages of "${send.text}"`)]
-    const made = history.lists
-      .get(send.from)
-      ?.filter(({ text, direction }) => direction === 'out' && text === send.text)
+    const made = index(history).outbox.get(send.from)?.get(send.text)
     return (made?.length ?? 0) > 1 ? [broken('E', `"${send.text}" was accepted twice`)] : []
   })
 }
@@ -218,6 +216,10 @@ function broken(promise: Promised, what: string): Violation {
 interface Index {
   /** By node and text: the places of a message in the list of what came in. */
   readonly inbox: ReadonlyMap<number, ReadonlyMap<string, readonly number[]>>
+  /** The same of what went out. */
+  readonly outbox: ReadonlyMap<number, ReadonlyMap<string, readonly number[]>>
+  /** By node and message id: what is in its list. */
+  readonly byId: ReadonlyMap<number, ReadonlyMap<string, ListedMessage>>
   /** By node and text: `epoch/id` of the events that showed it. */
   readonly received: Map<number, Map<string, Set<string>>>
   /** By node and message id: types of the events about it. */
@@ -232,7 +234,9 @@ function index(history: History): Index {
   const known = INDEXES.get(history)
   if (known !== undefined) return known
   const made: Index = {
-    inbox: new Map([...history.lists].map(([node, list]) => [node, placesOf(list)])),
+    inbox: byNode(history, (list) => placesOf(list, 'in')),
+    outbox: byNode(history, (list) => placesOf(list, 'out')),
+    byId: byNode(history, (list) => new Map(list.map((each) => [each.messageId, each]))),
     received: new Map(),
     told: new Map(),
     forgetful: forgiver(history),
@@ -245,10 +249,17 @@ function index(history: History): Index {
   return made
 }
 
-function placesOf(list: readonly ListedMessage[]): Map<string, number[]> {
+function byNode<T>({ lists }: History, of: (list: readonly ListedMessage[]) => T): Map<number, T> {
+  return new Map([...lists].map(([node, list]) => [node, of(list)]))
+}
+
+function placesOf(
+  list: readonly ListedMessage[],
+  which: ListedMessage['direction'],
+): Map<string, number[]> {
   const places = new Map<string, number[]>()
   for (const [place, { direction, text }] of list.entries()) {
-    if (direction !== 'in') continue
+    if (direction !== which) continue
     const known = places.get(text)
     if (known === undefined) places.set(text, [place])
     else known.push(place)
