@@ -16,9 +16,9 @@ const HEALED_MS = 5_000
 const PATIENCE_MS = 30_000
 const RESTART_EVERY = 4
 const POLL_MS = 20
-/** What a node says of a disk that takes no writes. */
+/** What a node says of a disk that takes no writes. Its log is on that disk too: a line that was cut says nothing. */
 const SAID =
-  /storage-(full|failed|poisoned)|a write failed|the store refuses further writes|the store cannot be repaired/
+  /storage-(full|failed|poisoned)|a write failed|the store refuses further writes|the store cannot be repaired|^\{"level":"error","time":"[^"]*(\{"level"|$)/
 const FULL = new Set(['STORAGE_FULL', 'STORAGE_READONLY'])
 
 interface Times {
