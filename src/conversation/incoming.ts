@@ -283,7 +283,7 @@ export class Incoming {
       if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) {
         return applied
       }
-      if (body?.kind === 'switch') this.#switch(contact, reader, body)
+      if (body?.kind === 'switch') this.#switch(reader, body)
       reader.applied(record.seq)
       wipe(record.bytes)
     }
@@ -330,7 +330,7 @@ export class Incoming {
           ledger.saveKeys(batch, contact)
           return
         case 'switch':
-          if (contact.reader !== undefined) this.#switch(contact, contact.reader, body)
+          if (contact.reader !== undefined) this.#switch(contact.reader, body)
           return
         default:
           return
@@ -347,7 +347,7 @@ export class Incoming {
     else lifecycle.fail(batch, contact, 'refused by the key exchange')
   }
 
-  #switch(contact: Contact, reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
+  #switch(reader: StreamReader, { generation, epoch }: RecordOf<'switch'>): void {
     this.#ports.watch.removeEntries(reader.closeBefore(epochTag(generation, epoch)))
   }
 

@@ -82,7 +82,7 @@ export class LookUps {
 
   /**
    * Asks for everything that may have come while this node was away, contact by contact. What is not done of the
-   * catch-up before goes on, and comes first: with many contacts one takes longer than a day.
+   * catch-up before goes on: with many contacts one takes longer than a day.
    */
   catchUp(): void {
     const { waits, rng, ledger } = this.#ports

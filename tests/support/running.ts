@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/base/index.ts'
 import type { RunningClock } from '../../src/node/running-clock.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -12,5 +13,15 @@ export async function runFor(
   for (let left = ms; left > 0; left -= BEAT_MS) {
     await clock.advance(Math.min(left, BEAT_MS))
     running.beat()
+  }
+}
+
+/** The clock of a machine whose wall clock is off by so many ms. */
+export function wrongClock(clock: VirtualClock, offMs: () => number): Clock {
+  return {
+    now: () => clock.now() + offMs(),
+    monotonic: () => clock.monotonic(),
+    setTimer: (ms, fn) => clock.setTimer(ms, fn),
+    sleep: (ms, signal) => clock.sleep(ms, signal),
   }
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Clock, silentLogger, utf8 } from '../../../src/base/index.ts'
+import { silentLogger, utf8 } from '../../../src/base/index.ts'
 import {
   ACKED_EVENTS_KEPT_MS,
   EventRetention,
@@ -15,7 +15,7 @@ import {
 } from '../../../src/store/index.ts'
 import { MAX_TRIM } from '../../../src/store/constants.ts'
 import { damage } from '../../support/copied-disk.ts'
-import { runFor } from '../../support/running.ts'
+import { runFor, wrongClock } from '../../support/running.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -31,12 +31,7 @@ let running: RunningClock
 let retention: EventRetention
 
 async function open(): Promise<void> {
-  const wall: Clock = {
-    now: () => clock.now() + offMs,
-    monotonic: () => clock.monotonic(),
-    setTimer: (ms, fn) => clock.setTimer(ms, fn),
-    sleep: (ms, signal) => clock.sleep(ms, signal),
-  }
+  const wall = wrongClock(clock, () => offMs)
   const ports = { clock: wall, rng: seededRng('retention'), log: silentLogger }
   store = await openMemoryStore(ports, { disk })
   running = new RunningClock({ store, clock: wall })

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Clock, silentLogger, utf8 } from '../../../src/base/index.ts'
+import { silentLogger, utf8 } from '../../../src/base/index.ts'
 import { Idempotency, IDEMPOTENCY_KEPT_MS } from '../../../src/node/idempotency.ts'
 import { RunningClock } from '../../../src/node/running-clock.ts'
 import { eraseAll } from '../../../src/node/wipe.ts'
@@ -12,7 +12,7 @@ import {
 } from '../../../src/store/index.ts'
 import { damage } from '../../support/copied-disk.ts'
 import { codeOf } from '../../support/devices.ts'
-import { runFor } from '../../support/running.ts'
+import { runFor, wrongClock } from '../../support/running.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -34,12 +34,7 @@ async function open(): Promise<void> {
     { clock, rng: seededRng('idempotency'), log: silentLogger },
     { disk },
   )
-  const wrong: Clock = {
-    now: () => clock.now() + offMs,
-    monotonic: () => clock.monotonic(),
-    setTimer: (ms, fn) => clock.setTimer(ms, fn),
-    sleep: (ms, signal) => clock.sleep(ms, signal),
-  }
+  const wrong = wrongClock(clock, () => offMs)
   running = new RunningClock({ store, clock: wrong })
   idempotency = new Idempotency({ store, running })
 }
