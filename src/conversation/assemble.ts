@@ -58,7 +58,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     renewal,
     pump: (contact) => incoming.pump(contact),
   })
-  const listener = new Listener({ ledger, watch, boxes }, options)
+  const listener = new Listener({ watch, boxes }, options)
   const lookUps = new LookUps(
     {
       clock,
@@ -67,7 +67,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       ledger,
       places,
       resets,
-      onBoxes: (found) => listener.found(found.map((box) => ({ box, confirmed: true }))),
+      onBoxes: (found) => listener.found(found),
       onLongAway: (contact) => incoming.oweAck(contact),
       onStored: (messages) => stored.push(...messages),
     },

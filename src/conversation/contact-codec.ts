@@ -1,4 +1,4 @@
-import { HearsayError, fromHex, toHex } from '../base/index.ts'
+import { HearsayError } from '../base/index.ts'
 import type { FindRows } from '../stream/index.ts'
 import { type CborValue, encodeCbor } from '../wire/index.ts'
 import type {
@@ -10,7 +10,6 @@ import type {
   FormerStream,
   HeldGroup,
   Recovery,
-  Unconfirmed,
 } from './contact.ts'
 import { type ReaderOptions, StreamReader } from './reader.ts'
 import { decodeStored } from './stored.ts'
@@ -228,7 +227,6 @@ export function encodeReader(contact: Contact): Uint8Array {
   return encodeCbor([
     contact.reader?.encode() ?? null,
     contact.ackDueAt ?? null,
-    [...contact.unconfirmed].map((entry) => unconfirmedItems(contact, entry)),
     contact.formers.length === 0
       ? null
       : contact.formers.flatMap(({ reader, until }) => [reader.encode(), until]),
@@ -240,40 +238,14 @@ export function decodeReader(
   options: ReaderOptions,
   bytes: Uint8Array,
   find: FindRows,
-): Pick<Contact, 'reader' | 'ackDueAt' | 'unconfirmed' | 'formers'> {
-  const v = decodeStored(bytes, 4)
-  const reader = v[0] === null ? undefined : StreamReader.decode(options, v[0], find)
-  const formers = formersOf(options, v[3], find)
-  const readers = [reader, ...formers.map((former) => former.reader)]
-  const unconfirmed = (v[2] as unknown[]).map((item) => unconfirmedOf(item, readers))
+): Pick<Contact, 'reader' | 'ackDueAt' | 'formers'> {
+  const v = decodeStored(bytes, 3, 4)
   return {
-    reader,
+    reader: v[0] === null ? undefined : StreamReader.decode(options, v[0], find),
     ackDueAt: (v[1] ?? undefined) as number | undefined,
-    unconfirmed: new Map(unconfirmed),
-    formers,
+    // Earlier stores have an item before it: boxes that were read and that one peer alone was known to have.
+    formers: formersOf(options, v.at(-1), find),
   }
-}
-
-function unconfirmedItems(
-  { reader: present, formers }: Contact,
-  [hash, box]: readonly [string, Unconfirmed],
-): CborValue[] {
-  const { address, day, reader, tag, index, isOver } = box
-  // In the order of the readers in the row.
-  const place = [present, ...formers.map((former) => former.reader)].indexOf(reader)
-  return [fromHex(hash), address, day, place, tag, index, isOver]
-}
-
-/** Earlier stores have three items. */
-function unconfirmedOf(
-  value: unknown,
-  readers: readonly (StreamReader | undefined)[],
-): [string, Unconfirmed] {
-  const [hash, address, day, place = -1, tag = '', index = 0, isOver = false] = list(value, 3, 7)
-  const reader = readers[place as number]
-  const box = { address, day, reader, tag, index, isOver } as Unconfirmed
-  reader?.restoreUnconfirmed(box.tag, box.index, box.address)
-  return [toHex(hash as Uint8Array), box]
 }
 
 /** Pairs of a reader and the time of its end, flat. */

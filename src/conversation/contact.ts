@@ -1,4 +1,3 @@
-import type { Address } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import type { SeqRange } from './ranges.ts'
 import type { StreamReader } from './reader.ts'
@@ -126,19 +125,6 @@ export interface ContactKeys {
   recovery: Recovery | undefined
 }
 
-/** A box that only one peer is known to have: what it says is shown, and nothing that others can see follows from it. */
-export interface Unconfirmed {
-  readonly address: Address
-  /** UTC day of publishing. */
-  readonly day: number
-  /** The stream, its epoch and the place in it; undefined of a box that an earlier version stored. */
-  readonly reader: StreamReader | undefined
-  readonly tag: string
-  readonly index: number
-  /** It has expired: nobody can confirm it any more, and nothing waits for it. */
-  isOver: boolean
-}
-
 /** What the other side has: everything up to a number, but for some. */
 export interface Ack {
   readonly upTo: number
@@ -167,17 +153,11 @@ export interface Contact {
   readonly claims: Map<string, StreamReader>
   /** When an ack is due, by the clock of waits as all below; undefined when nothing new was read. */
   ackDueAt: number | undefined
-  /** Boxes by hexadecimal hash whose effects are shown and not answered. */
-  readonly unconfirmed: Map<string, Unconfirmed>
-  /** Some of them were confirmed, or ended, and the disk does not know it yet. */
-  isReaderUnsaved: boolean
-  /** Likewise of the card: a catch-up is over. */
+  /** A catch-up is over, and the disk does not know it yet. */
   isCardUnsaved: boolean
-  /** The newest ack that came in such a box. */
-  parkedAck: Ack | undefined
   /** The newest ack whose records have not all ended yet. */
   ackLeft: Ack | undefined
-  /** UTC day of publishing of the newest confirmed ack of the present stream that was read since the start. */
+  /** UTC day of publishing of the newest ack of the present stream that was read since the start. */
   ackDay: number
   /** A job runs: later records wait. */
   busy: boolean

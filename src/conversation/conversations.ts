@@ -1,4 +1,4 @@
-import { type BoxBytes, DAY_MS, HearsayError, toHex } from '../base/index.ts'
+import { type Address, type BoxBytes, DAY_MS, HearsayError, toHex } from '../base/index.ts'
 import { constantTimeEqual } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { AddressBook, ContactSummary } from './address-book.ts'
@@ -19,7 +19,7 @@ import type { Orphans } from './orphans.ts'
 import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
-import type { BoxSource, ConversationOptions, ConversationPorts } from './ports.ts'
+import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import type { Removals } from './removals.ts'
 import type { LookUps, LookUp } from './look-ups.ts'
 import type { ResetPlaces } from './reset-places.ts'
@@ -98,17 +98,17 @@ export class Conversations {
 
   // What arrives
 
-  /** Notes a verified box if any conversation waits for it. Cheap, and the same for every box. */
-  hear(
-    box: BoxBytes,
-    how: { readonly source: BoxSource; readonly confirmed: boolean; readonly conflict: boolean },
-  ): void {
-    this.#listener.hear(box, how)
+  /**
+   * Notes a verified box of gossip if any conversation waits for it. Cheap, and the same for every box. `conflict`: another
+   * box was heard under its address.
+   */
+  hear(box: BoxBytes, { conflict }: { readonly conflict: boolean }): void {
+    this.#listener.hear(box, conflict)
   }
 
-  /** Further peers have this box too: reactions to it need not wait any more. */
-  confirmed(hash: Uint8Array): void {
-    this.#listener.confirmed(hash)
+  /** The local store gives the box of this address out from now on: further peers have it too. */
+  confirmed(address: Address): void {
+    this.#listener.confirmed(address)
   }
 
   /**
@@ -136,7 +136,7 @@ export class Conversations {
     // A little at a time: whoever times this node's packets must not see that it heard a contact.
     for (;;) {
       const isFilling = this.#watch.fill() || this.#resets.fill()
-      await this.#listener.lookUp(this.#watch.takeFresh())
+      await this.#listener.lookUp([...this.#watch.takeFresh(), ...this.#listener.takeConfirmed()])
       const heard = this.#listener.takeHeard()
       if (heard.length > 0) await this.#incoming.take(heard)
       else if (!isFilling) break
@@ -145,7 +145,6 @@ export class Conversations {
   }
 
   async #rescan(): Promise<void> {
-    await this.#listener.recheck()
     for (const contact of this.#ledger.contacts.values()) {
       const addresses = this.#places.watchAll(contact)
       for (const { address } of this.#resets.addresses(contact)) addresses.push(address)

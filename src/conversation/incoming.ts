@@ -1,7 +1,7 @@
-import { type BoxBytes, dayOf, isHearsayError, toHex, uniform } from '../base/index.ts'
+import { type BoxBytes, isHearsayError, uniform } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
-import { boxHash, openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
+import { openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
 import { EXCHANGE_BOXES, GAP_WAIT_ROUND_TRIPS, RECORDS_PER_TURN } from './constants.ts'
 import { type Ack, type Contact, hasEnded, hasMet, isFormer } from './contact.ts'
 import { epochTag } from './epoch-tag.ts'
@@ -18,7 +18,6 @@ import type { Recoveries } from './recoveries.ts'
 import { needsJob, type RecordBody, type RecordOf, tryDecodeRecord } from './records.ts'
 import type { ResetClaims } from './reset-claims.ts'
 import type { ResetPlaces } from './reset-places.ts'
-import { confirm, expire, isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
@@ -41,13 +40,9 @@ export interface Heard {
   readonly box: BoxBytes
   /** UTC day of publishing. */
   readonly day: number
-  /** False: it may have been made for this node alone, so nothing may react to it yet. */
-  confirmed: boolean
 }
 
 const EXPIRY_TURNS = 64
-/** What takes effect of them is seen: the epochs that are asked for, the KeyPackage to which a Welcome goes. */
-const SEEN: ReadonlySet<RecordBody['kind']> = new Set(['switch', 'keyPackage'])
 
 /**
  * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two
@@ -93,9 +88,7 @@ export class Incoming {
 
   #isBehind(contact: Contact): boolean {
     if (hasEnded(contact)) return false
-    const isFormerBehind = contact.formers.some(
-      ({ reader }) => this.#nextOfFormer(contact, reader) !== undefined,
-    )
+    const isFormerBehind = contact.formers.some(({ reader }) => nextOf(reader) !== undefined)
     return contact.ackLeft !== undefined || isFormerBehind || this.#nextOf(contact) !== undefined
   }
 
@@ -175,29 +168,20 @@ export class Incoming {
 
   #openStream(
     batch: Batch,
-    { box, day, confirmed }: Heard,
+    { box, day }: Heard,
     reader: StreamReader | undefined,
     ref: Extract<WatchRef, { tag: string }>,
   ): boolean {
     const { watch, clock } = this.#ports
     const { contact } = ref
     const { card } = contact
-    const accepted = reader?.accept(ref.tag, ref.index, box, { day, confirmed })
-    if (accepted?.fresh !== true) {
-      return confirmed && confirm(contact, toHex(boxHash(box)))
-    }
-    const { address } = parseBox(box)
+    const accepted = reader?.accept(ref.tag, ref.index, box, day)
+    if (accepted?.fresh !== true) return false
     watch.removeEntries(accepted.unwatched)
-    watch.take(contact, address)
+    watch.take(contact, parseBox(box).address)
     watch.widen(contact)
-    if (!confirmed) {
-      const owned = address.slice() as typeof address
-      const { tag, index } = ref
-      const waiting = { address: owned, day, reader, tag, index, isOver: false }
-      contact.unconfirmed.set(toHex(boxHash(box)), waiting)
-    }
     card.lastHeardAt = clock.now()
-    if (confirmed && !isFormer(contact, reader)) {
+    if (!isFormer(contact, reader)) {
       card.heardDay = Math.max(card.heardDay, day)
       card.awayDay = 0
     }
@@ -208,27 +192,16 @@ export class Incoming {
     // Nobody waits for an answer to a stream that is over.
     if (isFormer(contact, reader)) return true
     if (accepted.sequenced) this.oweAck(contact)
-    for (const bytes of accepted.unsequenced) {
-      this.#unsequenced(batch, contact, bytes, { day, confirmed })
-    }
+    for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, day)
     return true
   }
 
-  #unsequenced(
-    batch: Batch,
-    contact: Contact,
-    bytes: Uint8Array,
-    { day, confirmed }: Pick<Heard, 'day' | 'confirmed'>,
-  ): void {
+  #unsequenced(batch: Batch, contact: Contact, bytes: Uint8Array, day: number): void {
     const body = tryDecodeRecord(bytes)
     if (body?.kind !== 'ack') return
     const { upTo, missing } = body
-    if (confirmed) {
-      contact.ackDay = Math.max(contact.ackDay, day)
-      this.#acknowledge(batch, contact, { upTo, missing })
-    }
-    // To stop offering, to move to the next epoch: both are answers.
-    else if (upTo >= (contact.parkedAck?.upTo ?? 0)) contact.parkedAck = { upTo, missing }
+    contact.ackDay = Math.max(contact.ackDay, day)
+    this.#acknowledge(batch, contact, { upTo, missing })
   }
 
   /** What an ack says that comes while the one before still takes effect stands for both. */
@@ -277,7 +250,7 @@ export class Incoming {
     limit: number,
   ): number {
     for (let applied = 0; applied < limit; applied++) {
-      const record = this.#nextOfFormer(contact, reader)
+      const record = nextOf(reader)
       if (record === undefined) return applied
       const { body } = record
       if (body?.kind === 'text' && !this.#ports.inbox.receive(batch, contact, body, known)) {
@@ -290,22 +263,13 @@ export class Incoming {
     return limit
   }
 
-  #nextOfFormer(contact: Contact, reader: StreamReader) {
-    const record = reader.next()
-    const body = record && tryDecodeRecord(record.bytes)
-    if (body?.kind === 'switch' && isWaiting(contact, reader)) return undefined
-    return record && { ...record, body }
-  }
-
   /** The record that may take effect now; undefined also while a job runs or is due. */
   #nextOf(contact: Contact) {
     const { reader, busy } = contact
-    const record = busy ? undefined : reader?.next()
-    if (reader === undefined || record === undefined) return undefined
-    const body = tryDecodeRecord(record.bytes)
-    if (body !== undefined && needsJob(body)) return undefined
-    if (body !== undefined && SEEN.has(body.kind) && isWaiting(contact, reader)) return undefined
-    return { ...record, reader, body }
+    const next = busy || reader === undefined ? undefined : nextOf(reader)
+    if (reader === undefined || next === undefined) return undefined
+    if (next.body !== undefined && needsJob(next.body)) return undefined
+    return { ...next, reader }
   }
 
   /**
@@ -371,14 +335,12 @@ export class Incoming {
     const { lifecycle, recoveries, ledger } = this.#ports
     const closed = lifecycle.expire(batch, contact)
     if (hasEnded(contact)) return true
-    // First: it may say that all is well.
-    const unparked = this.#unpark(batch, contact)
     const recovered = recoveries.tick(batch, contact)
     const isCardUnsaved = contact.isCardUnsaved
     if (isCardUnsaved) ledger.saveCard(batch, contact)
     contact.isCardUnsaved = false
     const skipped = this.#giveUpGap(batch, contact)
-    return closed || recovered || unparked || isCardUnsaved || skipped
+    return closed || recovered || isCardUnsaved || skipped
   }
 
   /**
@@ -400,22 +362,6 @@ export class Incoming {
     }
   }
 
-  /** Boxes that expired can be confirmed no more: what waited for them goes on without them. */
-  #unpark(batch: Batch, contact: Contact): boolean {
-    const { clock, ledger } = this.#ports
-    const oldest = dayOf(clock.now()) - this.#options.ttlDays
-    const expired = expire(contact, oldest)
-    // After a start nobody could tell what was confirmed: the box may have left the hot window by then.
-    const changed = contact.isReaderUnsaved || expired
-    contact.isReaderUnsaved = false
-    if (changed) ledger.saveReader(batch, contact)
-    const { parkedAck } = contact
-    if (parkedAck === undefined || isWaiting(contact, contact.reader)) return changed
-    contact.parkedAck = undefined
-    this.#acknowledge(batch, contact, parkedAck)
-    return true
-  }
-
   /** Before a contact is ready nothing may be skipped: a text behind a lost `confirm` would be lost too. */
   #giveUpGap(batch: Batch, contact: Contact): boolean {
     const { waits } = this.#ports
@@ -433,4 +379,9 @@ export class Incoming {
     if (width + ofFormers > 0) this.#save(batch, contact)
     return width + ofFormers > 0
   }
+}
+
+function nextOf(reader: StreamReader) {
+  const record = reader.next()
+  return record && { ...record, body: tryDecodeRecord(record.bytes) }
 }

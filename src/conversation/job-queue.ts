@@ -11,7 +11,6 @@ import type { StreamReader } from './reader.ts'
 import { needsJob, type RecordBody, tryDecodeRecord } from './records.ts'
 import type { Recoveries } from './recoveries.ts'
 import type { Renewal } from './renewal.ts'
-import { isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 
 export interface JobQueuePorts extends Pick<ConversationPorts, 'store' | 'log'> {
@@ -142,8 +141,7 @@ export class JobQueue {
 
   #nextRecord(contact: Contact): Job | undefined {
     const record = contact.reader && jobRecord(contact.reader)
-    // A refusal is said aloud, and new keys are asked for: not because of a box that may have been made for this node.
-    if (record === undefined || isWaiting(contact, contact.reader)) return undefined
+    if (record === undefined) return undefined
     const { seq, body } = record
     const isKey = body.kind === 'commit' || body.kind === 'welcome'
     return { seq, isKey, run: () => this.#runRecord(contact, seq, body) }

@@ -133,7 +133,6 @@ export class Ledger {
       const lost = decoded.formers.reduce((sum, former) => sum + former.reader.lost, 0)
       if (lost > 0) this.#held.lost.set(contact, lost)
       contact.ackDueAt = decoded.ackDueAt
-      for (const [hash, box] of decoded.unconfirmed) contact.unconfirmed.set(hash, box)
     })
   }
 
@@ -236,8 +235,6 @@ export class Ledger {
     contact.reader = undefined
     contact.formers = []
     contact.claims.clear()
-    contact.unconfirmed.clear()
-    contact.parkedAck = undefined
     contact.ackLeft = undefined
     contact.ackDueAt = undefined
     contact.outboxBytes = 0

@@ -138,7 +138,7 @@ export class LookUps {
     const now = this.#ports.waits.now()
     const seen = new Set<string>()
     for (const contact of this.#ports.ledger.contacts.values()) {
-      if (hasEnded(contact) || hasUnplaced(contact)) continue
+      if (hasEnded(contact)) continue
       const hasBudget = this.#budgetOf(contact).left > 0
       for (const { address } of this.#gapsOf(contact)) {
         const key = toHex(address)
@@ -197,8 +197,7 @@ export class LookUps {
     const now = this.#ports.waits.now()
     for (const probing of this.#probing.values()) {
       const { contact } = probing
-      const waits = probing.notBefore > now || hasUnplaced(contact)
-      if (!hasEnded(contact) && waits) continue
+      if (!hasEnded(contact) && probing.notBefore > now) continue
       const target = hasEnded(contact) ? undefined : this.#nextProbe(probing)
       if (target !== undefined) {
         this.#probing.delete(contact)
@@ -325,12 +324,4 @@ export class LookUps {
       },
     }
   }
-}
-
-/** An earlier version stored a box of which it is not known in which stream it waits: nothing may follow from it. */
-function hasUnplaced({ unconfirmed }: Contact): boolean {
-  for (const { reader, isOver } of unconfirmed.values()) {
-    if (reader === undefined && !isOver) return true
-  }
-  return false
 }

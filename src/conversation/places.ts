@@ -35,8 +35,6 @@ export class Places {
       this.#watch.addCandidate(contact, claimer, candidates)
       entries.push(...candidates)
     }
-    // What confirms them comes under addresses that were read.
-    for (const { address } of contact.unconfirmed.values()) this.#watch.take(contact, address)
     this.#watch.widen(contact)
     return [...places, ...entries.map(({ address }) => address)]
   }

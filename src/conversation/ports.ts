@@ -2,15 +2,13 @@ import type { Address, BoxBytes, Clock, Logger, NetworkId, Rng } from '../base/i
 import type { Store } from '../store/index.ts'
 import type { JobRunner } from './jobs.ts'
 
-/** Where a box came from. One that only reconciliation brought may have been made for this node alone. */
-export type BoxSource = 'gossip' | 'reconcile' | 'fetch' | 'store'
-
 /** The local box store, as far as conversations see it. */
 export interface LocalBoxes {
-  /** Boxes under these addresses that are here now; two under one address in conflict. */
-  find(
-    addresses: readonly Address[],
-  ): Promise<readonly { readonly box: BoxBytes; readonly confirmed: boolean }[]>
+  /**
+   * Boxes under these addresses that are here now; two under one address in conflict. None that only one peer is known to
+   * have: it may have been made for this node, to see whether it answers.
+   */
+  find(addresses: readonly Address[]): Promise<readonly BoxBytes[]>
 }
 
 export interface ConversationPorts {

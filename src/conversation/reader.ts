@@ -14,7 +14,6 @@ import {
   type NewRow,
   openBox,
   paddedLength,
-  parseBox,
   Reassembler,
   ReadWindow,
   type RecordIn,
@@ -28,11 +27,9 @@ import {
   HELD_BYTES_MAX,
   HELD_RECORDS_MAX,
   LATE_RANGES_MAX,
-  PROBE_AHEAD,
   READ_EPOCHS_MAX,
 } from './constants.ts'
 import { type SeqRange, SeqRanges } from './ranges.ts'
-import { firmNext, forgetOld, type ReadEpoch, unread } from './read-epoch.ts'
 
 export interface WatchedAddress {
   readonly tag: string
@@ -69,6 +66,15 @@ export interface InRecord {
   readonly bytes: Uint8Array
 }
 
+/** One epoch of the stream. */
+interface ReadEpoch {
+  readonly tag: string
+  /** UTC day of publishing of the newest box, 0 before the first: none after it is older. */
+  heardDay: number
+  readonly window: ReadWindow
+  readonly reassembler: Reassembler
+}
+
 /** A record that waits, and how it is stored meanwhile. */
 interface HeldRecord {
   readonly bytes: Uint8Array
@@ -79,8 +85,6 @@ const STATE_VERSION = 2
 const HELD_ENTRY_BYTES = 8 + KEY_BYTES
 /** In the place of the key of rows that are damaged, under which nothing is found. */
 const NO_KEY = new Uint8Array(KEY_BYTES)
-
-const CONFIRMED = { day: 0, confirmed: true }
 
 const NOTHING: AcceptedBox = {
   fresh: false,
@@ -120,7 +124,7 @@ export class StreamReader {
     if (this.#epochs.some((e) => e.tag === tag)) return []
     const window = new ReadWindow(root, chain, this.#options.windowSize)
     const reassembler = new Reassembler(this.#rows)
-    this.#epochs.push({ tag, heardDay: 0, unconfirmed: new Map(), window, reassembler })
+    this.#epochs.push({ tag, heardDay: 0, window, reassembler })
     return this.#close(Math.max(0, this.#epochs.length - READ_EPOCHS_MAX))
   }
 
@@ -179,25 +183,16 @@ export class StreamReader {
   }
 
   /**
-   * Reads one box, published on UTC day `day`. A payload that is not well-formed counts as read and empty. One that is
-   * not `confirmed` is read all the same, and is asked for as if it were not here, until `confirm`.
+   * Reads one box, published on UTC day `day`. A payload that is not well-formed counts as read and empty.
    * @throws HearsayError `open-failed` when the box was not sealed for this index; nothing changes then.
    */
-  accept(
-    tag: string,
-    index: number,
-    box: BoxBytes,
-    { day, confirmed }: { readonly day: number; readonly confirmed: boolean } = CONFIRMED,
-  ): AcceptedBox {
+  accept(tag: string, index: number, box: BoxBytes, day = 0): AcceptedBox {
     const epoch = this.#epochs.find((e) => e.tag === tag)
     const keys = epoch?.window.keysFor(index)
     if (epoch === undefined || keys === undefined) return NOTHING
     const payload = openBox(this.#options.networkId, keys, box)
     const unwatched = namely(tag, epoch.window.take(index))
-    if (confirmed) {
-      epoch.heardDay = Math.max(epoch.heardDay, day)
-      forgetOld(epoch)
-    } else epoch.unconfirmed.set(index, parseBox(box).address)
+    epoch.heardDay = Math.max(epoch.heardDay, day)
     const unsequenced: Uint8Array[] = []
     let sequenced = false
     for (const record of recordsIn(epoch.reassembler, index, payload)) {
@@ -207,34 +202,6 @@ export class StreamReader {
       if (seq === 0 || !this.#hold(record)) this.#rows.drop(rows)
     }
     return { fresh: true, unwatched, unsequenced, sequenced }
-  }
-
-  /** A box that was read before, and is stored elsewhere as unconfirmed. False when its epoch is closed. */
-  restoreUnconfirmed(tag: string, index: number, address: Address): boolean {
-    const epoch = this.#epochs.find((e) => e.tag === tag)
-    epoch?.unconfirmed.set(index, address)
-    return epoch !== undefined
-  }
-
-  /** Whether this box, which was read, still counts as unread. */
-  countsAsUnread(tag: string, index: number): boolean {
-    return this.#epochs.find((e) => e.tag === tag)?.unconfirmed.has(index) === true
-  }
-
-  /** Others have this box of UTC day `day` too. */
-  confirm(tag: string, index: number, day: number): void {
-    const epoch = this.#epochs.find((e) => e.tag === tag)
-    if (epoch?.unconfirmed.delete(index) !== true) return
-    epoch.heardDay = Math.max(epoch.heardDay, day)
-    forgetOld(epoch)
-  }
-
-  /** Whether this index is so near that it is asked for anyway, and that reading its box takes no gap out of the window. */
-  isNear(tag: string, index: number): boolean {
-    const epoch = this.#epochs.find((e) => e.tag === tag)
-    if (epoch === undefined || index > firmNext(epoch) + PROBE_AHEAD) return false
-    const [oldest = index] = epoch.window.gaps()
-    return oldest + epoch.window.size >= index + 1
   }
 
   /** False for a record that is known, or for which there is no room. */
@@ -357,31 +324,29 @@ export class StreamReader {
     return width
   }
 
-  /** Indices below the highest confirmed box that are still missing: to be fetched from keepers. */
+  /** Indices below the highest box that are still missing: to be fetched from keepers. */
   gaps(): readonly WatchedAddress[] {
-    return this.#epochs.flatMap((e) => {
-      if (e.unconfirmed.size === 0 && e.window.gaps().length === 0) return []
-      const next = firmNext(e)
+    return this.#epochs.flatMap(({ tag, window }) => {
+      if (window.gaps().length === 0) return []
       return namely(
-        e.tag,
-        unread(e).filter(({ index }) => index < next),
+        tag,
+        window.addresses().filter(({ index }) => index < window.next),
       )
     })
   }
 
-  /** For every epoch the index after the highest confirmed box. */
+  /** For every epoch the index after the highest box. */
   nexts(): ReadonlyMap<string, number> {
-    return new Map(this.#epochs.map((epoch) => [epoch.tag, firmNext(epoch)]))
+    return new Map(this.#epochs.map(({ tag, window }) => [tag, window.next]))
   }
 
-  /** The addresses after the highest confirmed box and before the end of their epoch: for catching up. */
+  /** The addresses after the highest box and before the end of their epoch: for catching up. */
   heads(ends: ReadonlyMap<string, number>): readonly HeadAddress[] {
-    return this.#epochs.flatMap((epoch) => {
-      const { tag, heardDay } = epoch
+    return this.#epochs.flatMap(({ tag, heardDay, window }) => {
       const end = ends.get(tag) ?? 0
-      const next = firmNext(epoch)
+      const { next } = window
       if (end <= next) return []
-      const ahead = unread(epoch).filter(({ index }) => index >= next && index < end)
+      const ahead = window.addresses().filter(({ index }) => index >= next && index < end)
       return namely(tag, ahead).map((entry) => ({ ...entry, notBefore: heardDay }))
     })
   }
@@ -441,7 +406,6 @@ export class StreamReader {
       reader.#epochs.push({
         tag,
         heardDay,
-        unconfirmed: new Map(),
         window: ReadWindow.decode(window),
         reassembler: Reassembler.decode(reassembler, find, reader.#rows),
       })

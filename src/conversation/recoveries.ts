@@ -15,7 +15,6 @@ import type { StreamReader } from './reader.ts'
 import { tryDecodeRecord } from './records.ts'
 import { claimerPlace, keysAt } from './rendezvous.ts'
 import { accountKeyOf, answerPlace, encodeAnnouncement, resetPlace } from './reset-stream.ts'
-import { forgetStream } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 import type { WriteEpoch } from './writer.ts'
@@ -116,7 +115,6 @@ export class Recoveries {
     }
     contact.reader = undefined
     contact.ackDueAt = undefined
-    contact.parkedAck = undefined
     contact.ackLeft = undefined
     contact.ackDay = 0
     eraseGroups(contact.keys)
@@ -139,7 +137,6 @@ export class Recoveries {
   #forget(contact: Contact, reader: StreamReader): void {
     this.#ports.watch.removeEntries(reader.watched())
     reader.clear()
-    forgetStream(contact, reader)
   }
 
   /**
@@ -243,7 +240,6 @@ export class Recoveries {
     const over = contact.formers.filter(({ until }) => now >= until)
     if (over.length === 0) return false
     for (const { reader } of over) watch.removeEntries(reader.close())
-    for (const { reader } of over) forgetStream(contact, reader)
     const empty = over.filter(({ reader }) => !reader.isHolding)
     contact.formers = contact.formers.filter((former) => !empty.includes(former))
     ledger.saveReader(batch, contact)

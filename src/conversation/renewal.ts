@@ -18,7 +18,6 @@ import { peerOf, selfOf } from './parties.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { encodeRecord, type RecordOf } from './records.ts'
 import { enterEpoch, writeEpochOf } from './stream-epochs.ts'
-import { isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 
@@ -43,7 +42,7 @@ export class Renewal {
   isDue(contact: Contact): boolean {
     const { writer, keys, card } = contact
     if (card.phase !== 'ready' || writer === undefined || keys.ownGroup === undefined) return false
-    if (writer.state.staged !== undefined || isWaiting(contact, contact.reader)) return false
+    if (writer.state.staged !== undefined) return false
     const now = this.#ports.waits.now()
     const { chain, since } = writer.state.epoch
     if (chain.index < REFRESH_BOXES && now - since < REFRESH_AGE_MS) return false

@@ -20,7 +20,6 @@ import type { ConversationOptions, ConversationPorts } from './ports.ts'
 import { encodeRecord } from './records.ts'
 import type { Recoveries } from './recoveries.ts'
 import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
-import { isWaiting } from './unconfirmed.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Draft, StreamWriter } from './writer.ts'
 
@@ -120,9 +119,9 @@ export class Sender {
 
   /** Not a moment early, even beside a text: when an ack comes tells how near its writer is to the box. */
   #ackDue(contact: Contact): boolean {
-    const { card, ackDueAt, reader } = contact
+    const { card, ackDueAt } = contact
     if (card.phase !== 'ready' || ackDueAt === undefined) return false
-    return this.#ports.waits.now() >= ackDueAt && !isWaiting(contact, reader)
+    return this.#ports.waits.now() >= ackDueAt
   }
 
   #next(contact: Contact): Promise<Sealing | undefined> {

@@ -22,7 +22,6 @@ import {
 import { HotWindow } from './hot-window.ts'
 import { ShareBook } from './share-book.ts'
 import type {
-  Arrival,
   DropReason,
   PlacementPort,
   PublicationPort,
@@ -207,9 +206,7 @@ export class BoxShelf {
     const slot = held[0]?.entry.slot === 0 ? 1 : 0
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
     await this.#write({ entry, publication }, { isNew: true, isHot })
-    const source = confirmed ? 'gossip' : 'reconcile'
-    const arrival: Arrival = { source, confirmed, conflict: held.length > 0 }
-    return { kind: 'kept', box, entry, arrival }
+    return { kind: 'kept', entry }
   }
 
   #shareOf(publication: Uint8Array, day: number): (Share & { epoch: number }) | 'misdated' {

@@ -32,7 +32,6 @@ import {
   RECONCILE_TIMEOUT_MS,
   SETTLE_MS,
 } from './constants.ts'
-import type { Kept } from './ports.ts'
 import {
   decodeBoxes,
   decodeReconcileRequest,
@@ -53,8 +52,8 @@ export interface BoxSyncPorts {
   readonly shelf: BoxShelf
   readonly shared: SharedSets
   readonly confirmations: Confirmations
-  /** A box that the session brought. */
-  readonly onKept: (outcome: Kept) => void
+  /** The session brought a box, which is on disk. */
+  readonly onBrought: (entry: BoxEntry, peer: NodeId) => Promise<void>
   /** Boxes that enough peers have by now. */
   readonly onConfirmed: (entries: readonly BoxEntry[]) => Promise<void>
 }
@@ -199,7 +198,7 @@ export class BoxSync {
       for (const outcome of outcomes) {
         if (outcome.kind === 'kept') {
           received++
-          this.#note(peer, outcome)
+          await this.#ports.onBrought(outcome.entry, peer)
         } else if (outcome.reason === 'quota' || outcome.reason === 'misdated') {
           surplus++
         } else if (outcome.reason === 'forged' || outcome.reason === 'malformed') {
@@ -209,11 +208,6 @@ export class BoxSync {
       await clock.sleep(0, signal)
     }
     return { received, surplus }
-  }
-
-  #note(peer: NodeId, outcome: Kept): void {
-    this.#ports.confirmations.add(outcome.entry, peer)
-    this.#ports.onKept(outcome)
   }
 
   #ask(

@@ -77,8 +77,11 @@ export class Confirmations {
     })
   }
 
-  /** In a network of three there is only one further peer. */
+  /**
+   * At most half of the others: a network of five, of which two are away, would else show its users nothing. It is too small
+   * to hide anybody.
+   */
   #needed(): number {
-    return Math.max(0, Math.min(CONFIRMATIONS, this.#ports.networkSize() - 2))
+    return Math.min(CONFIRMATIONS, Math.floor(Math.max(0, this.#ports.networkSize() - 2) / 2))
   }
 }

@@ -19,8 +19,7 @@ import {
   MAX_PUBLICATION_BYTES,
   RECONCILE_TIMEOUT_MS,
 } from './constants.ts'
-import type { Confirmations } from './confirmations.ts'
-import type { Kept, PlacementPort } from './ports.ts'
+import type { PlacementPort } from './ports.ts'
 import { decodeBoxes, encodeBoxes } from './reconcile-codec.ts'
 
 export interface HandoffPorts {
@@ -28,8 +27,8 @@ export interface HandoffPorts {
   readonly requests: Pick<Requests, 'request' | 'handle'>
   readonly placement: PlacementPort
   readonly shelf: BoxShelf
-  readonly confirmations: Confirmations
-  readonly onKept: (kept: Kept) => void
+  /** A box that was handed over is on disk. */
+  readonly onBrought: (entry: BoxEntry, peer: NodeId) => Promise<void>
 }
 
 /**
@@ -123,8 +122,7 @@ export class Handoff {
       const outcome = await this.#ports.shelf.take(box.publication, { source: 'handoff', heardAt })
       if (outcome.kind === 'kept') {
         accepted++
-        this.#ports.confirmations.add(outcome.entry, peer)
-        this.#ports.onKept(outcome)
+        await this.#ports.onBrought(outcome.entry, peer)
       }
       if (index % CHECKS_PER_TURN === CHECKS_PER_TURN - 1) await this.#ports.clock.sleep(0)
     }

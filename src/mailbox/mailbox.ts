@@ -14,7 +14,7 @@ import {
   uniformInt,
 } from '../base/index.ts'
 import type { Peers, Requests } from '../net/index.ts'
-import type { BoxEntry } from './box-entry.ts'
+import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { NarrowStore } from './box-rows.ts'
 import { BoxShelf } from './box-shelf.ts'
 import { BoxSync, type SessionResult } from './box-sync.ts'
@@ -32,7 +32,7 @@ import {
 } from './constants.ts'
 import { BoxFetch, type FetchResult, type KeeperQuestion } from './fetch.ts'
 import { Handoff } from './handoff.ts'
-import type { Arrival, DropReason, Kept, PlacementPort, PublicationPort } from './ports.ts'
+import type { DropReason, PlacementPort, PublicationPort } from './ports.ts'
 import { SharedSets } from './shared-sets.ts'
 
 export interface MailboxPorts {
@@ -88,8 +88,7 @@ export class Mailbox {
   /** Sessions close together that boxes to be confirmed still get: one that never is must not get them forever. */
   #hurried = 0
   readonly #dropped = new Map<DropReason, number>()
-  readonly #boxListeners = new Set<(box: BoxBytes, arrival: Arrival) => void>()
-  readonly #confirmedListeners = new Set<(boxHash: Uint8Array) => void>()
+  readonly #confirmedListeners = new Set<(address: Address) => void>()
 
   constructor(ports: MailboxPorts, options: MailboxOptions) {
     const { parameters } = options
@@ -116,7 +115,7 @@ export class Mailbox {
       ...ports,
       shelf: this.#shelf,
       confirmations: this.#confirmations,
-      onKept: (kept: Kept) => this.#announce(kept),
+      onBrought: (entry: BoxEntry, peer: NodeId) => this.#brought(entry, peer),
     }
     this.#shared = new SharedSets(shared)
     this.#sync = new BoxSync(
@@ -164,25 +163,24 @@ export class Mailbox {
     this.#tellConfirmed(outcome.confirmed)
   }
 
-  /** Hashes of the boxes here under an address, at most two. */
+  /** Hashes of the boxes here under an address that others have too, at most two. */
   async lookup(address: Address): Promise<Uint8Array[]> {
     const hot = this.#shelf.hot.at(address)
-    if (hot.length > 0) return hot.map(({ boxHash }) => boxHash)
-    return (await this.#shelf.all(address)).map(({ entry }) => entry.boxHash)
+    const entries =
+      hot.length > 0 ? hot : (await this.#shelf.all(address)).map(({ entry }) => entry)
+    return entries.filter(({ confirmed }) => confirmed).map(({ boxHash }) => boxHash)
   }
 
   /**
-   * The boxes here under any of the addresses, and whether something may react to them. Those that are still being written are
-   * waited for: whoever listens has heard them already, and missed them if it did not wait for their address then.
+   * The boxes here under any of the addresses that others have too: something may react to them. Those that are still being
+   * written are waited for: whoever listens has heard them already, and missed them if it did not wait for their address then.
    */
-  async find(
-    addresses: readonly Address[],
-  ): Promise<{ readonly box: BoxBytes; readonly confirmed: boolean }[]> {
-    const found: { box: BoxBytes; confirmed: boolean }[] = []
+  async find(addresses: readonly Address[]): Promise<BoxBytes[]> {
+    const found: BoxBytes[] = []
     for (const address of addresses) {
       for (const { entry, publication } of await this.#shelf.settled(address)) {
-        const box = this.#ports.publications.boxOf(publication)
-        if (box !== undefined) found.push({ box, confirmed: entry.confirmed })
+        const box = entry.confirmed ? this.#ports.publications.boxOf(publication) : undefined
+        if (box !== undefined) found.push(box)
       }
     }
     return found
@@ -250,14 +248,8 @@ export class Mailbox {
     return this.#handoff.handOver(signal)
   }
 
-  /** Calls for every box that came by another way than gossip, when it is on disk. Returns the way to unsubscribe. */
-  onBox(listener: (box: BoxBytes, arrival: Arrival) => void): () => void {
-    this.#boxListeners.add(listener)
-    return () => this.#boxListeners.delete(listener)
-  }
-
-  /** Calls with the hash of a box that came unconfirmed and that others have too. */
-  onConfirmed(listener: (boxHash: Uint8Array) => void): () => void {
+  /** Calls with the address of a box that came unconfirmed and that others have too, when the disk says so. */
+  onConfirmed(listener: (address: Address) => void): () => void {
     this.#confirmedListeners.add(listener)
     return () => this.#confirmedListeners.delete(listener)
   }
@@ -280,9 +272,12 @@ export class Mailbox {
     return shuffled(rng, known.length > 0 ? known : connected)
   }
 
-  #announce({ box, arrival }: Kept): void {
-    if (!arrival.confirmed) this.#hurried = CONFIRM_SESSIONS
-    for (const listener of this.#boxListeners) listener(box, arrival)
+  /** A peer brought a box. Where the network is so small that nobody else is needed, that is enough. */
+  async #brought(entry: BoxEntry, peer: NodeId): Promise<void> {
+    this.#confirmations.add(entry, peer)
+    const confirmed = this.#confirmations.listed(itemOf(entry), peer)
+    if (confirmed === undefined) this.#hurried = CONFIRM_SESSIONS
+    else await this.#confirm([confirmed])
   }
 
   async #confirm(entries: readonly BoxEntry[]): Promise<void> {
@@ -292,8 +287,8 @@ export class Mailbox {
     }
   }
 
-  #tellConfirmed({ boxHash }: BoxEntry): void {
-    for (const listener of this.#confirmedListeners) listener(boxHash)
+  #tellConfirmed({ address }: BoxEntry): void {
+    for (const listener of this.#confirmedListeners) listener(address)
   }
 
   /** Runs a session; a peer at fault is blamed, and the node goes on. */

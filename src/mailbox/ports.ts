@@ -49,15 +49,6 @@ export interface PublicationPort {
 /** Who brought a box. Only gossip has checked it before. */
 export type Source = 'gossip' | 'reconcile' | 'handoff'
 
-/** How a box came, for whoever waits for it. */
-export interface Arrival {
-  readonly source: 'gossip' | 'reconcile'
-  /** False: it may have been made for this node alone, so nothing may react to it yet. */
-  readonly confirmed: boolean
-  /** Another valid box is here under the same address: its writer equivocated. */
-  readonly conflict: boolean
-}
-
 /** Why a box was not taken. */
 export type DropReason =
   | 'malformed'
@@ -75,9 +66,7 @@ export type DropReason =
 export type TakeOutcome =
   | {
       readonly kind: 'kept'
-      readonly box: BoxBytes
       readonly entry: BoxEntry
-      readonly arrival: Arrival
     }
   | {
       readonly kind: 'dropped'

@@ -265,11 +265,10 @@ export class Session {
       await conversations.start()
       await mailbox.start()
       gossip.onPublication(({ box, bytes, conflict }) => {
-        conversations.hear(box, { source: 'gossip', confirmed: true, conflict })
+        conversations.hear(box, { conflict })
         this.#tasks.spawn('keep', () => mailbox.accept(bytes))
       })
-      mailbox.onBox((box, how) => conversations.hear(box, how))
-      mailbox.onConfirmed((hash) => conversations.confirmed(hash))
+      mailbox.onConfirmed((address) => conversations.confirmed(address))
       gossip.start()
       const mixKeys = await this.mix.prepare()
       await this.net.start()

@@ -1,4 +1,5 @@
 import {
+  type Address,
   asNetworkId,
   type BoxBytes,
   type Clock,
@@ -107,8 +108,6 @@ export class Air {
     for (const device of this.devices) {
       if (!device.up || !this.hears(box, device)) continue
       device.conversations.hear(box, {
-        source: 'gossip',
-        confirmed: true,
         conflict: known.some((other) => !equalBytes(other, box)),
       })
     }
@@ -173,6 +172,17 @@ export class Device {
     this.options = options
   }
 
+  /** What the local store gives out. */
+  async find(addresses: readonly Address[]): Promise<BoxBytes[]> {
+    return addresses.flatMap((address) => (this.keeps ? this.air.kept(address) : []))
+  }
+
+  /** Others have this box, which one peer alone was known to have. */
+  confirm(box: BoxBytes): void {
+    this.keeps = true
+    this.conversations.confirmed(parseBox(box).address)
+  }
+
   static async create(air: Air, name: string, options?: DeviceOptions): Promise<Device> {
     const device = new Device(air, name, options)
     await device.start()
@@ -198,12 +208,7 @@ export class Device {
         ...ports,
         store: this.store,
         jobs: this.options.tamper?.(jobs) ?? jobs,
-        boxes: {
-          find: async (addresses) =>
-            (this.keeps ? addresses : []).flatMap((address) =>
-              this.air.kept(address).map((box) => ({ box, confirmed: true })),
-            ),
-        },
+        boxes: { find: (addresses) => this.find(addresses) },
         linked: () => this.linked,
       },
       { ...OPTIONS, ...this.options.options },

@@ -77,7 +77,7 @@ describe('a device that was away', () => {
       await bob.restart()
       await air.slots(2)
       for (const { box } of air.sent.slice(before)) {
-        bob.conversations.hear(box, { source: 'reconcile', confirmed: true, conflict: false })
+        bob.conversations.hear(box, { conflict: false })
       }
       await air.slots(2)
       expect(bob.conversations.contact('friend').lastHeardAt).toBeGreaterThan(heardAt)

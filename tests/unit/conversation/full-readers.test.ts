@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Address } from '../../../src/base/index.ts'
 import {
   FORMER_STREAMS_MAX,
   HELD_BYTES_MAX,
@@ -7,9 +6,8 @@ import {
   LATE_RANGES_MAX,
   READ_EPOCHS_MAX,
   STORED_BYTES_MAX,
-  UNCONFIRMED_MAX,
 } from '../../../src/conversation/constants.ts'
-import { type Contact, streamsOf, type Unconfirmed } from '../../../src/conversation/contact.ts'
+import { type Contact, streamsOf } from '../../../src/conversation/contact.ts'
 import { decodeReader, encodeReader } from '../../../src/conversation/contact-codec.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { PRESETS } from '../../../src/directory/presets.ts'
@@ -59,7 +57,6 @@ class Disk {
     return encodeReader({
       reader: this.reader,
       formers: [],
-      unconfirmed: new Map(),
     } as unknown as Contact).length
   }
 }
@@ -118,18 +115,6 @@ describe('a reader that holds all that a contact can make it hold', () => {
     expect(rows.written).toBeGreaterThan(1_400_000)
     expect(reader.gaps().length).toBeGreaterThan(READ_EPOCHS_MAX * (WINDOW - 2))
     expect(reader.ackState().upTo).toBeGreaterThan(2 ** 50)
-    const unconfirmed = new Map<string, Unconfirmed>()
-    for (let i = 0; i < UNCONFIRMED_MAX; i++) {
-      const address = new Uint8Array(32).fill(i) as Address
-      unconfirmed.set(i.toString(16).padStart(64, '0'), {
-        address,
-        day: 20_000,
-        reader,
-        tag: '0.1',
-        index: 2 ** 40 + i,
-        isOver: false,
-      })
-    }
     const contact = {
       reader,
       formers: Array.from({ length: FORMER_STREAMS_MAX }, () => ({
@@ -137,7 +122,6 @@ describe('a reader that holds all that a contact can make it hold', () => {
         until: Number.MAX_SAFE_INTEGER,
       })),
       ackDueAt: Number.MAX_SAFE_INTEGER,
-      unconfirmed,
     }
     const bytes = encodeReader(contact as unknown as Contact)
     expect(bytes.length).toBeGreaterThan(STATE_BYTES_MAX / 2)

@@ -125,7 +125,7 @@ describe('boxes that come twice and in any order', () => {
       await air.slot()
       if (late.length < 8) continue
       for (const box of late.splice(0).sort(() => uniform(rng) - 0.5)) {
-        bob.conversations.hear(box, { source: 'gossip', confirmed: true, conflict: false })
+        bob.conversations.hear(box, { conflict: false })
       }
     }
     air.hears = () => true

@@ -110,16 +110,13 @@ describe('boxes that were heard', () => {
     const watch = new Watch()
     const stream = reader('0.1')
     const owner = contact(book, stream)
-    const listener = new Listener(
-      { ledger: book, watch, boxes: { find: async () => [] } },
-      { ...OPTIONS },
-    )
+    const listener = new Listener({ watch, boxes: { find: async () => [] } }, { ...OPTIONS })
     const boxes: BoxBytes[] = []
     for (let index = 0; index < 2 * BOXES_PER_TURN + 1; index++) {
       const box = coverBox({ networkId: NETWORK_ID, expiryDay: 9, rng })
       const ref = { kind: 'stream', contact: owner, reader: stream, tag: '0.1', index } as const
       watch.add(parseBox(box).address, ref)
-      listener.hear(box, { confirmed: true, conflict: false })
+      listener.hear(box, false)
       boxes.push(box)
     }
     const read = [listener.takeHeard(), listener.takeHeard(), listener.takeHeard()]

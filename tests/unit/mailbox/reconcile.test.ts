@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { BoxRows } from '../../../src/mailbox/box-rows.ts'
 import { type BoxBytes, toHex } from '../../../src/base/index.ts'
 import { itemOf } from '../../../src/mailbox/box-entry.ts'
 import {
@@ -76,13 +77,11 @@ describe('reconciling the hot window', () => {
     const boxes = Array.from({ length: 150 }, () => box())
     for (const each of boxes) await a.mailbox.accept(publication(each))
     await made.clock.advance(11_000)
-    const heard: boolean[] = []
-    b.mailbox.onBox((_box, arrival) => heard.push(arrival.confirmed))
     const result = await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     expect(result).toEqual({ received: 150, complete: true })
-    expect(heard).toEqual(boxes.map(() => false))
+    expect(b.mailbox.status()).toMatchObject({ boxes: 150, unconfirmed: 150 })
     for (const each of boxes) {
-      expect(await b.mailbox.find([addressOf(each)])).toEqual([{ box: each, confirmed: false }])
+      expect(await b.mailbox.find([addressOf(each)])).toEqual([])
     }
     const again = await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     expect(again).toEqual({ received: 0, complete: true })
@@ -104,15 +103,15 @@ describe('reconciling the hot window', () => {
     }
     await made.clock.advance(11_000)
     const confirmed: string[] = []
-    b.mailbox.onConfirmed((hash) => confirmed.push(toHex(hash)))
+    b.mailbox.onConfirmed((address) => confirmed.push(toHex(address)))
     for (const peer of [a, a, c, c]) {
       await made.settle(b.mailbox.reconcileHot(peer.nodeId, signal))
       expect(confirmed).toEqual([])
     }
     await made.settle(b.mailbox.reconcileHot(d.nodeId, signal))
     expect(confirmed).toHaveLength(101)
-    expect(confirmed).toContain(toHex(boxHash(one)))
-    expect(await b.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(confirmed).toContain(toHex(addressOf(one)))
+    expect(await b.mailbox.find([addressOf(one)])).toEqual([one])
     expect(b.mailbox.status().unconfirmed).toBe(0)
   })
 
@@ -124,10 +123,28 @@ describe('reconciling the hot window', () => {
     const attacker = liar(made, 9, [{ box: bait, sent: publication(bait) }])
     // Peers pull from the victim too; cut them off so that the bait stays with it.
     await made.settle(victim.mailbox.reconcileHot(attacker.nodeId, signal))
-    expect(await victim.mailbox.find([addressOf(bait)])).toEqual([{ box: bait, confirmed: false }])
+    expect(await victim.mailbox.find([addressOf(bait)])).toEqual([])
     for (const { nodeId } of honest) await made.settle(victim.mailbox.reconcileHot(nodeId, signal))
     await made.settle(victim.mailbox.reconcileHot(attacker.nodeId, signal))
-    expect(await victim.mailbox.find([addressOf(bait)])).toEqual([{ box: bait, confirmed: false }])
+    expect(await victim.mailbox.find([addressOf(bait)])).toEqual([])
+  })
+
+  it.each([
+    [2, 0],
+    [3, 0],
+    [5, 1],
+    [6, 2],
+    [200, 2],
+  ])('in a network of %i nodes needs %i further peers', async (size, needed) => {
+    const made = newWorld({ nodes: size })
+    const [b, ...others] = await Promise.all([0, 1, 2, 3].slice(0, size).map((at) => made.add(at)))
+    const one = box()
+    for (const { mailbox } of others) await mailbox.accept(publication(one))
+    await made.clock.advance(11_000)
+    for (const [at, { nodeId }] of others.entries()) {
+      await made.settle(b!.mailbox.reconcileHot(nodeId, signal))
+      expect(await b!.mailbox.find([addressOf(one)])).toHaveLength(at < needed ? 0 : 1)
+    }
   })
 
   it('confirms at once a box that gossip brings after all', async () => {
@@ -138,10 +155,10 @@ describe('reconciling the hot window', () => {
     await made.clock.advance(11_000)
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
     const confirmed: string[] = []
-    b.mailbox.onConfirmed((hash) => confirmed.push(toHex(hash)))
+    b.mailbox.onConfirmed((address) => confirmed.push(toHex(address)))
     await b.mailbox.accept(publication(one))
-    expect(confirmed).toEqual([toHex(boxHash(one))])
-    expect(await b.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(confirmed).toEqual([toHex(addressOf(one))])
+    expect(await b.mailbox.find([addressOf(one)])).toEqual([one])
   })
 
   it('does not make an old box young: two nodes cannot keep a box hot for each other', async () => {
@@ -162,13 +179,12 @@ describe('reconciling the hot window', () => {
     const pair = conflict(2)
     for (const each of pair) await a.mailbox.accept(publication(each))
     await made.clock.advance(11_000)
-    const conflicts: boolean[] = []
-    b.mailbox.onBox((_box, arrival) => conflicts.push(arrival.conflict))
     await made.settle(b.mailbox.reconcileHot(a.nodeId, signal))
-    expect(conflicts).toHaveLength(2)
-    expect(conflicts).toContain(true)
-    expect(conflicts).toContain(false)
+    expect(b.mailbox.status()).toMatchObject({ boxes: 2, unconfirmed: 2 })
+    expect(await b.mailbox.lookup(addressOf(pair[0]!))).toEqual([])
+    for (const each of pair) await b.mailbox.accept(publication(each))
     expect(await b.mailbox.find([addressOf(pair[0]!)])).toHaveLength(2)
+    expect(await b.mailbox.lookup(addressOf(pair[0]!))).toHaveLength(2)
   })
 
   it('after an absence asks for the youngest boxes too, and goes on with peers that come later', async () => {
@@ -178,10 +194,10 @@ describe('reconciling the hot window', () => {
     const one = box()
     for (const { mailbox } of [a!, c!, d!]) await mailbox.accept(publication(one))
     await made.settle(b!.mailbox.catchUp(signal))
-    expect(await b!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: false }])
+    expect(await b!.mailbox.find([addressOf(one)])).toEqual([])
     for (const late of [c!, d!]) made.net.setOnline(late.nodeId, true)
     await made.clock.advance(3 * MINUTE)
-    expect(await b!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await b!.mailbox.find([addressOf(one)])).toEqual([one])
   })
 
   it('catches up with random peers', async () => {
@@ -191,7 +207,7 @@ describe('reconciling the hot window', () => {
     for (const { mailbox } of nodes.slice(1)) await mailbox.accept(publication(one))
     await made.clock.advance(11_000)
     await made.settle(nodes[0]!.mailbox.catchUp(signal))
-    expect(await nodes[0]!.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await nodes[0]!.mailbox.find([addressOf(one)])).toEqual([one])
   })
 })
 
@@ -282,7 +298,8 @@ describe('reconciling kept boxes', () => {
     )
     expect(shared.length).toBeGreaterThan(5)
     expect(b.mailbox.status()).toMatchObject({ boxes: shared.length, hot: 0 })
-    for (const each of shared) expect(await b.mailbox.find([addressOf(each)])).toHaveLength(1)
+    for (const each of shared)
+      expect(await new BoxRows(b.store, () => 0).all(addressOf(each))).toHaveLength(1)
   })
 
   it('runs by itself, until all keepers have everything', async () => {

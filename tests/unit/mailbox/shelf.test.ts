@@ -37,12 +37,12 @@ describe('mailbox shelf', () => {
     const { mailbox, add, store } = await single()
     const one = box()
     await mailbox.accept(publication(one))
-    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await mailbox.find([addressOf(one)])).toEqual([one])
     expect((await mailbox.lookup(addressOf(one))).map(toHex)).toEqual([toHex(boxHash(one))])
     await mailbox.stop()
     await store.close()
     const again = await add(0)
-    expect(await again.mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await again.mailbox.find([addressOf(one)])).toEqual([one])
     expect(again.mailbox.status()).toMatchObject({ boxes: 1, hot: 1 })
   })
 
@@ -50,7 +50,7 @@ describe('mailbox shelf', () => {
     const { mailbox } = await single()
     const one = box()
     const stored = mailbox.accept(publication(one))
-    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await mailbox.find([addressOf(one)])).toEqual([one])
     await stored
   })
 
@@ -65,7 +65,7 @@ describe('mailbox shelf', () => {
     const { mailbox } = await single()
     const [a, b, c] = conflict(3) as [BoxBytes, BoxBytes, BoxBytes]
     await Promise.all([a, b, c].map((each) => mailbox.accept(publication(each))))
-    expect((await mailbox.find([addressOf(a)])).map((each) => each.box)).toEqual([a, b])
+    expect(await mailbox.find([addressOf(a)])).toEqual([a, b])
     expect(await mailbox.lookup(addressOf(a))).toHaveLength(2)
     expect(mailbox.status()).toMatchObject({ boxes: 2, dropped: { third: 1 } })
   })
@@ -194,7 +194,7 @@ describe('a damaged mailbox', () => {
     const one = boxes[0] as BoxBytes
     expect(await mailbox.find([addressOf(one)])).toEqual([])
     await mailbox.accept(publication(one))
-    expect(await mailbox.find([addressOf(one)])).toEqual([{ box: one, confirmed: true }])
+    expect(await mailbox.find([addressOf(one)])).toEqual([one])
     expect(mailbox.status()).toMatchObject({ hot: 1 })
   })
 
