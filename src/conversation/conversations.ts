@@ -136,10 +136,11 @@ export class Conversations {
     // A little at a time: whoever times this node's packets must not see that it heard a contact.
     for (;;) {
       const isFilling = this.#watch.fill() || this.#resets.fill()
-      await this.#listener.lookUp([...this.#watch.takeFresh(), ...this.#listener.takeConfirmed()])
+      const confirmed = this.#listener.takeConfirmed()
+      await this.#listener.lookUp([...this.#watch.takeFresh(), ...confirmed])
       const heard = this.#listener.takeHeard()
       if (heard.length > 0) await this.#incoming.take(heard)
-      else if (!isFilling) break
+      else if (!isFilling && confirmed.length === 0) break
     }
     await this.#endEquivocated()
   }

@@ -1,6 +1,6 @@
 import { type Address, type BoxBytes, equalBytes, toHex } from '../base/index.ts'
 import { parseBox } from '../stream/index.ts'
-import { BOXES_PER_TURN, HEARD_MAX } from './constants.ts'
+import { ADDRESSES_PER_TURN, BOXES_PER_TURN, HEARD_MAX } from './constants.ts'
 import type { Heard } from './incoming.ts'
 import type { ConversationOptions, LocalBoxes } from './ports.ts'
 import type { Watch, WatchRef } from './watch.ts'
@@ -22,7 +22,7 @@ export class Listener {
   // Kept beside the queue, so that hearing a contact takes no longer the more of its boxes wait.
   readonly #noted = new Set<WatchRef>()
   readonly #conflicts = new Set<WatchRef>()
-  #confirmed: Address[] = []
+  readonly #confirmed: Address[] = []
   #rescan = false
 
   constructor(ports: ListenerPorts, options: ConversationOptions) {
@@ -97,11 +97,9 @@ export class Listener {
     if (this.#ports.watch.find(address) !== undefined) this.#confirmed.push(address)
   }
 
-  /** Addresses of boxes that were confirmed since the last call. */
+  /** Some of the addresses of boxes that were confirmed. */
   takeConfirmed(): Address[] {
-    const confirmed = this.#confirmed
-    this.#confirmed = []
-    return confirmed
+    return this.#confirmed.splice(0, ADDRESSES_PER_TURN)
   }
 
   /** Looks these addresses up in the local store. */

@@ -124,6 +124,8 @@ export const SYNC_MAX_REQUESTS = 256
 export const SYNC_MAX_DESCRIPTORS = 16_384
 /** After its start a node still takes descriptors into the current epoch's set that it missed. */
 export const CATCH_UP_MS = 120_000
+/** After its start a node counts at least as many nodes as it knew before. */
+export const SIZE_KEPT_MS = 600_000
 /** Peers that must list a descriptor in their running set before a node that was away takes it into its own. */
 export const RUNNING_SET_VOUCHERS = 3
 /** Changes are written to disk at most this late; own descriptors before they are sent. */

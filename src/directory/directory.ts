@@ -36,6 +36,7 @@ import { Liveness } from './liveness.ts'
 import { encodeMessage, MESSAGE_TYPES } from './messages.ts'
 import { type Couriers, MixElection, type MixLayers } from './mix-layers.ts'
 import { bootstrapTarget } from './multiaddr.ts'
+import { NetworkSize } from './network-size.ts'
 import type { Network } from './network.ts'
 import { NodeTable } from './node-table.ts'
 import { OwnPlacement } from './own-placement.ts'
@@ -89,9 +90,10 @@ export class Directory {
   readonly #keys: KeyLedger
   readonly #election: MixElection
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
+  readonly #size: NetworkSize
   readonly #waiting = new Map<string, NodeId>()
   readonly #ownPlacement: OwnPlacement
-  readonly #placements = new Map<number, { version: number; index: PlacementIndex }>()
+  #placed: { epoch: number; version: number; index: PlacementIndex } | undefined
   #dialling: { nodes: readonly Descriptor[]; targets: readonly DialTarget[] } | undefined
   #stopWatching: (() => void) | undefined
 
@@ -167,10 +169,11 @@ export class Directory {
       options.nodeId,
       options.self,
     )
+    this.#size = new NetworkSize({ clock: ports.clock, living: () => this.#table.size })
     this.#ownPlacement = new OwnPlacement(
       {
         index: () => this.#index(),
-        size: () => this.#table.size,
+        size: () => this.#size.now(),
         isKnown: (node) => this.#table.get(node) !== undefined,
         requestKey: (node) => this.#requestKey(node),
       },
@@ -329,11 +332,10 @@ export class Directory {
   #index(): PlacementIndex {
     const { epoch } = this
     const { version, nodes } = this.#sets.get(epoch)
-    const cached = this.#placements.get(epoch)
-    if (cached?.version === version) return cached.index
+    const cached = this.#placed
+    if (cached?.epoch === epoch && cached.version === version) return cached.index
     const index = new PlacementIndex(nodes.filter((node) => node.reachable))
-    this.#placements.clear()
-    this.#placements.set(epoch, { version, index })
+    this.#placed = { epoch, version, index }
     return index
   }
 
@@ -341,17 +343,17 @@ export class Directory {
     const now = this.#ports.clock.now()
     const revocation = await this.#store.revocation()
     if (revocation !== undefined) this.#table.revoke(decodeRevocation(revocation, this.#network))
-    for (const bytes of await this.#store.conflicts()) {
-      this.#table.exclude(decodeConflict(bytes, this.#network))
-    }
-    for (const bytes of await this.#store.descriptors()) {
+    const conflicts = await this.#store.conflicts()
+    for (const bytes of conflicts) this.#table.exclude(decodeConflict(bytes, this.#network))
+    const descriptors = await this.#store.descriptors()
+    this.#size.startsWith(descriptors.length)
+    for (const bytes of descriptors) {
       const outcome = this.#table.consider(readDescriptor(bytes), now)
       if (outcome.kind === 'new') this.#keys.note(outcome.descriptor)
     }
     this.#sets.roll(now)
-    for (const { epoch, bytes } of await this.#store.frozen()) {
-      this.#sets.offer(epoch, decodeDescriptor(bytes))
-    }
+    const frozen = await this.#store.frozen()
+    for (const { epoch, bytes } of frozen) this.#sets.offer(epoch, decodeDescriptor(bytes))
   }
 
   #tell(change: DirectoryChange): void {

@@ -14,7 +14,7 @@ export interface BoxPort {
   verify(box: BoxBytes): boolean
 }
 
-/** Hashes of the boxes that this node holds or has held under an address, at most two. */
+/** Hashes of the boxes that this node and others hold under an address, at most two. */
 export interface KnownBoxes {
   lookup(address: Address): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
 }

@@ -1,6 +1,7 @@
 import { type Address, concat, isHearsayError, u32be } from '../base/index.ts'
 import { type Batch, BUCKETS, type KeyRange, type Store } from '../store/index.ts'
 import { BOXES_PER_ADDRESS, HEARD_STEP_MS } from './constants.ts'
+import { ALL_DISTANCES, DISTANCES, type Span } from './span.ts'
 import {
   type BoxEntry,
   type BoxRecord,
@@ -122,14 +123,15 @@ export class BoxRows {
     return this.#entries(BUCKETS.hotBoxes, HOT_TAIL_AT, { lt: u32be(stepOf(time)), limit })
   }
 
-  /** Kept entries of an expiry day; `farthest` first or nearest first. */
+  /** Kept entries of an expiry day, within a span of distances from this node; `farthest` first or nearest first. */
   kept(
     day: number,
-    options: { farthest?: boolean; limit?: number } = {},
+    options: { farthest?: boolean; limit?: number; span?: Span } = {},
   ): AsyncGenerator<BoxEntry> {
+    const { from, to } = options.span ?? ALL_DISTANCES
     const range = {
-      gte: u32be(day),
-      lt: u32be(day + 1),
+      gte: concat(u32be(day), u16be(from)),
+      lt: to === DISTANCES ? u32be(day + 1) : concat(u32be(day), u16be(to)),
       reverse: options.farthest === true,
       ...(options.limit === undefined ? {} : { limit: options.limit }),
     }
@@ -174,13 +176,16 @@ export class BoxRows {
   }
 
   #keptKey(entry: BoxEntry): Uint8Array {
-    const distance = this.#distance(entry)
     return concat(
       u32be(entry.expiryDay),
-      Uint8Array.of(distance >>> 8, distance & 0xff),
+      u16be(this.#distance(entry)),
       this.#tail(entry.address, entry.slot),
     )
   }
+}
+
+function u16be(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 0xff)
 }
 
 function stepOf(ms: number): number {

@@ -37,6 +37,8 @@ export interface ShelfPorts {
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   readonly verifyBox: (box: BoxBytes) => boolean
+  /** A peer is known to have it beside the one that brought it. */
+  readonly isVouched: (entry: BoxEntry) => boolean
   /** Called for every box that goes. */
   readonly onGone: (entry: BoxEntry) => void
 }
@@ -91,14 +93,12 @@ export class BoxShelf {
     return entry.expiryDay - this.#options.ttlDays
   }
 
-  /** The hot window is read back; `onEntry` sees each of its entries. */
-  async load(onEntry: (entry: BoxEntry) => void): Promise<void> {
+  /** The hot window is read back. */
+  async load(): Promise<void> {
     this.#count = await this.rows.count()
     for await (const rows of this.rows.hot()) {
       for (const row of rows) {
-        const entry = decodeEntry(row)
-        this.hot.set(entry, row)
-        onEntry(entry)
+        this.hot.set(decodeEntry(row), row)
       }
     }
   }
@@ -151,12 +151,14 @@ export class BoxShelf {
     return this.#inOrder(entry.address, () => this.#confirm(entry))
   }
 
-  async #confirm(entry: BoxEntry): Promise<void> {
+  /** `heardAt`: when gossip brought it. What the peer said that brought it first would else end its time here early. */
+  async #confirm(entry: BoxEntry, heardAt?: number): Promise<void> {
     const record = await this.rows.get(entry.address, entry.slot)
     if (record === undefined || !equalBytes(record.entry.boxHash, entry.boxHash)) return
-    const confirmed = { ...record.entry, confirmed: true }
-    const isHot = this.hot.get(itemOf(confirmed)) !== undefined
-    await this.#write({ ...record, entry: confirmed }, { isNew: false, isHot })
+    const before = record.entry
+    const confirmed = { ...before, confirmed: true, heardAt: heardAt ?? before.heardAt }
+    const isHot = heardAt !== undefined || this.hot.get(itemOf(confirmed)) !== undefined
+    await this.#write({ ...record, entry: confirmed }, { isNew: false, isHot, before })
   }
 
   /** Moves on what is no longer hot and removes what has expired. */
@@ -182,10 +184,11 @@ export class BoxShelf {
     if (known !== undefined) {
       if (origin.source !== 'gossip' || known.entry.confirmed) return dropped('known')
       // Gossip reaches everybody: the box is nothing special any more.
-      await this.#confirm(known.entry)
+      await this.#confirm(known.entry, now)
       return { kind: 'dropped', reason: 'known', confirmed: known.entry }
     }
-    if (held.length >= BOXES_PER_ADDRESS) return dropped('third')
+    const rival = this.#rivalOf(held, origin)
+    if (held.length >= BOXES_PER_ADDRESS && rival === undefined) return dropped('third')
     const day = expiryDay - this.#options.ttlDays
     const share = origin.source === 'gossip' ? undefined : this.#shareOf(publication, day)
     if (share === 'misdated') return dropped('misdated')
@@ -203,10 +206,22 @@ export class BoxShelf {
     }
     if (!(await this.#makeRoom())) return dropped('full')
     const confirmed = origin.source === 'gossip'
-    const slot = held[0]?.entry.slot === 0 ? 1 : 0
+    if (rival !== undefined) await this.#inTurn(() => this.#removeAll([rival]))
+    const slot = rival?.slot ?? (held[0]?.entry.slot === 0 ? 1 : 0)
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
     await this.#write({ entry, publication }, { isNew: true, isHot })
     return { kind: 'kept', entry }
+  }
+
+  /**
+   * The box that goes when a third comes under its address. One that a single peer has brought must not keep out what
+   * everybody has: where that is missing, somebody may miss it.
+   */
+  #rivalOf(held: readonly BoxRecord[], { source }: Origin): BoxEntry | undefined {
+    if (held.length < BOXES_PER_ADDRESS) return undefined
+    return held
+      .map(({ entry }) => entry)
+      .find((each) => !each.confirmed && (source === 'gossip' || !this.#ports.isVouched(each)))
   }
 
   #shareOf(publication: Uint8Array, day: number): (Share & { epoch: number }) | 'misdated' {
@@ -222,8 +237,12 @@ export class BoxShelf {
   }
 
   /** Writes a new or changed box, and shows it when it is on disk. */
-  async #write(record: BoxRecord, how: { isNew: boolean; isHot: boolean }): Promise<void> {
+  async #write(
+    record: BoxRecord,
+    how: { isNew: boolean; isHot: boolean; before?: BoxEntry },
+  ): Promise<void> {
     const batch = this.rows.batch()
+    if (how.before !== undefined) this.rows.deleteHot(batch, how.before)
     this.rows.put(batch, record, how.isHot)
     if (how.isNew) this.rows.putCount(batch, ++this.#count)
     await batch.commit()

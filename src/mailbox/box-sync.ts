@@ -5,6 +5,7 @@ import {
   type NodeId,
   type Rng,
   shuffled,
+  toHex,
 } from '../base/index.ts'
 import { PeerBudget, type Requests } from '../net/index.ts'
 import {
@@ -25,11 +26,13 @@ import {
   MAX_GET_ANSWER_BYTES,
   MAX_GET_BOXES,
   MAX_OVER_QUOTA,
+  MAX_RESUMED,
   MAX_SESSION_BOXES,
   PEER_BURST,
   PEER_REQUESTS_PER_SECOND,
   RECONCILE_PROTOCOL,
   RECONCILE_TIMEOUT_MS,
+  SESSION_SETS,
   SETTLE_MS,
 } from './constants.ts'
 import {
@@ -44,6 +47,7 @@ import {
 } from './reconcile-codec.ts'
 import type { SharedSet } from './shared-set.ts'
 import type { SharedSets } from './shared-sets.ts'
+import { DISTANCES } from './span.ts'
 
 export interface BoxSyncPorts {
   readonly clock: Clock
@@ -76,6 +80,8 @@ export class BoxSync {
   readonly #ports: BoxSyncPorts
   readonly #hotMs: number
   readonly #budget: PeerBudget
+  /** Distance from which the next session over a neighbour's day goes on. */
+  readonly #resumed = new Map<string, number>()
 
   constructor(ports: BoxSyncPorts, options: { hotMs: number }) {
     this.#ports = ports
@@ -113,10 +119,30 @@ export class BoxSync {
     return this.#pull(peer, scope, source, signal)
   }
 
-  /** The boxes of an expiry day that both nodes keep. */
+  /** The boxes of an expiry day that both nodes keep, at most `SESSION_SETS` sets of them; the next call goes on there. */
   async pullShared(peer: NodeId, day: number, signal: AbortSignal): Promise<SessionResult> {
-    const set = await this.#ports.shared.get(peer, day)
-    return this.#pull(peer, { kind: 'shared', day }, set, signal)
+    const key = `${toHex(peer)} ${day}`
+    let from = this.#resumed.get(key) ?? 0
+    let received = 0
+    for (let sets = 0; sets < SESSION_SETS; sets++) {
+      const { set, span } = await this.#ports.shared.next(peer, day, from)
+      const scope = { kind: 'shared' as const, day, span }
+      const part = await this.#pull(peer, scope, set, signal)
+      received += part.received
+      from = span.to
+      this.#resume(key, from)
+      if (from === DISTANCES || !part.complete) return { received, complete: part.complete }
+    }
+    return { received, complete: false }
+  }
+
+  #resume(key: string, from: number): void {
+    this.#resumed.delete(key)
+    if (from < DISTANCES) this.#resumed.set(key, from)
+    for (const oldest of this.#resumed.keys()) {
+      if (this.#resumed.size <= MAX_RESUMED) break
+      this.#resumed.delete(oldest)
+    }
   }
 
   async #pull(
@@ -196,14 +222,14 @@ export class BoxSync {
           ),
       )
       for (const outcome of outcomes) {
-        if (outcome.kind === 'kept') {
-          received++
-          await this.#ports.onBrought(outcome.entry, peer)
-        } else if (outcome.reason === 'quota' || outcome.reason === 'misdated') {
-          surplus++
-        } else if (outcome.reason === 'forged' || outcome.reason === 'malformed') {
-          throw misbehaved('a peer passed on a box that no honest node keeps')
-        }
+        if (outcome.kind !== 'kept') continue
+        received++
+        await this.#ports.onBrought(outcome.entry, peer)
+      }
+      const reasons = outcomes.map((each) => (each.kind === 'kept' ? undefined : each.reason))
+      surplus += reasons.filter((each) => each === 'quota' || each === 'misdated').length
+      if (reasons.includes('forged') || reasons.includes('malformed')) {
+        throw misbehaved('a peer passed on a box that no honest node keeps')
       }
       await clock.sleep(0, signal)
     }
@@ -228,7 +254,9 @@ export class BoxSync {
     // Before anything is read from the disk.
     await this.#budget.spend(peer, 1)
     const set =
-      scope.kind === 'shared' ? await this.#ports.shared.answer(peer, scope.day) : undefined
+      scope.kind === 'shared'
+        ? await this.#ports.shared.answer(peer, scope.day, scope.span)
+        : undefined
     if (request.op === 'get') return this.#answerGet(request.items, set)
     const { items } = this.#ports.shelf.hot
     const { size } = set ?? items

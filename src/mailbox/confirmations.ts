@@ -34,16 +34,25 @@ export class Confirmations {
     return this.#waiting.size
   }
 
-  /** Begins to count. False when it is full: the box then stays unconfirmed. */
-  add(entry: BoxEntry, origin?: NodeId): boolean {
-    if (this.#waiting.size >= MAX_UNCONFIRMED) return false
+  /** True while this box is counted. */
+  has(entry: BoxEntry): boolean {
+    return this.#waiting.has(itemOf(entry))
+  }
+
+  /** A peer has it beside the one that brought it. */
+  isVouched(entry: BoxEntry): boolean {
+    return (this.#waiting.get(itemOf(entry))?.peers.size ?? 0) > 1
+  }
+
+  /** Begins to count. Where there is no room it is left out, until it is added again. */
+  add(entry: BoxEntry, origin?: NodeId): void {
+    if (this.#waiting.size >= MAX_UNCONFIRMED) return
     const item = itemOf(entry)
     this.#waiting.set(item, {
       entry,
       peers: new Set(origin === undefined ? [] : [toHex(origin)]),
     })
     this.#index.set(item, 0)
-    return true
   }
 
   delete(entry: BoxEntry): void {
@@ -52,13 +61,13 @@ export class Confirmations {
     this.#index.delete(item)
   }
 
-  /** `peer` has the item. Returns its entry when that was the last confirmation it needed. */
+  /** `peer` has the item. Returns its entry when it needs no more; it is counted until `delete`, so that no crash loses it. */
   listed(item: string, peer: NodeId): BoxEntry | undefined {
     if (!this.#waiting.has(item)) return undefined
     return this.#allListed([item], peer)[0]
   }
 
-  /** `peer` has all items of a range of `source`. Returns the entries that needed no more than that. */
+  /** `peer` has all items of a range of `source`. Returns the entries that need no more, as `listed`. */
   same(prefix: string, source: ItemSource, peer: NodeId): BoxEntry[] {
     if (this.#waiting.size === 0) return []
     const items = [...this.#index.items(prefix)].filter((item) => source.includes(item))
@@ -72,7 +81,6 @@ export class Confirmations {
     return items.flatMap((item) => {
       const waiting = this.#waiting.get(item)
       if (waiting === undefined || waiting.peers.add(key).size - 1 < needed) return []
-      this.delete(waiting.entry)
       return [waiting.entry]
     })
   }

@@ -1,16 +1,16 @@
-import { type Address, type Rng, toHex, uniformInt } from '../base/index.ts'
+import { type Rng, uniformInt } from '../base/index.ts'
 import { ItemIndex } from '../reconcile/index.ts'
 import { type BoxEntry, encodeEntry, itemOf } from './box-entry.ts'
 import { SAMPLE_BOXES } from './constants.ts'
 import { EntryTable } from './entry-table.ts'
 
-/** The entries of all hot boxes in memory: by address for gossip, by item for reconciliation. */
+/** The entries of all hot boxes in memory, by item: for reconciliation. */
 export class HotWindow {
   readonly #entries = new EntryTable()
   /** The number of an item is the place of its entry: one map of a hundred thousand less. */
   readonly items = new ItemIndex({ timeOf: (place) => this.#entries.heardAt(place) })
-  /** The item itself where an address has one: nearly all have, and these are as many as there are boxes. */
-  readonly #byAddress = new Map<string, string | readonly string[]>()
+  /** Items that have to be confirmed. */
+  readonly #unconfirmed = new Set<string>()
   /** The last SAMPLE_BOXES confirmed entries. */
   readonly #latest: BoxEntry[] = []
   #next = 0
@@ -24,8 +24,9 @@ export class HotWindow {
     return place === undefined ? undefined : this.#entries.get(place)
   }
 
-  at(address: Address): BoxEntry[] {
-    return this.#itemsAt(toHex(address)).flatMap((item) => this.get(item) ?? [])
+  /** Boxes that have to be confirmed. */
+  unconfirmed(): BoxEntry[] {
+    return [...this.#unconfirmed].flatMap((item) => this.get(item) ?? [])
   }
 
   /**
@@ -44,9 +45,10 @@ export class HotWindow {
     const place = this.items.mark(item)
     const wasConfirmed = place !== undefined && this.#entries.get(place).confirmed
     if (entry.confirmed && !wasConfirmed) this.#latest[this.#next++ % SAMPLE_BOXES] = entry
+    if (entry.confirmed) this.#unconfirmed.delete(item)
+    else this.#unconfirmed.add(item)
     if (place === undefined) {
       this.items.set(item, this.#entries.add(row))
-      this.#addAddress(entry.address, item)
     } else {
       this.#entries.put(place, row)
     }
@@ -57,21 +59,7 @@ export class HotWindow {
     const place = this.items.mark(item)
     if (place === undefined) return
     this.items.delete(item)
+    this.#unconfirmed.delete(item)
     this.#entries.remove(place)
-    const key = toHex(entry.address)
-    const left = this.#itemsAt(key).filter((each) => each !== item)
-    if (left.length === 0) this.#byAddress.delete(key)
-    else this.#byAddress.set(key, left)
-  }
-
-  #addAddress(address: Address, item: string): void {
-    const key = toHex(address)
-    const known = this.#byAddress.get(key)
-    this.#byAddress.set(key, known === undefined ? item : [...this.#itemsAt(key), item])
-  }
-
-  #itemsAt(key: string): readonly string[] {
-    const found = this.#byAddress.get(key) ?? []
-    return typeof found === 'string' ? [found] : found
   }
 }

@@ -102,13 +102,17 @@ export class Mailbox {
       1,
       Math.floor((options.maxBytes ?? DEFAULT_QUOTA_BYTES) / STORED_BOX_BYTES),
     )
-    // A node that comes back knows few descriptors at first, but it sees who is connected.
     this.#confirmations = new Confirmations({
-      networkSize: () => Math.max(ports.placement.size(), ports.peers.connected().length + 1),
+      networkSize: () => ports.placement.size(),
       isKnown: (peer) => ports.placement.isKnown(peer),
     })
     this.#shelf = new BoxShelf(
-      { ...ports, log: this.#log, onGone: (entry) => this.#confirmations.delete(entry) },
+      {
+        ...ports,
+        log: this.#log,
+        isVouched: (entry) => this.#confirmations.isVouched(entry),
+        onGone: (entry) => this.#confirmations.delete(entry),
+      },
       { ttlDays, hotMs, maxBoxes: this.#maxBoxes },
     )
     const shared = {
@@ -117,7 +121,11 @@ export class Mailbox {
       confirmations: this.#confirmations,
       onBrought: (entry: BoxEntry, peer: NodeId) => this.#brought(entry, peer),
     }
-    this.#shared = new SharedSets(shared)
+    this.#shared = new SharedSets({
+      ...ports,
+      shelf: this.#shelf,
+      onUnconfirmed: (entry) => this.#count(entry),
+    })
     this.#sync = new BoxSync(
       {
         ...shared,
@@ -132,14 +140,14 @@ export class Mailbox {
 
   /** Reads the hot window back, then answers, reconciles and sweeps. */
   async start(): Promise<void> {
-    await this.#shelf.load((entry) => {
-      if (!entry.confirmed) this.#confirmations.add(entry)
-    })
+    await this.#shelf.load()
+    this.#countAll()
     this.#sync.serve()
     this.#handoff.serve()
     this.#tasks.spawn('sweep', (signal) =>
       this.#every(SWEEP_INTERVAL_MS, signal, () => {
         this.#shared.dropOld()
+        this.#countAll()
         return this.#shelf.sweep(signal)
       }),
     )
@@ -165,10 +173,8 @@ export class Mailbox {
 
   /** Hashes of the boxes here under an address that others have too, at most two. */
   async lookup(address: Address): Promise<Uint8Array[]> {
-    const hot = this.#shelf.hot.at(address)
-    const entries =
-      hot.length > 0 ? hot : (await this.#shelf.all(address)).map(({ entry }) => entry)
-    return entries.filter(({ confirmed }) => confirmed).map(({ boxHash }) => boxHash)
+    const held = (await this.#shelf.all(address)).map(({ entry }) => entry)
+    return held.filter(({ confirmed }) => confirmed).map(({ boxHash }) => boxHash)
   }
 
   /**
@@ -283,8 +289,18 @@ export class Mailbox {
   async #confirm(entries: readonly BoxEntry[]): Promise<void> {
     for (const entry of entries) {
       await this.#shelf.confirm(entry)
+      this.#confirmations.delete(entry)
       this.#tellConfirmed(entry)
     }
+  }
+
+  #count(entry: BoxEntry): void {
+    if (!this.#confirmations.has(entry)) this.#confirmations.add(entry)
+  }
+
+  /** Those of an earlier run, and those for which there was no room. Kept ones are counted when their shared set is built. */
+  #countAll(): void {
+    for (const entry of this.#shelf.hot.unconfirmed()) this.#count(entry)
   }
 
   #tellConfirmed({ address }: BoxEntry): void {
@@ -319,9 +335,13 @@ export class Mailbox {
 
   async #reconcileForever(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
+    let waitedMs = 0
     while (!signal.aborted) {
+      await clock.sleep(CONFIRM_INTERVAL_MS, signal)
+      waitedMs += CONFIRM_INTERVAL_MS
       const soon = this.#owed > 0 || (this.#hurried > 0 && this.#confirmations.size > 0)
-      await clock.sleep(soon ? CONFIRM_INTERVAL_MS : RECONCILE_INTERVAL_MS, signal)
+      if (!soon && waitedMs < RECONCILE_INTERVAL_MS) continue
+      waitedMs = 0
       const [peer] = this.#partners()
       if (peer === undefined) continue
       const upTo = this.#owed > 0 ? 'now' : 'settled'

@@ -22,47 +22,66 @@ export interface ItemIndexOptions {
   readonly timeOf?: (mark: number) => number
 }
 
+/** The items that begin alike, sorted, and their numbers. */
+interface Bucket {
+  readonly items: string[]
+  readonly marks: number[]
+}
+
 /**
  * A sorted set of items, each with a number (a time, or what leads to one). Adding, removing and testing take about constant
- * time for evenly spread items, iteration is in order at any time: nothing is ever sorted as a whole.
+ * time for evenly spread items, iteration is in order at any time: nothing is ever sorted as a whole. No map beside it: one of
+ * a hundred thousand doubles at once, when nobody reckons with it.
  */
 export class ItemIndex implements ItemSource {
-  readonly #marks = new Map<string, number>()
   /** Made with their first item: most sets are small. */
-  readonly #buckets: (string[] | undefined)[] = Array.from({ length: BUCKETS })
+  readonly #buckets: (Bucket | undefined)[] = Array.from({ length: BUCKETS })
   readonly #timeOf: (mark: number) => number
+  #size = 0
 
   constructor(options: ItemIndexOptions = {}) {
     this.#timeOf = options.timeOf ?? ((mark) => mark)
   }
 
   get size(): number {
-    return this.#marks.size
+    return this.#size
   }
 
   has(item: string): boolean {
-    return this.#marks.has(item)
+    return this.mark(item) !== undefined
   }
 
   includes(item: string): boolean {
-    return this.#marks.has(item)
+    return this.has(item)
   }
 
   mark(item: string): number | undefined {
-    return this.#marks.get(item)
+    const bucket = this.#buckets[bucketOf(item)]
+    if (bucket === undefined) return undefined
+    const at = position(bucket.items, item)
+    return bucket.items[at] === item ? bucket.marks[at] : undefined
   }
 
   /** Adds the item or changes its number. */
   set(item: string, mark: number): void {
-    const { size } = this.#marks
-    this.#marks.set(item, mark)
-    if (this.#marks.size > size) insert(this.#bucket(item), item)
+    const bucket = (this.#buckets[bucketOf(item)] ??= { items: [], marks: [] })
+    const at = position(bucket.items, item)
+    if (bucket.items[at] === item) bucket.marks[at] = mark
+    else {
+      insert(bucket.items, at, item)
+      insert(bucket.marks, at, mark)
+      this.#size++
+    }
   }
 
   delete(item: string): boolean {
-    if (!this.#marks.delete(item)) return false
-    const bucket = this.#bucket(item)
-    bucket.splice(position(bucket, item), 1)
+    const bucket = this.#buckets[bucketOf(item)]
+    if (bucket === undefined) return false
+    const at = position(bucket.items, item)
+    if (bucket.items[at] !== item) return false
+    bucket.items.splice(at, 1)
+    bucket.marks.splice(at, 1)
+    this.#size--
     return true
   }
 
@@ -70,11 +89,11 @@ export class ItemIndex implements ItemSource {
     const first = Number.parseInt(prefix.slice(0, BUCKET_DIGITS).padEnd(BUCKET_DIGITS, '0'), 16)
     const span = 16 ** Math.max(0, BUCKET_DIGITS - prefix.length)
     for (let number = first; number < first + span; number++) {
-      const bucket = this.#buckets[number]
-      if (bucket === undefined) continue
-      const start = prefix.length > BUCKET_DIGITS ? position(bucket, prefix) : 0
-      for (let at = start; at < bucket.length; at++) {
-        const item = bucket[at] ?? ''
+      const items = this.#buckets[number]?.items
+      if (items === undefined) continue
+      const start = prefix.length > BUCKET_DIGITS ? position(items, prefix) : 0
+      for (let at = start; at < items.length; at++) {
+        const item = items[at] ?? ''
         if (!item.startsWith(prefix)) return
         yield item
       }
@@ -84,23 +103,23 @@ export class ItemIndex implements ItemSource {
   /** The items with a time from `from` to `to`, inclusive; `has` still knows all of them. */
   window(from: number, to: number): ItemSource {
     const inside = (item: string) => {
-      const mark = this.#marks.get(item)
+      const mark = this.mark(item)
       const time = mark === undefined ? Number.NaN : this.#timeOf(mark)
       return time >= from && time <= to
     }
     const items = (prefix: string) => filtered(this.items(prefix), inside)
     return { items, has: (item) => this.has(item), includes: inside }
   }
-
-  #bucket(item: string): string[] {
-    let number = 0
-    for (let at = 0; at < BUCKET_DIGITS; at++) number = number * 16 + digitAt(item, at)
-    return (this.#buckets[number] ??= [])
-  }
 }
 
 const DIGIT_0 = 0x30
 const LETTER_A = 0x61
+
+function bucketOf(item: string): number {
+  let number = 0
+  for (let at = 0; at < BUCKET_DIGITS; at++) number = number * 16 + digitAt(item, at)
+  return number
+}
 
 function digitAt(item: string, at: number): number {
   const code = item.charCodeAt(at)
@@ -119,12 +138,11 @@ function* filtered(
   }
 }
 
-/** Puts an item where it belongs. By hand: `splice` makes an array of what it has removed, each time. */
-function insert(bucket: string[], item: string): void {
-  const place = position(bucket, item)
-  bucket.push(item)
-  for (let at = bucket.length - 1; at > place; at--) bucket[at] = bucket[at - 1] ?? item
-  bucket[place] = item
+/** By hand: `splice` makes an array of what it has removed, each time. */
+function insert<T>(entries: T[], place: number, entry: T): void {
+  entries.push(entry)
+  for (let at = entries.length - 1; at > place; at--) entries[at] = entries[at - 1] ?? entry
+  entries[place] = entry
 }
 
 /** Index of the first entry that is not below `item`. */

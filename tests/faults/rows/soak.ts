@@ -1,5 +1,6 @@
 import { seededRng } from '../../../daemon/testnet/seeded-rng.ts'
 import { effectiveRate, type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
+import { HEARD_STEP_MS } from '../../../src/mailbox/constants.ts'
 import { addHotBoxes } from '../../support/hot-boxes.ts'
 import { rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
@@ -51,18 +52,21 @@ export function soak(options: RunOptions): Promise<Outcome> {
   })
 }
 
+/** The time for which a box is hot: `hotHours`, and until its step is over. */
+const hotMs = ({ hotHours }: NetworkParameters) => hotHours * HOUR_MS + HEARD_STEP_MS
+
 /**
  * As many boxes as `nodes` nodes publish while one is hot. Not one more: a window that holds more than come empties as the
  * soak goes on, and what is freed hides what grows.
  */
 export function windowOf(nodes: number, parameters: NetworkParameters): number {
-  return Math.round((effectiveRate(nodes, parameters) * parameters.hotHours * HOUR_MS) / 1_000)
+  return Math.round((effectiveRate(nodes, parameters) * hotMs(parameters)) / 1_000)
 }
 
 /** The same boxes into all nodes: a full window each. */
 async function fillWindows(rig: Stage['rig'], parameters: NetworkParameters): Promise<void> {
-  const { hotHours, ttlDays } = parameters
-  const overMs = hotHours * HOUR_MS
+  const { ttlDays } = parameters
+  const overMs = hotMs(parameters)
   const { nodes } = rig.state
   const boxes = windowOf(nodes.length, parameters)
   await Promise.all(nodes.map(({ index }) => rig.kill(index, 'SIGTERM')))

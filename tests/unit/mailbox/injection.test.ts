@@ -1,14 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { type BoxBytes, type NodeId, silentLogger } from '../../../src/base/index.ts'
+import {
+  type BoxBytes,
+  HearsayError,
+  type NodeId,
+  silentLogger,
+  toHex,
+} from '../../../src/base/index.ts'
 import { itemOf } from '../../../src/mailbox/box-entry.ts'
 import { BoxShelf } from '../../../src/mailbox/box-shelf.ts'
 import { Confirmations } from '../../../src/mailbox/confirmations.ts'
 import type { Share } from '../../../src/mailbox/ports.ts'
-import {
-  decodeReconcileRequest,
-  encodeBoxes,
-  encodeReconcileRequest,
-} from '../../../src/mailbox/reconcile-codec.ts'
+import { decodeReconcileRequest, encodeBoxes } from '../../../src/mailbox/reconcile-codec.ts'
 import { ShareBook } from '../../../src/mailbox/share-book.ts'
 import { answerRanges, ItemIndex } from '../../../src/reconcile/index.ts'
 import { openMemoryStore } from '../../../src/store/index.ts'
@@ -53,11 +55,13 @@ async function shelf(limit = 3, maxBoxes = 1_000) {
       log: silentLogger,
       publications,
       verifyBox: (bytes) => verifyBox(NETWORK, bytes),
+      isVouched: () => false,
       onGone: (entry) => gone.push(itemOf(entry)),
       placement: {
         keepers: () => [],
         isKeeper: () => true,
         distance: () => 0,
+        between: () => 0,
         neighbours: () => [],
         successor: () => undefined,
         size: () => 10,
@@ -202,6 +206,109 @@ describe('confirmation', () => {
     expect(gone).toHaveLength(1)
   })
 
+  const OTHERS = [1, 2, 3, 4, 5]
+
+  /** Node 0 of six, and five that have these boxes. */
+  async function sixNodes(boxes: readonly BoxBytes[], keepers?: number) {
+    const made = world({ nodes: 6, ...(keepers === undefined ? {} : { keepers }) })
+    worlds.push(made)
+    const here = await made.add(0)
+    const others = await Promise.all(OTHERS.map((at) => made.add(at)))
+    for (const { mailbox } of others) {
+      for (const each of boxes) await mailbox.accept(publication(each))
+    }
+    await made.clock.advance(11_000)
+    return { made, here, others }
+  }
+
+  it('outlives a session that breaks after the peer has shown what it has', async () => {
+    const boxes = Array.from({ length: 300 }, () => box())
+    const { made, here, others } = await sixNodes(boxes)
+    const [one, two, three, four] = others
+    for (const { nodeId } of [one!, two!]) {
+      await made.settle(here.mailbox.reconcileHot(nodeId, signal))
+    }
+    const { request } = here.link.requests
+    let asked = 0
+    here.link.requests.request = async (peer, protocol, payload, options) => {
+      if (++asked > 1) throw new HearsayError('request-failed', 'cut')
+      return request.call(here.link.requests, peer, protocol, payload, options)
+    }
+    // It lacks one: the session goes on after the ranges that are the same.
+    await here.mailbox.accept(publication(box()))
+    await made.clock.advance(11_000)
+    const broken = await made.settle(here.mailbox.reconcileHot(three!.nodeId, signal))
+    expect(broken).toBeUndefined()
+    expect(asked).toBeGreaterThan(1)
+    here.link.requests.request = request
+    await made.settle(here.mailbox.reconcileHot(four!.nodeId, signal))
+    expect(await here.mailbox.find(boxes.map(addressOf))).toHaveLength(300)
+    expect(here.mailbox.status().unconfirmed).toBe(0)
+  })
+
+  it('comes to a box that was brought together with a forged one', async () => {
+    const good = [box(), box(), box()]
+    const { made, here, others } = await sixNodes(good)
+    const index = new ItemIndex()
+    const sent = new Map<string, Uint8Array>()
+    for (const each of [...good, box()]) {
+      const item = itemOf({ address: addressOf(each), boxHash: boxHash(each) })
+      index.set(item, 0)
+      sent.set(item, publication(each, good.includes(each)))
+    }
+    made.net.setOnline(others[4]!.nodeId, false)
+    const link = made.net.join(nodeIdAt(5))
+    link.requests.handle(
+      'mailbox/reconcile',
+      { maxRequestBytes: 100_000, maxConcurrentPerPeer: 9 },
+      async (_peer, payload) => {
+        const request = decodeReconcileRequest(payload)
+        if (request.op === 'ranges') {
+          return answerRanges(request.ranges, index, async () => undefined)
+        }
+        const heardMinute = Math.floor(made.clock.now() / MINUTE)
+        return encodeBoxes(
+          request.items.map((item) => ({ heardMinute, publication: sent.get(item)! })),
+        )
+      },
+    )
+    expect(await made.settle(here.mailbox.reconcileHot(link.nodeId, signal))).toBeUndefined()
+    for (const { nodeId } of others.slice(0, 2)) {
+      await made.settle(here.mailbox.reconcileHot(nodeId, signal))
+    }
+    expect(await here.mailbox.find(good.map(addressOf))).toHaveLength(3)
+  })
+
+  it('goes on after a restart, also of boxes that are no longer hot', async () => {
+    const boxes = Array.from({ length: 20 }, () => box())
+    const { made, here, others } = await sixNodes(boxes, 6)
+    for (const { nodeId } of others) made.net.setLink(here.nodeId, nodeId, false)
+    await made.clock.advance(80 * MINUTE)
+    const [first, ...further] = others
+    made.net.setLink(here.nodeId, first!.nodeId, true)
+    await made.settle(here.mailbox.reconcileShared(first!.nodeId, EXPIRY, signal))
+    expect(here.mailbox.status()).toMatchObject({ boxes: 20, hot: 0, unconfirmed: 20 })
+    await here.mailbox.stop()
+    await here.store.close()
+    const again = await made.add(0)
+    for (const { nodeId } of further) {
+      made.net.setLink(again.nodeId, nodeId, true)
+      await made.settle(again.mailbox.reconcileShared(nodeId, EXPIRY, signal))
+    }
+    expect(await again.mailbox.find(boxes.map(addressOf))).toHaveLength(20)
+  })
+
+  it('is asked for within seconds once there is somebody to ask', async () => {
+    const one = box()
+    const { made, here, others } = await sixNodes([one])
+    for (const { nodeId } of others.slice(1)) made.net.setOnline(nodeId, false)
+    await made.settle(here.mailbox.catchUp(signal))
+    expect(await here.mailbox.find([addressOf(one)])).toEqual([])
+    for (const { nodeId } of others.slice(1)) made.net.setOnline(nodeId, true)
+    await made.clock.advance(30_000)
+    expect(await here.mailbox.find([addressOf(one)])).toEqual([one])
+  })
+
   it('of what only one peer has does not hurry the node for ever', async () => {
     const made = world({ nodes: 10 })
     worlds.push(made)
@@ -220,7 +327,42 @@ describe('confirmation', () => {
   })
 })
 
+describe('a box that gossip brings after a peer did', () => {
+  it('is hot for as long as with everybody else, whatever the peer said of the time', async () => {
+    const { clock, made } = await shelf()
+    const one = publication(box())
+    const heardAt = clock.now() - HOUR + MINUTE
+    await made.take(one, { source: 'reconcile', heardAt })
+    await made.take(one, { source: 'gossip' })
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(10 * MINUTE)
+      await made.sweep(signal)
+      expect(made.hot.size).toBe(1)
+    }
+    await clock.advance(20 * MINUTE)
+    await made.sweep(signal)
+    expect(made.hot.size).toBe(0)
+  })
+})
+
 describe('the second box of a conflict', () => {
+  it('gives way to one that everybody has when one peer alone has brought it', async () => {
+    const { made, take } = await shelf(100)
+    const [one, two, three, four] = conflict(4) as [BoxBytes, BoxBytes, BoxBytes, BoxBytes]
+    for (const each of [one, two]) expect(await take(each)).toBe('kept')
+    const gossip = async (each: BoxBytes) => {
+      const outcome = await made.take(publication(each), { source: 'gossip' })
+      return outcome.kind === 'kept' ? 'kept' : outcome.reason
+    }
+    expect(await gossip(three)).toBe('kept')
+    expect(await gossip(four)).toBe('kept')
+    const hashes = (await made.all(addressOf(one))).map(({ entry }) => toHex(entry.boxHash))
+    expect(hashes.toSorted()).toEqual([three, four].map((each) => toHex(boxHash(each))).toSorted())
+    expect(await gossip(one)).toBe('third')
+    expect(await take(two)).toBe('third')
+    expect(made.count).toBe(2)
+  })
+
   it('is still found, and not written over, when the first was evicted', async () => {
     const { made, take } = await shelf(100)
     const [one, two, three] = conflict(3) as [BoxBytes, BoxBytes, BoxBytes]
@@ -233,42 +375,6 @@ describe('the second box of a conflict', () => {
     expect(await made.all(addressOf(one))).toHaveLength(1)
     await take(three)
     expect((await made.all(addressOf(one))).map(({ entry }) => entry.slot)).toEqual([0, 1])
-  })
-})
-
-describe('shared sets', () => {
-  it('are built for strangers never, and for a neighbour a few times', async () => {
-    const made = world({ nodes: 10 })
-    worlds.push(made)
-    const victim = await made.add(0)
-    await victim.mailbox.accept(publication(box()))
-    const ask = async (from: number, day: number) => {
-      const link = made.net.find(nodeIdAt(from)) ?? made.net.join(nodeIdAt(from))
-      const payload = encodeReconcileRequest({
-        op: 'get',
-        scope: { kind: 'shared', day },
-        items: ['ab'.repeat(32)],
-      })
-      const request = link.requests.request(victim.nodeId, 'mailbox/reconcile', payload, {
-        maxResponseBytes: 1_000,
-        timeoutMs: 60_000,
-      })
-      return made.settle(request).then(
-        () => 'answered',
-        () => 'refused',
-      )
-    }
-    const neighbour = []
-    for (let day = 0; day < 6; day++) neighbour.push(await ask(1, EXPIRY + day))
-    expect(neighbour).toEqual([
-      'answered',
-      'answered',
-      'answered',
-      'answered',
-      'refused',
-      'refused',
-    ])
-    expect(await ask(77, EXPIRY)).toBe('answered')
   })
 })
 

@@ -67,6 +67,7 @@ function asker(
         keepers: () => keepers,
         isKeeper: () => false,
         distance: () => 0,
+        between: () => 0,
         neighbours: () => [],
         successor: () => undefined,
         size: () => 4,
