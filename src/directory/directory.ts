@@ -1,15 +1,13 @@
 import {
   type Address,
-  type Clock,
   isHearsayError,
   type Logger,
   type NodeId,
-  type Rng,
   shuffled,
   TaskGroup,
   toHex,
 } from '../base/index.ts'
-import type { DialTarget, Peers, PubSub, Requests } from '../net/index.ts'
+import type { DialTarget } from '../net/index.ts'
 import { Announcer, type SelfDescription } from './announcer.ts'
 import { decodeConflict } from './conflict.ts'
 import {
@@ -25,7 +23,8 @@ import {
   SYNC_INTERVAL_MS,
 } from './constants.ts'
 import { type Descriptor, decodeDescriptor, readDescriptor } from './descriptor.ts'
-import { DirectoryStore, type NarrowStore } from './directory-store.ts'
+import type { DirectoryChange, DirectoryOptions, DirectoryPorts } from './directory-ports.ts'
+import { DirectoryStore } from './directory-store.ts'
 import { DirectorySync, type SyncTarget } from './directory-sync.ts'
 import { epochAt, epochStart, keyEpochAt } from './epochs.ts'
 import { type FrozenSet, FrozenSets } from './frozen-sets.ts'
@@ -43,31 +42,6 @@ import { OwnPlacement } from './own-placement.ts'
 import { PlacementIndex, placementKey } from './placement.ts'
 import { decodeRevocation, type RevocationList } from './revocation.ts'
 import type { SyncNotices, SyncScope } from './sync-codec.ts'
-
-export interface DirectoryPorts {
-  readonly store: NarrowStore
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Logger
-  readonly pubsub: Pick<PubSub, 'subscribe' | 'publish'>
-  readonly requests: Pick<Requests, 'request' | 'handle'>
-  readonly peers: Pick<Peers, 'connected' | 'onChange' | 'penalise'>
-  /** The node key's Ed25519 signature of a 32-byte labelled hash. */
-  readonly sign: (digest: Uint8Array) => Uint8Array
-  /** False while this node can open no packet: it does not say that it is here then. True by default. */
-  readonly canMix?: () => boolean
-}
-
-export interface DirectoryOptions {
-  readonly network: Network
-  readonly nodeId: NodeId
-  readonly self: SelfDescription
-}
-
-/** nodes: a descriptor came, changed or went. epoch: a new epoch began. */
-export type DirectoryChange =
-  | { readonly kind: 'nodes' }
-  | { readonly kind: 'epoch'; readonly epoch: number }
 
 /**
  * The nodes of the network, as their signed descriptors say: gossiped, reconciled in full with peers, kept on
@@ -169,7 +143,8 @@ export class Directory {
       options.nodeId,
       options.self,
     )
-    this.#size = new NetworkSize({ clock: ports.clock, living: () => this.#table.size })
+    const isLinked = () => ports.peers.connected().length > 0
+    this.#size = new NetworkSize({ ...ports, living: () => this.#table.size, isLinked })
     this.#ownPlacement = new OwnPlacement(
       {
         index: () => this.#index(),
@@ -347,9 +322,10 @@ export class Directory {
     for (const bytes of conflicts) this.#table.exclude(decodeConflict(bytes, this.#network))
     const descriptors = await this.#store.descriptors()
     this.#size.startsWith(descriptors.length)
-    for (const bytes of descriptors) {
-      const outcome = this.#table.consider(readDescriptor(bytes), now)
+    for (const descriptor of descriptors.map(readDescriptor)) {
+      const outcome = this.#table.consider(descriptor, now)
       if (outcome.kind === 'new') this.#keys.note(outcome.descriptor)
+      else if (now > this.#table.expiryOf(descriptor)) this.#store.deleteDescriptor(descriptor)
     }
     this.#sets.roll(now)
     const frozen = await this.#store.frozen()
@@ -367,6 +343,7 @@ export class Directory {
     let wasHere = false
     while (!signal.aborted) {
       const { epoch } = this
+      this.#size.now()
       if (epoch !== rolled) {
         // Sets of epochs that were slept through have to come from others.
         if (rolled !== undefined && epoch !== rolled + 1) this.#missedEpochs()

@@ -106,15 +106,7 @@ export class OwnPlacement {
 
   /** 0 (near) to 65535: the first two bytes of the XOR distance between this node and the box. */
   distance(address: Address, day: number): number {
-    return this.#distanceTo(placementKey(address, day))
-  }
-
-  /** The same between this node and another. */
-  between(node: NodeId): number {
-    return this.#distanceTo(kadId(node))
-  }
-
-  #distanceTo(key: Uint8Array): number {
+    const key = placementKey(address, day)
     const high = (key[0] ?? 0) ^ (this.#kadId[0] ?? 0)
     const low = (key[1] ?? 0) ^ (this.#kadId[1] ?? 0)
     return high * 256 + low

@@ -1,7 +1,6 @@
 import { type Address, concat, isHearsayError, u32be } from '../base/index.ts'
 import { type Batch, BUCKETS, type KeyRange, type Store } from '../store/index.ts'
 import { BOXES_PER_ADDRESS, HEARD_STEP_MS } from './constants.ts'
-import { ALL_DISTANCES, DISTANCES, type Span } from './span.ts'
 import {
   type BoxEntry,
   type BoxRecord,
@@ -123,15 +122,14 @@ export class BoxRows {
     return this.#entries(BUCKETS.hotBoxes, HOT_TAIL_AT, { lt: u32be(stepOf(time)), limit })
   }
 
-  /** Kept entries of an expiry day, within a span of distances from this node; `farthest` first or nearest first. */
+  /** Kept entries of an expiry day; `farthest` first or nearest first. */
   kept(
     day: number,
-    options: { farthest?: boolean; limit?: number; span?: Span } = {},
+    options: { farthest?: boolean; limit?: number } = {},
   ): AsyncGenerator<BoxEntry> {
-    const { from, to } = options.span ?? ALL_DISTANCES
     const range = {
-      gte: concat(u32be(day), u16be(from)),
-      lt: to === DISTANCES ? u32be(day + 1) : concat(u32be(day), u16be(to)),
+      gte: u32be(day),
+      lt: u32be(day + 1),
       reverse: options.farthest === true,
       ...(options.limit === undefined ? {} : { limit: options.limit }),
     }
@@ -176,16 +174,13 @@ export class BoxRows {
   }
 
   #keptKey(entry: BoxEntry): Uint8Array {
+    const distance = this.#distance(entry)
     return concat(
       u32be(entry.expiryDay),
-      u16be(this.#distance(entry)),
+      Uint8Array.of(distance >>> 8, distance & 0xff),
       this.#tail(entry.address, entry.slot),
     )
   }
-}
-
-function u16be(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 8, value & 0xff)
 }
 
 function stepOf(ms: number): number {

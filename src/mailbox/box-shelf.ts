@@ -6,6 +6,7 @@ import {
   dayOf,
   equalBytes,
   type Logger,
+  type NodeId,
   toHex,
 } from '../base/index.ts'
 import { BOX_VERSION, boxHash, parseBox } from '../stream/index.ts'
@@ -37,8 +38,8 @@ export interface ShelfPorts {
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   readonly verifyBox: (box: BoxBytes) => boolean
-  /** A peer is known to have it beside the one that brought it. */
-  readonly isVouched: (entry: BoxEntry) => boolean
+  /** Called for every box that has to be confirmed, before it is written. */
+  readonly onUnconfirmed: (entry: BoxEntry, how: { isHot: boolean; origin?: NodeId }) => void
   /** Called for every box that goes. */
   readonly onGone: (entry: BoxEntry) => void
 }
@@ -52,6 +53,8 @@ export interface ShelfOptions {
 /** Where a box came from and when the network first had it, as far as the sender says. */
 export interface Origin {
   readonly source: Source
+  /** Who brought it, if not gossip. */
+  readonly peer?: NodeId
   /** ms; only believed backwards. */
   readonly heardAt?: number
 }
@@ -152,13 +155,20 @@ export class BoxShelf {
   }
 
   /** `heardAt`: when gossip brought it. What the peer said that brought it first would else end its time here early. */
-  async #confirm(entry: BoxEntry, heardAt?: number): Promise<void> {
-    const record = await this.rows.get(entry.address, entry.slot)
-    if (record === undefined || !equalBytes(record.entry.boxHash, entry.boxHash)) return
-    const before = record.entry
-    const confirmed = { ...before, confirmed: true, heardAt: heardAt ?? before.heardAt }
-    const isHot = heardAt !== undefined || this.hot.get(itemOf(confirmed)) !== undefined
-    await this.#write({ ...record, entry: confirmed }, { isNew: false, isHot, before })
+  #confirm(entry: BoxEntry, heardAt?: number): Promise<void> {
+    return this.#inTurn(async () => {
+      const record = await this.rows.get(entry.address, entry.slot)
+      if (record === undefined || !equalBytes(record.entry.boxHash, entry.boxHash)) return
+      const before = record.entry
+      if (before.confirmed && heardAt === undefined) return
+      const confirmed = { ...before, confirmed: true, heardAt: heardAt ?? before.heardAt }
+      const isHot = heardAt !== undefined || this.hot.get(itemOf(confirmed)) !== undefined
+      const batch = this.rows.batch()
+      this.rows.deleteHot(batch, before)
+      this.rows.put(batch, { ...record, entry: confirmed }, isHot)
+      await batch.commit()
+      if (isHot) this.hot.set(confirmed)
+    })
   }
 
   /** Moves on what is no longer hot and removes what has expired. */
@@ -204,24 +214,30 @@ export class BoxShelf {
       // After the signatures: what others forge must not use up a courier's share.
       this.#shares.add(share, share.epoch)
     }
-    if (!(await this.#makeRoom())) return dropped('full')
+    if (rival === undefined && !(await this.#makeRoom())) return dropped('full')
     const confirmed = origin.source === 'gossip'
-    if (rival !== undefined) await this.#inTurn(() => this.#removeAll([rival]))
     const slot = rival?.slot ?? (held[0]?.entry.slot === 0 ? 1 : 0)
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
-    await this.#write({ entry, publication }, { isNew: true, isHot })
+    // Before it is shown: whatever removes it then ends the counting too.
+    if (!confirmed) {
+      const { peer } = origin
+      this.#ports.onUnconfirmed(entry, { isHot, ...(peer === undefined ? {} : { origin: peer }) })
+    }
+    const record = { entry, publication }
+    try {
+      if (rival === undefined) await this.#write(record, isHot)
+      else await this.#inTurn(() => this.#writeInPlace(record, isHot, rival))
+    } catch (error) {
+      this.#ports.onGone(entry)
+      throw error
+    }
     return { kind: 'kept', entry }
   }
 
-  /**
-   * The box that goes when a third comes under its address. One that a single peer has brought must not keep out what
-   * everybody has: where that is missing, somebody may miss it.
-   */
+  /** One that a single peer has brought must not keep out what everybody has: where that is missing, somebody may miss it. */
   #rivalOf(held: readonly BoxRecord[], { source }: Origin): BoxEntry | undefined {
-    if (held.length < BOXES_PER_ADDRESS) return undefined
-    return held
-      .map(({ entry }) => entry)
-      .find((each) => !each.confirmed && (source === 'gossip' || !this.#ports.isVouched(each)))
+    if (source !== 'gossip' || held.length < BOXES_PER_ADDRESS) return undefined
+    return held.map(({ entry }) => entry).find((each) => !each.confirmed)
   }
 
   #shareOf(publication: Uint8Array, day: number): (Share & { epoch: number }) | 'misdated' {
@@ -236,17 +252,20 @@ export class BoxShelf {
     return this.#ports.publications.isSigned(publication) && this.#ports.verifyBox(box)
   }
 
-  /** Writes a new or changed box, and shows it when it is on disk. */
-  async #write(
-    record: BoxRecord,
-    how: { isNew: boolean; isHot: boolean; before?: BoxEntry },
-  ): Promise<void> {
-    const batch = this.rows.batch()
-    if (how.before !== undefined) this.rows.deleteHot(batch, how.before)
-    this.rows.put(batch, record, how.isHot)
-    if (how.isNew) this.rows.putCount(batch, ++this.#count)
+  /** Writes a new box, and shows it when it is on disk. */
+  async #write(record: BoxRecord, isHot: boolean, batch = this.rows.batch()): Promise<void> {
+    this.rows.put(batch, record, isHot)
+    this.rows.putCount(batch, ++this.#count)
     await batch.commit()
-    if (how.isHot) this.hot.set(record.entry)
+    if (isHot) this.hot.set(record.entry)
+  }
+
+  /** The same in the place of a rival, if that is still here. */
+  async #writeInPlace(record: BoxRecord, isHot: boolean, rival: BoxEntry): Promise<void> {
+    const batch = this.rows.batch()
+    const held = await this.rows.get(rival.address, rival.slot)
+    if (held !== undefined) this.#remove(batch, held.entry)
+    await this.#write(record, isHot, batch)
   }
 
   async #sweepHot(cutOff: number): Promise<boolean> {

@@ -5,7 +5,6 @@ import {
   type NodeId,
   type Rng,
   shuffled,
-  toHex,
 } from '../base/index.ts'
 import { PeerBudget, type Requests } from '../net/index.ts'
 import {
@@ -15,7 +14,7 @@ import {
   reconcile,
   shareOf,
 } from '../reconcile/index.ts'
-import type { BoxEntry } from './box-entry.ts'
+import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import type { Confirmations } from './confirmations.ts'
 import {
@@ -26,13 +25,11 @@ import {
   MAX_GET_ANSWER_BYTES,
   MAX_GET_BOXES,
   MAX_OVER_QUOTA,
-  MAX_RESUMED,
   MAX_SESSION_BOXES,
   PEER_BURST,
   PEER_REQUESTS_PER_SECOND,
   RECONCILE_PROTOCOL,
   RECONCILE_TIMEOUT_MS,
-  SESSION_SETS,
   SETTLE_MS,
 } from './constants.ts'
 import {
@@ -47,7 +44,6 @@ import {
 } from './reconcile-codec.ts'
 import type { SharedSet } from './shared-set.ts'
 import type { SharedSets } from './shared-sets.ts'
-import { DISTANCES } from './span.ts'
 
 export interface BoxSyncPorts {
   readonly clock: Clock
@@ -80,8 +76,6 @@ export class BoxSync {
   readonly #ports: BoxSyncPorts
   readonly #hotMs: number
   readonly #budget: PeerBudget
-  /** Distance from which the next session over a neighbour's day goes on. */
-  readonly #resumed = new Map<string, number>()
 
   constructor(ports: BoxSyncPorts, options: { hotMs: number }) {
     this.#ports = ports
@@ -119,30 +113,10 @@ export class BoxSync {
     return this.#pull(peer, scope, source, signal)
   }
 
-  /** The boxes of an expiry day that both nodes keep, at most `SESSION_SETS` sets of them; the next call goes on there. */
+  /** The boxes of an expiry day that both nodes keep. */
   async pullShared(peer: NodeId, day: number, signal: AbortSignal): Promise<SessionResult> {
-    const key = `${toHex(peer)} ${day}`
-    let from = this.#resumed.get(key) ?? 0
-    let received = 0
-    for (let sets = 0; sets < SESSION_SETS; sets++) {
-      const { set, span } = await this.#ports.shared.next(peer, day, from)
-      const scope = { kind: 'shared' as const, day, span }
-      const part = await this.#pull(peer, scope, set, signal)
-      received += part.received
-      from = span.to
-      this.#resume(key, from)
-      if (from === DISTANCES || !part.complete) return { received, complete: part.complete }
-    }
-    return { received, complete: false }
-  }
-
-  #resume(key: string, from: number): void {
-    this.#resumed.delete(key)
-    if (from < DISTANCES) this.#resumed.set(key, from)
-    for (const oldest of this.#resumed.keys()) {
-      if (this.#resumed.size <= MAX_RESUMED) break
-      this.#resumed.delete(oldest)
-    }
+    const set = await this.#ports.shared.get(peer, day)
+    return this.#pull(peer, { kind: 'shared', day }, set, signal)
   }
 
   async #pull(
@@ -218,7 +192,7 @@ export class BoxSync {
           .slice(at, at + CHECKS_PER_TURN)
           .filter((box) => box !== undefined)
           .map(({ heardMinute, publication }) =>
-            shelf.take(publication, { source, heardAt: heardMinute * MINUTE_MS }),
+            shelf.take(publication, { source, peer, heardAt: heardMinute * MINUTE_MS }),
           ),
       )
       for (const outcome of outcomes) {
@@ -254,9 +228,7 @@ export class BoxSync {
     // Before anything is read from the disk.
     await this.#budget.spend(peer, 1)
     const set =
-      scope.kind === 'shared'
-        ? await this.#ports.shared.answer(peer, scope.day, scope.span)
-        : undefined
+      scope.kind === 'shared' ? await this.#ports.shared.answer(peer, scope.day) : undefined
     if (request.op === 'get') return this.#answerGet(request.items, set)
     const { items } = this.#ports.shelf.hot
     const { size } = set ?? items
@@ -272,7 +244,8 @@ export class BoxSync {
         const place = set === undefined ? shelf.hot.get(item) : set.place(item)
         if (place === undefined) return undefined
         const record = await shelf.rows.get(place.address, place.slot)
-        if (record === undefined) return undefined
+        // Its place may have been taken by another meanwhile.
+        if (record === undefined || itemOf(record.entry) !== item) return undefined
         const heardMinute = Math.floor(record.entry.heardAt / MINUTE_MS)
         return { heardMinute, publication: record.publication }
       }),

@@ -35,18 +35,19 @@ export class Confirmations {
   }
 
   /** True while this box is counted. */
-  has(entry: BoxEntry): boolean {
-    return this.#waiting.has(itemOf(entry))
+  has(item: string): boolean {
+    return this.#waiting.has(item)
   }
 
-  /** A peer has it beside the one that brought it. */
-  isVouched(entry: BoxEntry): boolean {
-    return (this.#waiting.get(itemOf(entry))?.peers.size ?? 0) > 1
-  }
-
-  /** Begins to count. Where there is no room it is left out, until it is added again. */
-  add(entry: BoxEntry, origin?: NodeId): void {
-    if (this.#waiting.size >= MAX_UNCONFIRMED) return
+  /**
+   * Begins to count. Where there is no room it is left out, until it is added again. What is no longer hot gets half of the
+   * room: a new keeper has a million of those, and nobody waits for them.
+   */
+  add(
+    entry: BoxEntry,
+    { isHot, origin }: { readonly isHot: boolean; readonly origin?: NodeId },
+  ): void {
+    if (this.#waiting.size >= (isHot ? MAX_UNCONFIRMED : MAX_UNCONFIRMED / 2)) return
     const item = itemOf(entry)
     this.#waiting.set(item, {
       entry,

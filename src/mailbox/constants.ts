@@ -69,14 +69,7 @@ export const PEER_BURST = 512
 export const PEER_REQUESTS_PER_SECOND = 64
 /** Items of a set that may be looked at for one request's worth of budget. */
 export const ITEMS_PER_TOKEN = 2_048
-/** Boxes in a shared set, and rows that are read for it; an answerer, who cannot end it sooner, reads twice as many. */
-export const MAX_SHARED_ITEMS = 4_096
-export const MAX_SHARED_ROWS = 16_384
-/** Sets one after another in a session with a neighbour; the next session over that day goes on. */
-export const SESSION_SETS = 32
-/** Neighbours and days of which it is known where to go on. */
-export const MAX_RESUMED = 256
-/** Shared sets that are held for answering, and for how long. */
+/** Sets of a neighbour and a day that are held for answering, and for how long. */
 export const MAX_SHARED_SETS = 4
 export const SHARED_SET_MS = 300_000
 
@@ -87,8 +80,8 @@ export const STRANGER_SHARE = 0.125
 /** Boxes above a share that one session may bring before it ends. */
 export const MAX_OVER_QUOTA = 256
 /** Shared sets that one peer may have built in a row, and seconds until one more. */
-export const SHARED_SET_BURST = 32
-export const SHARED_SET_REFILL_S = 10
+export const SHARED_SET_BURST = 4
+export const SHARED_SET_REFILL_S = 30
 /** Sessions close together after a box came that has to be confirmed. */
 export const CONFIRM_SESSIONS = 120
 

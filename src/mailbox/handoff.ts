@@ -119,7 +119,11 @@ export class Handoff {
     for (const [index, box] of boxes.entries()) {
       if (box === undefined) continue
       const heardAt = box.heardMinute * MINUTE_MS
-      const outcome = await this.#ports.shelf.take(box.publication, { source: 'handoff', heardAt })
+      const outcome = await this.#ports.shelf.take(box.publication, {
+        source: 'handoff',
+        peer,
+        heardAt,
+      })
       if (outcome.kind === 'kept') {
         accepted++
         await this.#ports.onBrought(outcome.entry, peer)

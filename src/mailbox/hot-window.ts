@@ -24,9 +24,9 @@ export class HotWindow {
     return place === undefined ? undefined : this.#entries.get(place)
   }
 
-  /** Boxes that have to be confirmed. */
-  unconfirmed(): BoxEntry[] {
-    return [...this.#unconfirmed].flatMap((item) => this.get(item) ?? [])
+  /** Items of the boxes that have to be confirmed. */
+  get unconfirmed(): ReadonlySet<string> {
+    return this.#unconfirmed
   }
 
   /**

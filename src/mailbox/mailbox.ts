@@ -35,6 +35,8 @@ import { Handoff } from './handoff.ts'
 import type { DropReason, PlacementPort, PublicationPort } from './ports.ts'
 import { SharedSets } from './shared-sets.ts'
 
+const ITEMS_PER_TURN = 256
+
 export interface MailboxPorts {
   readonly store: NarrowStore
   readonly clock: Clock
@@ -110,7 +112,7 @@ export class Mailbox {
       {
         ...ports,
         log: this.#log,
-        isVouched: (entry) => this.#confirmations.isVouched(entry),
+        onUnconfirmed: (entry, how) => this.#confirmations.add(entry, how),
         onGone: (entry) => this.#confirmations.delete(entry),
       },
       { ttlDays, hotMs, maxBoxes: this.#maxBoxes },
@@ -124,7 +126,7 @@ export class Mailbox {
     this.#shared = new SharedSets({
       ...ports,
       shelf: this.#shelf,
-      onUnconfirmed: (entry) => this.#count(entry),
+      onUnconfirmed: (entry) => this.#countKept(entry),
     })
     this.#sync = new BoxSync(
       {
@@ -141,13 +143,13 @@ export class Mailbox {
   /** Reads the hot window back, then answers, reconciles and sweeps. */
   async start(): Promise<void> {
     await this.#shelf.load()
-    this.#countAll()
+    await this.#countHot()
     this.#sync.serve()
     this.#handoff.serve()
     this.#tasks.spawn('sweep', (signal) =>
-      this.#every(SWEEP_INTERVAL_MS, signal, () => {
+      this.#every(SWEEP_INTERVAL_MS, signal, async () => {
         this.#shared.dropOld()
-        this.#countAll()
+        await this.#countHot(signal)
         return this.#shelf.sweep(signal)
       }),
     )
@@ -280,7 +282,6 @@ export class Mailbox {
 
   /** A peer brought a box. Where the network is so small that nobody else is needed, that is enough. */
   async #brought(entry: BoxEntry, peer: NodeId): Promise<void> {
-    this.#confirmations.add(entry, peer)
     const confirmed = this.#confirmations.listed(itemOf(entry), peer)
     if (confirmed === undefined) this.#hurried = CONFIRM_SESSIONS
     else await this.#confirm([confirmed])
@@ -288,19 +289,28 @@ export class Mailbox {
 
   async #confirm(entries: readonly BoxEntry[]): Promise<void> {
     for (const entry of entries) {
+      // Another session may have been as far.
+      if (!this.#confirmations.has(itemOf(entry))) continue
       await this.#shelf.confirm(entry)
       this.#confirmations.delete(entry)
       this.#tellConfirmed(entry)
     }
   }
 
-  #count(entry: BoxEntry): void {
-    if (!this.#confirmations.has(entry)) this.#confirmations.add(entry)
+  #countKept(entry: BoxEntry): void {
+    const item = itemOf(entry)
+    if (this.#confirmations.has(item)) return
+    this.#confirmations.add(entry, { isHot: this.#shelf.hot.get(item) !== undefined })
   }
 
-  /** Those of an earlier run, and those for which there was no room. Kept ones are counted when their shared set is built. */
-  #countAll(): void {
-    for (const entry of this.#shelf.hot.unconfirmed()) this.#count(entry)
+  /** Hot ones of an earlier run, and those for which there was no room. Kept ones are counted when a shared set has them. */
+  async #countHot(signal?: AbortSignal): Promise<void> {
+    let looked = 0
+    for (const item of this.#shelf.hot.unconfirmed) {
+      if (++looked % ITEMS_PER_TURN === 0) await this.#ports.clock.sleep(0, signal)
+      const entry = this.#confirmations.has(item) ? undefined : this.#shelf.hot.get(item)
+      if (entry !== undefined) this.#confirmations.add(entry, { isHot: true })
+    }
   }
 
   #tellConfirmed({ address }: BoxEntry): void {

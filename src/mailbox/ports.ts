@@ -9,8 +9,6 @@ export interface PlacementPort {
   isKeeper(address: Address, day: number): boolean
   /** 0 (near) to 65535: the first two bytes of the XOR distance from this node. */
   distance(address: Address, day: number): number
-  /** The same between this node and another. */
-  between(node: NodeId): number
   /** The nodes whose ranges overlap with this node's, this node not included. */
   neighbours(): readonly NodeId[]
   /** The node that keeps the box when this node goes: the next nearest. */

@@ -2,15 +2,11 @@ import { fromHex, HearsayError, toHex } from '../base/index.ts'
 import { ITEM_BYTES, MAX_REQUEST_BYTES } from '../reconcile/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import { MAILBOX_VERSION, MAX_GET_BOXES, MAX_PUBLICATION_BYTES } from './constants.ts'
-import { checkSpan, type Span } from './span.ts'
 
-/**
- * Which boxes are compared: those heard in a span of time, or those of an expiry day that both nodes keep, within a span of
- * distances from the asker.
- */
+/** Which boxes are compared: those heard in a span of time, or those of an expiry day that both nodes keep. */
 export type ReconcileScope =
   | { readonly kind: 'hot'; readonly from: number; readonly to: number }
-  | { readonly kind: 'shared'; readonly day: number; readonly span: Span }
+  | { readonly kind: 'shared'; readonly day: number }
 
 export type ReconcileRequest = { readonly scope: ReconcileScope } & (
   | { readonly op: 'ranges'; readonly ranges: Uint8Array }
@@ -35,14 +31,14 @@ export const MAX_RECONCILE_REQUEST_BYTES =
 const malformed = (field: string) =>
   new HearsayError('bad-value', 'malformed mailbox frame', { field })
 
-/** version 1 | op 1 | scope 1 | from 8 | to 8, or day 8 | from 4 | to 4 | ranges, or count 2 and items. */
+/** version 1 | op 1 | scope 1 | from or day 8 | to 8 | ranges, or count 2 and items. */
 export function encodeReconcileRequest(request: ReconcileRequest): Uint8Array {
   const { scope } = request
   const body = request.op === 'ranges' ? request.ranges.length : 2 + request.items.length * 32
   const writer = new Writer(HEADER_BYTES + body)
   writer.u8(MAILBOX_VERSION).u8(OPS[request.op]).u8(SCOPES[scope.kind])
   if (scope.kind === 'hot') writer.u64(scope.from).u64(scope.to)
-  else writer.u64(scope.day).u32(scope.span.from).u32(scope.span.to)
+  else writer.u64(scope.day).u64(0)
   if (request.op === 'ranges') return writer.bytes(request.ranges).finish()
   writer.u16(request.items.length)
   for (const item of request.items) writer.bytes(fromHex(item))
@@ -68,16 +64,11 @@ export function decodeReconcileRequest(bytes: Uint8Array): ReconcileRequest {
 
 function readScope(reader: Reader): ReconcileScope {
   const kind = reader.u8('scope')
-  if (kind === SCOPES.hot) return { kind: 'hot', from: reader.u64('from'), to: reader.u64('to') }
-  if (kind !== SCOPES.shared) throw malformed('scope')
-  const day = reader.u64('day')
-  // The last day whose end has a number.
-  if (day >= 0xffff_ffff) throw malformed('day')
-  return {
-    kind: 'shared',
-    day,
-    span: checkSpan({ from: reader.u32('from'), to: reader.u32('to') }),
-  }
+  const first = reader.u64('from')
+  const second = reader.u64('to')
+  if (kind === SCOPES.hot) return { kind: 'hot', from: first, to: second }
+  if (kind !== SCOPES.shared || first > 0xffff_ffff || second !== 0) throw malformed('scope')
+  return { kind: 'shared', day: first }
 }
 
 /** For each item asked for: 0, or 1 | heard minute 4 | length 2 | publication. */

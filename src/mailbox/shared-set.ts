@@ -12,8 +12,9 @@ const BUCKET_DIGITS = 2
 const BUCKETS = 16 ** BUCKET_DIGITS
 
 /**
- * Boxes of an expiry day that this node and a neighbour both keep, in the order of their items: `ROW_BYTES` and a number
- * each; as objects they were 450 bytes each, in each of `MAX_SHARED_SETS` sets. Rows stay where they are put, in chunks of one size: arrays that grow leave holes behind that nothing
+ * The boxes of an expiry day that this node and a neighbour both keep, in the order of their items: `ROW_BYTES` and a number
+ * each. A day of a small network is a hundred thousand of them; as objects they were 450 bytes each, in each of
+ * `MAX_SHARED_SETS` sets. Rows stay where they are put, in chunks of one size: arrays that grow leave holes behind that nothing
  * else fits in.
  */
 export class SharedSet implements ItemSource {

@@ -3,8 +3,6 @@ import type { BoxEntry } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import { PeerBudget } from '../net/index.ts'
 import {
-  MAX_SHARED_ITEMS,
-  MAX_SHARED_ROWS,
   MAX_SHARED_SETS,
   SHARED_SET_BURST,
   SHARED_SET_MS,
@@ -12,39 +10,26 @@ import {
 } from './constants.ts'
 import type { PlacementPort } from './ports.ts'
 import { SharedSet } from './shared-set.ts'
-import { DISTANCES, seenFrom, type Span } from './span.ts'
 
 const ROWS_PER_TURN = 32
 
-/**
- * Builds shared sets from the disk, one at a time: boxes of a day that this node and a neighbour keep, within a span of
- * distances from the asker, so that neither memory nor work grows with the day. A few are held for answering: a session
- * asks for the same set often.
- */
+/** Builds shared sets from the disk, one at a time, and holds a few: a session asks for the same set often. */
 export class SharedSets {
   readonly #clock: Clock
   readonly #shelf: BoxShelf
   readonly #placement: PlacementPort
   readonly #onUnconfirmed: (entry: BoxEntry) => void
-  readonly #answers = new Map<string, { at: number; set: Promise<SharedSet> }>()
+  readonly #sets = new Map<string, { at: number; set: Promise<SharedSet> }>()
   readonly #budget: PeerBudget
-  readonly #maxItems: number
-  readonly #maxRows: number
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `maxItems`, `maxRows`: see `MAX_SHARED_ITEMS`, `MAX_SHARED_ROWS`. */
-  constructor(
-    ports: {
-      clock: Clock
-      shelf: BoxShelf
-      placement: PlacementPort
-      /** A shared box that has to be confirmed. */
-      onUnconfirmed: (entry: BoxEntry) => void
-    },
-    options: { readonly maxItems?: number; readonly maxRows?: number } = {},
-  ) {
-    this.#maxItems = options.maxItems ?? MAX_SHARED_ITEMS
-    this.#maxRows = options.maxRows ?? MAX_SHARED_ROWS
+  constructor(ports: {
+    clock: Clock
+    shelf: BoxShelf
+    placement: PlacementPort
+    /** A shared box that has to be confirmed. */
+    onUnconfirmed: (entry: BoxEntry) => void
+  }) {
     this.#clock = ports.clock
     this.#shelf = ports.shelf
     this.#placement = ports.placement
@@ -55,98 +40,67 @@ export class SharedSets {
     })
   }
 
-  /** For asking a peer: the set that begins at this distance, and how far it reaches. */
-  next(peer: NodeId, day: number, from: number): Promise<{ set: SharedSet; span: Span }> {
-    return this.#inTurn(() => this.#buildOwn(peer, day, from))
-  }
-
   /**
-   * For a peer that asks, the set as it was at most `SHARED_SET_MS` ago; of more than twice `MAX_SHARED_ITEMS` boxes a part.
-   * A stranger, who keeps nothing, gets an empty one, and every peer few.
+   * `get` for a peer that asks. A set costs a pass over the boxes of a day: a stranger, who keeps nothing, gets an
+   * empty one, and every peer few.
    * @throws HearsayError `overloaded`.
    */
-  async answer(peer: NodeId, day: number, span: Span): Promise<SharedSet> {
+  async answer(peer: NodeId, day: number): Promise<SharedSet> {
     if (!this.#placement.isKnown(peer)) return new SharedSet()
-    const key = `${toHex(peer)} ${day} ${span.from} ${span.to}`
-    const held = this.#held(key)
+    if (this.#held(peer, day) === undefined) await this.#budget.spend(peer, 1)
+    return this.get(peer, day)
+  }
+
+  /** The set as it was at most `SHARED_SET_MS` ago. */
+  get(peer: NodeId, day: number): Promise<SharedSet> {
+    const held = this.#held(peer, day)
     if (held !== undefined) return held
-    await this.#budget.spend(peer, 1)
-    // Another request may have begun it meanwhile.
-    return this.#held(key) ?? this.#begin(key, () => this.#buildTheirs(peer, day, span))
+    const key = keyOf(peer, day)
+    const now = this.#clock.monotonic()
+    const set = this.#last.then(
+      () => this.#build(peer, day),
+      () => this.#build(peer, day),
+    )
+    this.#last = set.then(
+      () => undefined,
+      () => this.#sets.delete(key),
+    )
+    this.#sets.delete(key)
+    this.#sets.set(key, { at: now, set })
+    for (const oldest of this.#sets.keys()) {
+      if (this.#sets.size <= MAX_SHARED_SETS) break
+      this.#sets.delete(oldest)
+    }
+    return set
   }
 
   /** Sets that nobody may get any more are not kept in memory until the next one takes their room. */
   dropOld(): void {
     const before = this.#clock.monotonic() - SHARED_SET_MS
-    for (const [key, { at }] of this.#answers) if (at <= before) this.#answers.delete(key)
+    for (const [key, { at }] of this.#sets) if (at <= before) this.#sets.delete(key)
   }
 
-  #held(key: string): Promise<SharedSet> | undefined {
-    const held = this.#answers.get(key)
+  #held(peer: NodeId, day: number): Promise<SharedSet> | undefined {
+    const held = this.#sets.get(keyOf(peer, day))
     return held !== undefined && this.#clock.monotonic() - held.at < SHARED_SET_MS
       ? held.set
       : undefined
   }
 
-  #begin(key: string, build: () => Promise<SharedSet>): Promise<SharedSet> {
-    const set = this.#inTurn(build)
-    set.catch(() => this.#answers.delete(key))
-    this.#answers.delete(key)
-    this.#answers.set(key, { at: this.#clock.monotonic(), set })
-    for (const oldest of this.#answers.keys()) {
-      if (this.#answers.size <= MAX_SHARED_SETS) break
-      this.#answers.delete(oldest)
-    }
-    return set
-  }
-
-  #inTurn<T>(build: () => Promise<T>): Promise<T> {
-    const built = this.#last.then(build)
-    this.#last = built.catch(() => undefined)
-    return built
-  }
-
-  async #buildOwn(
-    peer: NodeId,
-    day: number,
-    from: number,
-  ): Promise<{ set: SharedSet; span: Span }> {
+  async #build(peer: NodeId, day: number): Promise<SharedSet> {
     const set = new SharedSet()
     let rows = 0
-    let last = from
-    for await (const entry of this.#shelf.rows.kept(day, { span: { from, to: DISTANCES } })) {
+    for await (const entry of this.#shelf.rows.kept(day)) {
       if (++rows % ROWS_PER_TURN === 0) await this.#clock.sleep(0)
-      const distance = this.#placement.distance(entry.address, this.#shelf.publishedOn(entry))
-      const isFull = set.size >= this.#maxItems || rows > this.#maxRows
-      if (isFull && distance > last) return { set, span: { from, to: distance } }
-      last = distance
-      if (this.#isShared(entry, peer)) this.#add(set, entry)
-    }
-    return { set, span: { from, to: DISTANCES } }
-  }
-
-  async #buildTheirs(peer: NodeId, day: number, span: Span): Promise<SharedSet> {
-    const set = new SharedSet()
-    let rows = 0
-    for (const own of seenFrom(span, this.#placement.between(peer))) {
-      for await (const entry of this.#shelf.rows.kept(day, { span: own })) {
-        if (++rows % ROWS_PER_TURN === 0) await this.#clock.sleep(0)
-        if (this.#isShared(entry, peer)) this.#add(set, entry)
-        if (set.size >= 2 * this.#maxItems || rows >= 2 * this.#maxRows) return set
-      }
+      const published = this.#shelf.publishedOn(entry)
+      const keepers = this.#placement.keepers(entry.address, published)
+      if (!keepers.some((keeper) => equalBytes(keeper, peer))) continue
+      if (!this.#placement.isKeeper(entry.address, published)) continue
+      set.add(entry)
+      if (!entry.confirmed) this.#onUnconfirmed(entry)
     }
     return set
-  }
-
-  #add(set: SharedSet, entry: BoxEntry): void {
-    set.add(entry)
-    if (!entry.confirmed) this.#onUnconfirmed(entry)
-  }
-
-  #isShared(entry: BoxEntry, peer: NodeId): boolean {
-    const published = this.#shelf.publishedOn(entry)
-    const keepers = this.#placement.keepers(entry.address, published)
-    if (!keepers.some((keeper) => equalBytes(keeper, peer))) return false
-    return this.#placement.isKeeper(entry.address, published)
   }
 }
+
+const keyOf = (peer: NodeId, day: number) => `${toHex(peer)} ${day}`

@@ -25,17 +25,26 @@ function servesOnly(world: World, of: WorldNode, only: readonly WorldNode[]): vo
   }
 }
 
-/** Addresses that a node's conversations want from the keepers, as time goes on. */
-function askedBy({ session }: WorldNode): readonly string[] {
+/** Addresses that a node's conversations want from the keepers, as time goes on, and those under which they had something. */
+function askedBy({ session }: WorldNode): { asked: readonly string[]; found: readonly string[] } {
   const asked: string[] = []
+  const found: string[] = []
   const { conversations } = session
   const nextLookUp = conversations.nextLookUp.bind(conversations)
   conversations.nextLookUp = () => {
     const job = nextLookUp()
-    if (job !== undefined) asked.push(toHex(job.address))
-    return job
+    if (job === undefined) return undefined
+    const address = toHex(job.address)
+    asked.push(address)
+    return {
+      ...job,
+      done: (result) => {
+        if (result.status === 'found') found.push(address)
+        job.done(result)
+      },
+    }
   }
-  return asked
+  return { asked, found }
 }
 
 const refusal = () => new HearsayError('request-failed', 'refused')
@@ -83,7 +92,7 @@ async function trap(seed: string, lost: number) {
   }
   servesOnly(world, mallory, [alice])
   const capture = Capture.of(world, alice)
-  const asked = askedBy(alice)
+  const { asked } = askedBy(alice)
   for (let i = 0; i <= lost; i++) {
     await mallory.send('alice', `only for you ${i} ${'.'.repeat(1_300)}`)
     await world.until('the box is made', () => kept.length > i)
@@ -171,9 +180,11 @@ describe('a box that one peer has given to one node alone', () => {
       await alice.start()
       servesOnly(world, alice, [])
       const capture = Capture.of(world, alice)
-      const asked = askedBy(alice)
+      const { asked, found } = askedBy(alice)
       await world.run(90_000)
       expect(capture.packets.length).toBeGreaterThan(80)
+      // A keeper does not know who asks it; nobody else brings the text.
+      expect(await alice.received()).toHaveLength(found.length)
       return { asked, real: capture.packets.filter(({ real }) => real).length }
     }
     const [given, not] = [await restarted(true), await restarted(false)]

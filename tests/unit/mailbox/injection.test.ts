@@ -10,7 +10,11 @@ import { itemOf } from '../../../src/mailbox/box-entry.ts'
 import { BoxShelf } from '../../../src/mailbox/box-shelf.ts'
 import { Confirmations } from '../../../src/mailbox/confirmations.ts'
 import type { Share } from '../../../src/mailbox/ports.ts'
-import { decodeReconcileRequest, encodeBoxes } from '../../../src/mailbox/reconcile-codec.ts'
+import {
+  decodeReconcileRequest,
+  encodeBoxes,
+  encodeReconcileRequest,
+} from '../../../src/mailbox/reconcile-codec.ts'
 import { ShareBook } from '../../../src/mailbox/share-book.ts'
 import { answerRanges, ItemIndex } from '../../../src/reconcile/index.ts'
 import { openMemoryStore } from '../../../src/store/index.ts'
@@ -55,13 +59,12 @@ async function shelf(limit = 3, maxBoxes = 1_000) {
       log: silentLogger,
       publications,
       verifyBox: (bytes) => verifyBox(NETWORK, bytes),
-      isVouched: () => false,
+      onUnconfirmed: () => undefined,
       onGone: (entry) => gone.push(itemOf(entry)),
       placement: {
         keepers: () => [],
         isKeeper: () => true,
         distance: () => 0,
-        between: () => 0,
         neighbours: () => [],
         successor: () => undefined,
         size: () => 10,
@@ -183,7 +186,7 @@ describe('confirmation', () => {
   it('does not come from keys that the directory does not know', () => {
     const waiting = new Confirmations({ networkSize: () => 10, isKnown: (id) => (id[0] ?? 0) < 9 })
     const node = (n: number) => new Uint8Array(32).fill(n) as NodeId
-    waiting.add(entry, node(1))
+    waiting.add(entry, { isHot: true, origin: node(1) })
     const item = itemOf(entry)
     for (let n = 9; n < 20; n++) expect(waiting.listed(item, node(n))).toBeUndefined()
     expect(waiting.listed(item, node(2))).toBeUndefined()
@@ -347,7 +350,7 @@ describe('a box that gossip brings after a peer did', () => {
 
 describe('the second box of a conflict', () => {
   it('gives way to one that everybody has when one peer alone has brought it', async () => {
-    const { made, take } = await shelf(100)
+    const { made, take, gone } = await shelf(100)
     const [one, two, three, four] = conflict(4) as [BoxBytes, BoxBytes, BoxBytes, BoxBytes]
     for (const each of [one, two]) expect(await take(each)).toBe('kept')
     const gossip = async (each: BoxBytes) => {
@@ -361,6 +364,7 @@ describe('the second box of a conflict', () => {
     expect(await gossip(one)).toBe('third')
     expect(await take(two)).toBe('third')
     expect(made.count).toBe(2)
+    expect(gone).toHaveLength(2)
   })
 
   it('is still found, and not written over, when the first was evicted', async () => {
@@ -375,6 +379,42 @@ describe('the second box of a conflict', () => {
     expect(await made.all(addressOf(one))).toHaveLength(1)
     await take(three)
     expect((await made.all(addressOf(one))).map(({ entry }) => entry.slot)).toEqual([0, 1])
+  })
+})
+
+describe('shared sets', () => {
+  it('are built for strangers never, and for a neighbour a few times', async () => {
+    const made = world({ nodes: 10 })
+    worlds.push(made)
+    const victim = await made.add(0)
+    await victim.mailbox.accept(publication(box()))
+    const ask = async (from: number, day: number) => {
+      const link = made.net.find(nodeIdAt(from)) ?? made.net.join(nodeIdAt(from))
+      const payload = encodeReconcileRequest({
+        op: 'get',
+        scope: { kind: 'shared', day },
+        items: ['ab'.repeat(32)],
+      })
+      const request = link.requests.request(victim.nodeId, 'mailbox/reconcile', payload, {
+        maxResponseBytes: 1_000,
+        timeoutMs: 60_000,
+      })
+      return made.settle(request).then(
+        () => 'answered',
+        () => 'refused',
+      )
+    }
+    const neighbour = []
+    for (let day = 0; day < 6; day++) neighbour.push(await ask(1, EXPIRY + day))
+    expect(neighbour).toEqual([
+      'answered',
+      'answered',
+      'answered',
+      'answered',
+      'refused',
+      'refused',
+    ])
+    expect(await ask(77, EXPIRY)).toBe('answered')
   })
 })
 

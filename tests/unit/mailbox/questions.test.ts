@@ -67,7 +67,6 @@ function asker(
         keepers: () => keepers,
         isKeeper: () => false,
         distance: () => 0,
-        between: () => 0,
         neighbours: () => [],
         successor: () => undefined,
         size: () => 4,
