@@ -46,6 +46,8 @@ export const MAX_GET_ANSWER_BYTES = MAX_GET_BOXES * (7 + MAX_PUBLICATION_BYTES)
 export const RECONCILE_TIMEOUT_MS = 15_000
 /** Sessions with random peers, close together, when a node comes back. */
 export const CATCH_UP_PEERS = 3
+/** Peers that came back, with which a session is due. */
+export const MAX_BACK = 8
 /** Pause between two sessions over the hot window. */
 export const RECONCILE_INTERVAL_MS = 60_000
 /** The same after an absence and while boxes wait to be confirmed. */

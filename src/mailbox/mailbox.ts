@@ -11,9 +11,10 @@ import {
   type Rng,
   shuffled,
   TaskGroup,
+  toHex,
   uniformInt,
 } from '../base/index.ts'
-import type { Peers, Requests } from '../net/index.ts'
+import type { PeerChange, Peers, Requests } from '../net/index.ts'
 import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { NarrowStore } from './box-rows.ts'
 import { BoxShelf } from './box-shelf.ts'
@@ -25,6 +26,7 @@ import {
   CONFIRM_SESSIONS,
   CONFIRM_INTERVAL_MS,
   DEFAULT_QUOTA_BYTES,
+  MAX_BACK,
   NEIGHBOUR_INTERVAL_MS,
   RECONCILE_INTERVAL_MS,
   STORED_BOX_BYTES,
@@ -43,7 +45,7 @@ export interface MailboxPorts {
   readonly rng: Rng
   readonly log: Logger
   readonly requests: Pick<Requests, 'request' | 'handle'>
-  readonly peers: Pick<Peers, 'connected' | 'penalise'>
+  readonly peers: Pick<Peers, 'connected' | 'onChange' | 'penalise'>
   readonly placement: PlacementPort
   readonly publications: PublicationPort
   /** The one verifier of boxes. */
@@ -85,6 +87,9 @@ export class Mailbox {
   readonly #sync: BoxSync
   readonly #fetch: BoxFetch
   readonly #handoff: Handoff
+  /** Peers that came back: they may have what nobody here has. Oldest first. */
+  readonly #back = new Map<string, NodeId>()
+  #stopWatching: (() => void) | undefined
   /** Sessions that are still due after an absence. */
   #owed = 0
   /** Sessions close together that boxes to be confirmed still get: one that never is must not get them forever. */
@@ -144,6 +149,7 @@ export class Mailbox {
   async start(): Promise<void> {
     await this.#shelf.load()
     await this.#countHot()
+    this.#stopWatching = this.#ports.peers.onChange((change) => this.#note(change))
     this.#sync.serve()
     this.#handoff.serve()
     this.#tasks.spawn('sweep', (signal) =>
@@ -160,6 +166,7 @@ export class Mailbox {
   }
 
   async stop(): Promise<void> {
+    this.#stopWatching?.()
     await this.#tasks.stop()
   }
 
@@ -349,16 +356,33 @@ export class Mailbox {
     while (!signal.aborted) {
       await clock.sleep(CONFIRM_INTERVAL_MS, signal)
       waitedMs += CONFIRM_INTERVAL_MS
-      const soon = this.#owed > 0 || (this.#hurried > 0 && this.#confirmations.size > 0)
+      const isCounting = this.#hurried > 0 && this.#confirmations.size > 0
+      const soon = this.#owed > 0 || isCounting || this.#back.size > 0
       if (!soon && waitedMs < RECONCILE_INTERVAL_MS) continue
       waitedMs = 0
-      const [peer] = this.#partners()
+      const peer = this.#nextPartner()
       if (peer === undefined) continue
       const upTo = this.#owed > 0 ? 'now' : 'settled'
       this.#owed = Math.max(0, this.#owed - 1)
       this.#hurried = Math.max(0, this.#hurried - 1)
       await this.reconcileHot(peer, signal, upTo)
     }
+  }
+
+  /** When a network that was in two is whole again, each side learns from those of the other, one every few seconds. */
+  #note({ nodeId, up }: PeerChange): void {
+    const key = toHex(nodeId)
+    this.#back.delete(key)
+    if (!up || this.#back.size >= MAX_BACK) return
+    this.#back.set(key, nodeId)
+  }
+
+  #nextPartner(): NodeId | undefined {
+    for (const [key, nodeId] of this.#back) {
+      this.#back.delete(key)
+      if (this.#ports.placement.isKnown(nodeId)) return nodeId
+    }
+    return this.#partners()[0]
   }
 
   async #reconcileNeighbour(signal: AbortSignal): Promise<void> {

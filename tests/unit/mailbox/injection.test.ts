@@ -301,6 +301,27 @@ describe('confirmation', () => {
     expect(await again.mailbox.find(boxes.map(addressOf))).toHaveLength(20)
   })
 
+  it('comes within half a minute after a network that was in two is whole again', async () => {
+    const { made, here, others } = await sixNodes([])
+    const [near, ...far] = others
+    for (const a of [here, near!]) {
+      for (const b of far) made.net.setLink(a.nodeId, b.nodeId, false)
+    }
+    await made.clock.advance(3 * MINUTE)
+    const boxes = Array.from({ length: 20 }, () => box())
+    for (const { mailbox } of far) {
+      for (const each of boxes) await mailbox.accept(publication(each))
+    }
+    await made.clock.advance(61_000)
+    for (const a of [here, near!]) {
+      for (const b of far) made.net.setLink(a.nodeId, b.nodeId, true)
+    }
+    await made.clock.advance(30_000)
+    for (const { mailbox } of [here, near!]) {
+      expect(await mailbox.find(boxes.map(addressOf))).toHaveLength(20)
+    }
+  })
+
   it('is asked for within seconds once there is somebody to ask', async () => {
     const one = box()
     const { made, here, others } = await sixNodes([one])
