@@ -353,17 +353,21 @@ export class Mailbox {
   async #reconcileForever(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports
     let waitedMs = 0
+    let wasBack = false
     while (!signal.aborted) {
       await clock.sleep(CONFIRM_INTERVAL_MS, signal)
       waitedMs += CONFIRM_INTERVAL_MS
       const isCounting = this.#hurried > 0 && this.#confirmations.size > 0
-      const soon = this.#owed > 0 || isCounting || this.#back.size > 0
-      if (!soon && waitedMs < RECONCILE_INTERVAL_MS) continue
-      waitedMs = 0
-      const peer = this.#nextPartner()
+      const isDue = this.#owed > 0 || isCounting || waitedMs >= RECONCILE_INTERVAL_MS
+      // By turns: whoever comes and goes all the time must not be the only one that this node learns from.
+      const back: NodeId | undefined = isDue && wasBack ? undefined : this.#takeBack()
+      if (!isDue && back === undefined) continue
+      wasBack = back !== undefined
+      if (!wasBack) waitedMs = 0
+      const peer = back ?? this.#partners()[0]
       if (peer === undefined) continue
       const upTo = this.#owed > 0 ? 'now' : 'settled'
-      this.#owed = Math.max(0, this.#owed - 1)
+      if (!wasBack) this.#owed = Math.max(0, this.#owed - 1)
       this.#hurried = Math.max(0, this.#hurried - 1)
       await this.reconcileHot(peer, signal, upTo)
     }
@@ -377,12 +381,12 @@ export class Mailbox {
     this.#back.set(key, nodeId)
   }
 
-  #nextPartner(): NodeId | undefined {
+  #takeBack(): NodeId | undefined {
     for (const [key, nodeId] of this.#back) {
       this.#back.delete(key)
       if (this.#ports.placement.isKnown(nodeId)) return nodeId
     }
-    return this.#partners()[0]
+    return undefined
   }
 
   async #reconcileNeighbour(signal: AbortSignal): Promise<void> {

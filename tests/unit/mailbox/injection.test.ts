@@ -322,6 +322,20 @@ describe('confirmation', () => {
     }
   })
 
+  it('is not kept away by peers that come and go all the time', async () => {
+    const { made, here, others } = await sixNodes([])
+    const [a, b, c, ...restless] = others
+    const boxes = Array.from({ length: 20 }, () => box())
+    for (const { mailbox } of [a!, b!, c!]) {
+      for (const each of boxes) await mailbox.accept(publication(each))
+    }
+    for (let i = 0; i < 60; i++) {
+      for (const { nodeId } of restless) made.net.setLink(here.nodeId, nodeId, i % 2 === 0)
+      await made.clock.advance(5_000)
+    }
+    expect(await here.mailbox.find(boxes.map(addressOf))).toHaveLength(20)
+  })
+
   it('is asked for within seconds once there is somebody to ask', async () => {
     const one = box()
     const { made, here, others } = await sixNodes([one])
