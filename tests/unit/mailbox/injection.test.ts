@@ -48,6 +48,31 @@ afterEach(async () => {
 const HOUR = 3_600_000
 const MINUTE = 60_000
 
+/** A peer that lists these items and gives these publications for them. */
+function lister(
+  made: ReturnType<typeof world>,
+  at: number,
+  index: ItemIndex,
+  sent: ReadonlyMap<string, Uint8Array>,
+  onGet: () => void = () => undefined,
+) {
+  const link = made.net.join(nodeIdAt(at))
+  const options = { maxRequestBytes: 100_000, maxConcurrentPerPeer: 9 }
+  link.requests.handle('mailbox/reconcile', options, async (_peer, payload) => {
+    const request = decodeReconcileRequest(payload)
+    if (request.op === 'ranges') return answerRanges(request.ranges, index, async () => undefined)
+    onGet()
+    const heardMinute = Math.floor(made.clock.now() / MINUTE)
+    return encodeBoxes(
+      request.items.map((item) => ({
+        heardMinute,
+        publication: sent.get(item) ?? new Uint8Array(),
+      })),
+    )
+  })
+  return link
+}
+
 async function shelf(limit = 3, maxBoxes = 1_000) {
   const clock = new VirtualClock(START)
   const store = await openMemoryStore({ clock, rng: seededRng('shelf'), log: silentLogger })
@@ -138,7 +163,6 @@ describe('boxes that did not come by gossip', () => {
     const made = world({ nodes: 10 })
     worlds.push(made)
     const victim = await made.add(0)
-    const link = made.net.join(nodeIdAt(9))
     const index = new ItemIndex()
     const sent = new Map<string, Uint8Array>()
     for (let i = 0; i < 600; i++) {
@@ -149,23 +173,7 @@ describe('boxes that did not come by gossip', () => {
       sent.set(item, publication(each, true, { epoch: 3 }))
     }
     let gets = 0
-    link.requests.handle(
-      'mailbox/reconcile',
-      { maxRequestBytes: 100_000, maxConcurrentPerPeer: 9 },
-      async (_peer, payload) => {
-        const request = decodeReconcileRequest(payload)
-        if (request.op === 'ranges') {
-          return answerRanges(request.ranges, index, async () => undefined)
-        }
-        gets++
-        return encodeBoxes(
-          request.items.map((item) => ({
-            heardMinute: Math.floor(made.clock.now() / MINUTE),
-            publication: sent.get(item) ?? new Uint8Array(),
-          })),
-        )
-      },
-    )
+    lister(made, 9, index, sent, () => gets++)
     await made.settle(victim.mailbox.reconcileHot(nodeIdAt(9), signal))
     expect(victim.mailbox.status().boxes).toBe(0)
     expect(gets).toBe(5)
@@ -260,21 +268,7 @@ describe('confirmation', () => {
       sent.set(item, publication(each, good.includes(each)))
     }
     made.net.setOnline(others[4]!.nodeId, false)
-    const link = made.net.join(nodeIdAt(5))
-    link.requests.handle(
-      'mailbox/reconcile',
-      { maxRequestBytes: 100_000, maxConcurrentPerPeer: 9 },
-      async (_peer, payload) => {
-        const request = decodeReconcileRequest(payload)
-        if (request.op === 'ranges') {
-          return answerRanges(request.ranges, index, async () => undefined)
-        }
-        const heardMinute = Math.floor(made.clock.now() / MINUTE)
-        return encodeBoxes(
-          request.items.map((item) => ({ heardMinute, publication: sent.get(item)! })),
-        )
-      },
-    )
+    const link = lister(made, 5, index, sent)
     expect(await made.settle(here.mailbox.reconcileHot(link.nodeId, signal))).toBeUndefined()
     for (const { nodeId } of others.slice(0, 2)) {
       await made.settle(here.mailbox.reconcileHot(nodeId, signal))
