@@ -29,6 +29,8 @@ const healthCode = z
     'REJOIN_HOLD',
     'FEW_REPLIES',
     'REPLIES_LOST',
+    'BOXES_NOT_KEPT',
+    'KEEPERS_FAILING',
     'NETWORK_SMALL',
   ])
   .describe('a later version may have more of them')

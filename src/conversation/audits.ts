@@ -1,5 +1,5 @@
 import type { Address } from '../base/index.ts'
-import { AUDIT_TRIES_MAX, AUDITS_MAX } from './constants.ts'
+import { AUDIT_SAMPLES, AUDIT_TRIES_MAX, AUDITS_MAX } from './constants.ts'
 import type { WaitClock } from './wait-clock.ts'
 
 interface Audit {
@@ -11,11 +11,19 @@ interface Audit {
   readonly tries: number
 }
 
+/** What became of the last audits: of so many boxes that their keepers were asked for, nobody had some. */
+export interface AuditTally {
+  readonly of: number
+  readonly lost: number
+}
+
 /** Own boxes whose keepers are still to be asked; the oldest are dropped first, they only confirm storage. */
 export class Audits {
   readonly #waits: WaitClock
   readonly #options: { readonly ackRoundTripMs: number }
   #waiting: Audit[] = []
+  /** Whether a box was found, of the last AUDIT_SAMPLES whose audit is over. */
+  readonly #outcomes: boolean[] = []
 
   constructor(ports: { waits: WaitClock }, options: { readonly ackRoundTripMs: number }) {
     this.#waits = ports.waits
@@ -45,14 +53,32 @@ export class Audits {
     return at < 0 ? undefined : this.#waiting.splice(at, 1)[0]
   }
 
-  /** It was not found: asked again later, a few times. */
-  again(audit: Audit): void {
+  /** A keeper has it. */
+  found(): void {
+    this.#over(true)
+  }
+
+  /** It was not found: asked again later, a few times. `isSure`: enough keepers answered to say so. */
+  again(audit: Audit, { isSure }: { readonly isSure: boolean }): void {
     const tries = audit.tries + 1
-    if (tries >= AUDIT_TRIES_MAX) return
+    if (tries >= AUDIT_TRIES_MAX) {
+      if (isSure) this.#over(false)
+      return
+    }
     this.#push({
       ...audit,
       tries,
       at: this.#waits.now() + this.#options.ackRoundTripMs * (tries + 1),
     })
+  }
+
+  get tally(): AuditTally {
+    const lost = this.#outcomes.filter((found) => !found).length
+    return { of: this.#outcomes.length, lost }
+  }
+
+  #over(found: boolean): void {
+    this.#outcomes.push(found)
+    if (this.#outcomes.length > AUDIT_SAMPLES) this.#outcomes.shift()
   }
 }

@@ -57,6 +57,7 @@ export const GAP_LOOK_UPS_PER_HOUR = 64
 export const GAP_WAIT_ROUND_TRIPS = 72
 export const AUDITS_MAX = 256
 export const AUDIT_TRIES_MAX = 6
+export const AUDIT_SAMPLES = 32
 export const JOB_TRIES_MAX = 6
 export const JOB_WAIT_MS = 1000
 export const WAIT_CLOCK_SAVE_MS = 60_000

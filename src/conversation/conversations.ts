@@ -3,6 +3,7 @@ import { constantTimeEqual } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import type { AddressBook, ContactSummary } from './address-book.ts'
 import { assemble } from './assemble.ts'
+import type { AuditTally } from './audits.ts'
 import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
 import { hasEnded, hasMet } from './contact.ts'
 import { contactEvent } from './events.ts'
@@ -183,6 +184,11 @@ export class Conversations {
   /** The next look-up at the keepers, or undefined when nothing is due. */
   nextLookUp(): LookUp | undefined {
     return this.#lookUps.next()
+  }
+
+  /** Of the last own boxes that their keepers were asked for: how many nobody had. */
+  audited(): AuditTally {
+    return this.#lookUps.audited
   }
 
   /** True while look-ups of the last catch-up are due or under way. */

@@ -3,6 +3,7 @@
  * in a worker. It never touches the network: boxes come in through `hear` and leave through `nextBox`.
  * See SPEC.md.
  */
+export type { AuditTally } from './audits.ts'
 export { INVITE_TTL_MS_DEFAULT } from './constants.ts'
 export { Conversations } from './conversations.ts'
 export type { ContactSummary } from './address-book.ts'

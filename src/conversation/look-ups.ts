@@ -8,7 +8,7 @@ import {
   toHex,
   uniform,
 } from '../base/index.ts'
-import { Audits } from './audits.ts'
+import { Audits, type AuditTally } from './audits.ts'
 import { CATCH_UP_MS, GAP_LOOK_UPS_PER_HOUR, GAP_ROUNDS_MAX } from './constants.ts'
 import { type Contact, hasEnded } from './contact.ts'
 import type { Ledger } from './ledger.ts'
@@ -118,6 +118,11 @@ export class LookUps {
   /** An own box left; later its keepers are asked whether they have it. */
   audit(address: Address, day: number, messages: readonly number[]): void {
     this.#audits.add(address, day, messages)
+  }
+
+  /** What became of the last audits. */
+  get audited(): AuditTally {
+    return this.#audits.tally
   }
 
   /** The next look-up, or undefined when nothing is due. */
@@ -302,8 +307,12 @@ export class LookUps {
     const audit = this.#audits.take()
     if (audit === undefined) return undefined
     const then = (result: LookUpResult): void => {
-      if (result.status === 'found') this.#ports.onStored(audit.messages)
-      else this.#audits.again(audit)
+      if (result.status === 'found') {
+        this.#audits.found()
+        this.#ports.onStored(audit.messages)
+      } else {
+        this.#audits.again(audit, { isSure: result.status === 'not-found' })
+      }
     }
     return this.#job(audit.address, audit.day, then, true)
   }

@@ -34,6 +34,10 @@ export const SEALED_FETCH_ANSWER_BYTES = 2_066
 export const FETCH_ROUNDS = 2
 /** Keepers of one look-up that are asked at once. */
 export const FETCH_PARALLEL = 2
+/** Answers to audits of one keeper after which the older ones count half. */
+export const TRUST_SAMPLES = 16
+/** Keepers whose answers to audits are remembered. */
+export const TRUST_KEEPERS_MAX = 1_024
 /** Boxes heard last, out of which idle questions are drawn. */
 export const SAMPLE_BOXES = 1_024
 

@@ -18,6 +18,7 @@ import { boxHash, parseBox } from '../stream/index.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import { FETCH_PARALLEL, FETCH_ROUNDS } from './constants.ts'
 import { decodeFetch, decodeFetchAnswer, encodeFetch, encodeFetchAnswer } from './fetch-codec.ts'
+import { KeeperTrust } from './keeper-trust.ts'
 import type { PlacementPort, PublicationPort } from './ports.ts'
 import { answerSealedFetch, type SealedFetch, sealFetch } from './sealed-fetch.ts'
 
@@ -67,6 +68,7 @@ export class BoxFetch {
   readonly #ports: FetchPorts
   readonly #options: FetchOptions
   readonly #waiting: KeeperQuestion[] = []
+  readonly #trust = new KeeperTrust()
   /** A look-up that nobody waits for, and the keepers that are still to be asked. */
   #absent: { readonly address: Address; readonly left: NodeId[] } | undefined
 
@@ -79,6 +81,11 @@ export class BoxFetch {
   answerSealed(sealed: Uint8Array): Promise<Uint8Array> {
     const answer = (request: Uint8Array, filler: Rng) => this.answer(request, filler)
     return answerSealedFetch({ rng: this.#ports.rng, answer }, this.#options, sealed)
+  }
+
+  /** Keepers that lack most of what audits asked them for though others have it. */
+  get failingKeepers(): number {
+    return this.#trust.failing
   }
 
   /** The next question that waits. */
@@ -108,7 +115,9 @@ export class BoxFetch {
     if (this.#absent === undefined || this.#absent.left.length === 0) {
       const address = absentAddress(rng)
       const today = dayOf(clock.now())
-      this.#absent = { address, left: shuffled(rng, this.#othersOf(address, today)) }
+      const others = shuffled(rng, this.#othersOf(address, today))
+      // Taken from the end, in the order in which a look-up asks.
+      this.#absent = { address, left: this.#trust.order(others).toReversed() }
     }
     const { address, left } = this.#absent
     const keeper = left.pop()
@@ -147,7 +156,8 @@ export class BoxFetch {
   /**
    * Looks here (an audit does not), then asks the keepers in random order, two at a time and up to FETCH_ROUNDS times
    * each, until one has it: a box that one honest keeper has is found. Every box is verified; a keeper with a wrong
-   * one does not count. It is not blamed: what this node thinks of it would tell it who had asked.
+   * one does not count. It is not blamed: what this node thinks of it would tell it who had asked. Those that lack
+   * what audits ask for are asked last; audits ask in an order of their own, or they would have no second chance.
    * @throws HearsayError `aborted`.
    */
   async fetch(
@@ -163,15 +173,21 @@ export class BoxFetch {
     }
     const keepers = this.#ports.placement.keepers(address, day)
     const quorum = notFoundQuorum(keepers.length)
-    let left = shuffled(
+    const others = shuffled(
       this.#ports.rng,
       keepers.filter((keeper) => !this.#isSelf(keeper)),
     )
+    let left = isAudit ? others : this.#trust.order(others)
+    const lacking: NodeId[] = []
     // Being a keeper itself, this node has just looked; but it does not audit itself.
     let asked = isAudit ? 0 : keepers.length - left.length
     for (let round = 0; round < FETCH_ROUNDS && left.length > 0; round++) {
-      const { found, silent } = await this.#askAll(left, address, day, signal)
-      if (found !== undefined) return { status: 'found', boxes: found }
+      const { found, from, silent, absent } = await this.#askAll(left, address, day, signal)
+      lacking.push(...absent)
+      if (found !== undefined) {
+        if (isAudit) this.#judge(from, lacking)
+        return { status: 'found', boxes: found }
+      }
       asked += left.length - silent.length
       left = silent
     }
@@ -179,23 +195,41 @@ export class BoxFetch {
     return { status: believed ? 'not-found' : 'unreachable', asked }
   }
 
-  /** Asks each keeper once, FETCH_PARALLEL at a time, until one has it. `silent`: those that gave no answer. */
+  /** Only where another keeper has the box: one that was lost on the way is at none, and that is not their fault. */
+  #judge(from: readonly NodeId[], lacking: readonly NodeId[]): void {
+    for (const keeper of from) this.#trust.note(keeper, true)
+    for (const keeper of lacking) this.#trust.note(keeper, false)
+  }
+
+  /**
+   * Asks each keeper once, FETCH_PARALLEL at a time, until one has it. `from`: those that gave it. `absent`: those that
+   * say they lack it. `silent`: those that gave no answer.
+   */
   async #askAll(
     keepers: readonly NodeId[],
     address: Address,
     day: number,
     signal: AbortSignal,
-  ): Promise<{ readonly found: BoxBytes[] | undefined; readonly silent: NodeId[] }> {
+  ): Promise<{
+    readonly found: BoxBytes[] | undefined
+    readonly from: NodeId[]
+    readonly absent: NodeId[]
+    readonly silent: NodeId[]
+  }> {
     const enough = new AbortController()
     const either = AbortSignal.any([signal, enough.signal])
     const queue = [...keepers]
     const silent: NodeId[] = []
+    const absent: NodeId[] = []
+    const from: NodeId[] = []
     let found: BoxBytes[] | undefined
     const lane = async (): Promise<void> => {
       for (let keeper = queue.shift(); keeper !== undefined; keeper = queue.shift()) {
         const boxes = await this.#ask(keeper, address, day, either)
         if (boxes === undefined) silent.push(keeper)
-        else if (boxes.length > 0) {
+        else if (boxes.length === 0) absent.push(keeper)
+        else {
+          from.push(keeper)
           found ??= boxes
           enough.abort()
           return
@@ -210,7 +244,7 @@ export class BoxFetch {
       }
     })
     await Promise.all(lanes)
-    return { found, silent }
+    return { found, from, absent, silent }
   }
 
   #isSelf(node: NodeId): boolean {

@@ -211,6 +211,11 @@ export class Mailbox {
     return this.#fetch.fetch(address, day, signal, how)
   }
 
+  /** See `BoxFetch.failingKeepers`. */
+  get failingKeepers(): number {
+    return this.#fetch.failingKeepers
+  }
+
   /** The next question to a keeper that somebody waits for. */
   nextQuestion(): KeeperQuestion | undefined {
     return this.#fetch.nextQuestion()

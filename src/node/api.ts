@@ -54,6 +54,8 @@ export type HealthCode =
   | 'REJOIN_HOLD'
   | 'FEW_REPLIES'
   | 'REPLIES_LOST'
+  | 'BOXES_NOT_KEPT'
+  | 'KEEPERS_FAILING'
   | 'NETWORK_SMALL'
 
 export interface HealthEntry {

@@ -1,6 +1,7 @@
 import type { Hindrance } from '../net/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
 import type { HealthCode, HealthEntry, HookStatus, NodeState } from './api.ts'
+import { keepingHealth } from './keeping-health.ts'
 import { NODES_FOR_A_CLAIM } from './mixing-status.ts'
 import type { Networks } from './networks.ts'
 import { replyHealth } from './reply-health.ts'
@@ -137,6 +138,8 @@ export function healthOf(
   }
   const replies = session.link === 'linked' ? replyHealth(session.mix.status()) : undefined
   if (replies !== undefined) found.push(replies)
+  const audited = session.conversations.audited()
+  found.push(...keepingHealth({ audited, failingKeepers: session.mailbox.failingKeepers }))
   if (session.directory.nodes().length < NODES_FOR_A_CLAIM) {
     add(
       'info',
