@@ -10,9 +10,9 @@ export const networkMethods = [
   mutation({
     name: 'network.create',
     summary:
-      'Makes a network whose operator is this home; its file or URI is all that others need.',
+      'Makes a network whose operator is this home. Others need its file or URI and, with admission `operator`, an invitation.',
     params: {
-      name: label.max(64),
+      name: label.max(40).describe('lower-case letters, digits and hyphens'),
       preset: z.enum(['swift', 'lab', 'balanced', 'strong']).exactOptional(),
       parameters: jsonObject.exactOptional().describe('overrides of the preset'),
       admission: z.enum(['open', 'operator']).exactOptional(),
@@ -87,7 +87,7 @@ export const networkMethods = [
     name: 'network.invite',
     summary: 'Admits `uses` more nodes; the URI carries the admission. Operators only.',
     params: {
-      uses: z.int().min(1).max(10_000).exactOptional(),
+      uses: z.int().min(1).max(1_024).exactOptional(),
       ttl: duration.exactOptional(),
     },
     result: { inviteId: id, uri: z.string(), file: z.string(), expiresAt: time },
