@@ -95,6 +95,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
     history,
     places,
     resets,
+    recoveries,
     outbox,
     orphans,
     lifecycle,

@@ -13,7 +13,7 @@ import type { Incoming } from './incoming.ts'
 import type { JobQueue } from './job-queue.ts'
 import type { Ledger } from './ledger.ts'
 import type { Lifecycle } from './lifecycle.ts'
-import type { Listener } from './listener.ts'
+import { isOfOneWriter, type Listener } from './listener.ts'
 import type { Mending } from './mending.ts'
 import type { Message } from './message.ts'
 import type { Orphans } from './orphans.ts'
@@ -21,12 +21,13 @@ import type { Outbox } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
+import type { Recoveries } from './recoveries.ts'
 import type { Removals } from './removals.ts'
 import type { LookUps, LookUp } from './look-ups.ts'
 import type { ResetPlaces } from './reset-places.ts'
 import type { Sender } from './sender.ts'
 import type { WaitClock } from './wait-clock.ts'
-import type { Watch } from './watch.ts'
+import type { Watch, WatchRef } from './watch.ts'
 
 /**
  * All conversations of one device in one network: the only entry of this module. Work is done in slots
@@ -43,6 +44,7 @@ export class Conversations {
   readonly #places: Places
   readonly #outbox: Outbox
   readonly #orphans: Orphans
+  readonly #recoveries: Recoveries
   readonly #resets: ResetPlaces
   readonly #lifecycle: Lifecycle
   readonly #mending: Mending
@@ -67,6 +69,7 @@ export class Conversations {
     this.#places = parts.places
     this.#outbox = parts.outbox
     this.#orphans = parts.orphans
+    this.#recoveries = parts.recoveries
     this.#resets = parts.resets
     this.#lifecycle = parts.lifecycle
     this.#mending = parts.mending
@@ -158,13 +161,18 @@ export class Conversations {
 
   async #endEquivocated(): Promise<void> {
     for (const ref of this.#listener.takeConflicts()) {
-      if (ref.kind === 'candidate') {
-        this.#exchange.dropClaim(ref.contact, ref.claimer)
+      const claimer = claimerOf(ref)
+      if (claimer !== undefined) {
+        this.#exchange.dropClaim(ref.contact, claimer)
         continue
       }
-      if (hasEnded(ref.contact)) continue
+      // A stream that was left because of one conflict has no further ones.
+      if (hasEnded(ref.contact) || !isOfOneWriter(ref)) continue
       const batch = this.#ports.store.batch()
-      this.#lifecycle.fail(batch, ref.contact, 'equivocation')
+      // Its writer was put back and cannot know it, or is not alone: these keys are over, the contact need not be.
+      const isBack = this.#recoveries.tryBegin(batch, ref.contact)
+      if (isBack) contactEvent(batch, ref.contact, 'contact.equivocated')
+      else this.#lifecycle.fail(batch, ref.contact, 'equivocation')
       await batch.commit()
     }
   }
@@ -353,4 +361,12 @@ export class Conversations {
       messages: this.#history.count,
     }
   }
+}
+
+/** Whose claim it is of several that an address belongs to. */
+function claimerOf(ref: WatchRef): string | undefined {
+  if (ref.kind === 'candidate') return ref.claimer
+  if (ref.kind !== 'taken') return undefined
+  for (const [claimer, reader] of ref.contact.claims) if (reader === ref.reader) return claimer
+  return undefined
 }

@@ -176,9 +176,9 @@ export class Incoming {
     const { contact } = ref
     const { card } = contact
     const accepted = reader?.accept(ref.tag, ref.index, box, day)
-    if (accepted?.fresh !== true) return false
+    if (reader === undefined || accepted?.fresh !== true) return false
     watch.removeEntries(accepted.unwatched)
-    watch.take(contact, parseBox(box).address)
+    watch.take(contact, reader, parseBox(box).address)
     watch.widen(contact)
     card.lastHeardAt = clock.now()
     if (!isFormer(contact, reader)) {

@@ -112,7 +112,9 @@ export class Listener {
  * A claim address belongs to every holder of the invitation, a reset address to every device that an account had, and
  * a stream that is over is read for what it still brings; every other address has one writer.
  */
-function isOfOneWriter(ref: WatchRef): boolean {
-  if (ref.kind === 'stream') return ref.reader === ref.contact.reader
-  return ref.kind !== 'claim' && ref.kind !== 'reset'
+export function isOfOneWriter(ref: WatchRef): boolean {
+  if (ref.kind === 'claim' || ref.kind === 'reset') return false
+  if (ref.kind === 'candidate' || ref.kind === 'verdict') return true
+  const { reader, claims } = ref.contact
+  return ref.reader === reader || [...claims.values()].includes(ref.reader)
 }

@@ -28,7 +28,7 @@ export type WatchRef =
       readonly slot: number
     }
   /** Its box was read: another one under it is equivocation. */
-  | { readonly kind: 'taken'; readonly contact: Contact }
+  | { readonly kind: 'taken'; readonly contact: Contact; readonly reader: StreamReader }
 
 /**
  * Every address that any conversation of this device waits for, in one map: hearing a box is one look-up. The
@@ -36,7 +36,7 @@ export type WatchRef =
  */
 export class Watch {
   readonly #refs = new Map<string, WatchRef>()
-  readonly #taken = new Map<string, Contact>()
+  readonly #taken = new Map<string, { readonly contact: Contact; readonly reader: StreamReader }>()
   /** Contacts whose windows may lack addresses. */
   readonly #short = new Set<Contact>()
   #fresh: Address[] = []
@@ -94,14 +94,14 @@ export class Watch {
   find(address: Address): WatchRef | undefined {
     const key = toHex(address)
     const taken = this.#taken.get(key)
-    return this.#refs.get(key) ?? (taken && { kind: 'taken', contact: taken })
+    return this.#refs.get(key) ?? (taken && { kind: 'taken', ...taken })
   }
 
   /** The box of this address was read; its memory fades after `TAKEN_MAX` further boxes. */
-  take(contact: Contact, address: Address): void {
+  take(contact: Contact, reader: StreamReader, address: Address): void {
     const key = toHex(address)
     this.#refs.delete(key)
-    this.#taken.set(key, contact)
+    this.#taken.set(key, { contact, reader })
     for (const oldest of this.#taken.keys()) {
       if (this.#taken.size <= TAKEN_MAX) break
       this.#taken.delete(oldest)
@@ -119,7 +119,7 @@ export class Watch {
   removeContact(contact: Contact): void {
     this.#short.delete(contact)
     for (const [key, ref] of this.#refs) if (ref.contact === contact) this.#refs.delete(key)
-    for (const [key, taken] of this.#taken) if (taken === contact) this.#taken.delete(key)
+    for (const [key, taken] of this.#taken) if (taken.contact === contact) this.#taken.delete(key)
   }
 
   /** Addresses added since the last call: their boxes may be in the local store already. */

@@ -64,6 +64,8 @@ export class Air {
   readonly claimAddresses = new Set<string>()
   /** Decides per box and device whether it is heard; by default always. */
   hears: (box: BoxBytes, to: Device) => boolean = () => true
+  /** Whose addresses may carry two boxes: a device that was put back and cannot know it. */
+  readonly putBack = new Set<string>()
   /** Whether look-ups reach the keepers. */
   keepers = true
   /** Questions to them: who asked, hexadecimal address, day. */
@@ -93,7 +95,7 @@ export class Air {
     if (!verifyBox(NETWORK_ID, box)) throw new Error('a box that does not verify left a device')
     const key = toHex(parseBox(box).address)
     const known = this.boxes.get(key) ?? []
-    if (known.length > 0 && !this.claimAddresses.has(key)) {
+    if (known.length > 0 && !this.claimAddresses.has(key) && !this.putBack.has(from)) {
       throw new Error(`an address was used twice by ${from}`)
     }
     this.spread(from, box)
@@ -217,12 +219,16 @@ export class Device {
     await this.#alive(this.conversations.start())
   }
 
-  /** Puts an old copy of the disk in place of the present one, and starts on it. */
-  async restore(copy: MemoryDisk): Promise<void> {
+  /**
+   * Puts an old copy of the disk in place of the present one, and starts on it. Not `noticed`: as a machine that is put
+   * back as a whole, from a snapshot.
+   */
+  async restore(copy: MemoryDisk, { noticed = true } = {}): Promise<void> {
     if (this.up) await this.crash()
     this.crashAt = undefined
     this.disk = await copiedDisk(copy)
-    await this.start({ restored: true })
+    if (!noticed) this.air.putBack.add(this.name)
+    await this.start({ restored: noticed })
     for (const device of this.air.devices) if (device.up) await device.noteResetPlaces()
   }
 

@@ -77,6 +77,36 @@ function announce(air: Air, keys: ContactKeys, said: Announcement): void {
 const contactEvents = async (device: Device) =>
   (await device.events()).filter((type) => /^contact\.(re|failed|gap)/.test(type))
 
+describe('a device that was put back and cannot know it', () => {
+  it('is noticed by the contact: the conversation goes on under new keys, once told on each side', async () => {
+    for (const texts of [1, 5, 40]) {
+      const { air, alice, bob } = await pair()
+      await talk(air, [alice, bob], 'before')
+      const copy = await copiedDisk(alice.disk)
+      for (let i = 0; i < texts; i++) await alice.send(`of a former life ${i}`)
+      await settled(air, [alice, bob])
+      await alice.restore(copy, { noticed: false })
+      expect(alice.phase()).toBe('ready')
+      for (let i = 0; i < texts + 3; i++) {
+        await alice.send(`of the present life ${i}`)
+        await air.slots(2)
+      }
+      await settled(air, [alice, bob])
+      await talk(air, [alice, bob], 'after')
+      const told = await contactEvents(bob)
+      expect(told).toEqual(['contact.ready', 'contact.recovering', 'contact.recovered'])
+      expect(await bob.journal('contact.equivocated')).toHaveLength(1)
+      expect(await contactEvents(alice)).toEqual(['contact.ready', 'contact.reset'])
+      const sent = [
+        ...Array.from({ length: texts }, (_, i) => `of a former life ${i}`),
+        ...Array.from({ length: texts + 3 }, (_, i) => `of the present life ${i}`),
+      ]
+      const read = (await bob.received()).filter((text) => text.startsWith('of '))
+      expect(read.toSorted()).toEqual(sent.toSorted())
+    }
+  })
+})
+
 describe('a device that was restored from a backup', () => {
   it('becomes a new device by itself, and the conversation goes on in both directions', async () => {
     const real: DeviceOptions = { realJobs: true }
