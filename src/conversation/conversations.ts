@@ -57,6 +57,8 @@ export class Conversations {
   readonly #sender: Sender
   readonly #book: AddressBook
   readonly #stored: number[]
+  /** Conflicts whose contact has begun anew too often today; one for each address of a window at most. */
+  readonly #postponed = new Set<WatchRef>()
 
   constructor(ports: ConversationPorts, options: ConversationOptions) {
     const parts = assemble(ports, options)
@@ -142,11 +144,12 @@ export class Conversations {
       const isFilling = this.#watch.fill() || this.#resets.fill()
       const confirmed = this.#listener.takeConfirmed()
       await this.#listener.lookUp([...this.#watch.takeFresh(), ...confirmed])
+      // First: once the box is read, a stop would leave nothing that tells of the other one.
+      await this.#endEquivocated()
       const heard = this.#listener.takeHeard()
       if (heard.length > 0) await this.#incoming.take(heard)
       else if (!isFilling && confirmed.length === 0) break
     }
-    await this.#endEquivocated()
   }
 
   async #rescan(): Promise<void> {
@@ -160,7 +163,9 @@ export class Conversations {
   }
 
   async #endEquivocated(): Promise<void> {
-    for (const ref of this.#listener.takeConflicts()) {
+    const postponed = [...this.#postponed]
+    this.#postponed.clear()
+    for (const ref of [...postponed, ...this.#listener.takeConflicts()]) {
       const claimer = claimerOf(ref)
       if (claimer !== undefined) {
         this.#exchange.dropClaim(ref.contact, claimer)
@@ -168,13 +173,25 @@ export class Conversations {
       }
       // A stream that was left because of one conflict has no further ones.
       if (hasEnded(ref.contact) || !isOfOneWriter(ref)) continue
-      const batch = this.#ports.store.batch()
-      // Its writer was put back and cannot know it, or is not alone: these keys are over, the contact need not be.
-      const isBack = this.#recoveries.tryBegin(batch, ref.contact)
-      if (isBack) contactEvent(batch, ref.contact, 'contact.equivocated')
-      else this.#lifecycle.fail(batch, ref.contact, 'equivocation')
-      await batch.commit()
+      await this.#equivocated(ref)
     }
+  }
+
+  /** Its writer was put back and cannot know it, or is not alone: these keys are over, the contact need not be. */
+  async #equivocated(ref: WatchRef): Promise<void> {
+    const { contact } = ref
+    const batch = this.#ports.store.batch()
+    if (!this.#recoveries.isPossible(contact)) {
+      this.#lifecycle.fail(batch, contact, 'equivocation')
+    } else if (this.#recoveries.hasBudget(contact)) {
+      contactEvent(batch, contact, 'contact.equivocated')
+      this.#recoveries.tryBegin(batch, contact)
+    } else {
+      // As every other reason to begin anew it waits for its day.
+      this.#postponed.add(ref)
+      return
+    }
+    await batch.commit()
   }
 
   // What leaves

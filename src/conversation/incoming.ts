@@ -200,6 +200,10 @@ export class Incoming {
     const body = tryDecodeRecord(bytes)
     if (body?.kind !== 'ack') return
     const { upTo, missing } = body
+    const { card, writer } = contact
+    const isOfFormerLife = card.phase === 'ready' && upTo >= (writer?.state.nextSeq ?? upTo + 1)
+    // Of what was never written as far as we know: this device was put back, and could not see it.
+    if (isOfFormerLife && this.#ports.recoveries.tryBegin(batch, contact, undefined, true)) return
     contact.ackDay = Math.max(contact.ackDay, day)
     this.#acknowledge(batch, contact, { upTo, missing })
   }

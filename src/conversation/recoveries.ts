@@ -49,8 +49,16 @@ export class Recoveries {
     return hasMet(contact) && !secrets.includes(undefined)
   }
 
-  /** This device comes back as a new one, `over` a recovery of the other side's. The caller commits. */
-  begin(batch: Batch, contact: Contact, over?: Announced): void {
+  /**
+   * This device comes back as a new one, `over` a recovery of the other side's. `wasPutBack`: its state is older than what
+   * it has sent. The caller commits.
+   */
+  begin(
+    batch: Batch,
+    contact: Contact,
+    over: Announced | undefined = answeredClaim(contact),
+    wasPutBack = false,
+  ): void {
     const { waits, rng, store, ledger, outbox, places } = this.#ports
     const { networkId } = this.#options
     const { keys, card } = contact
@@ -63,7 +71,7 @@ export class Recoveries {
     places.unwatch(contact)
     eraseInvitation(keys)
     this.#leaveStreams(batch, contact)
-    const isRolledBack = card.storeEpoch !== store.epoch
+    const isRolledBack = wasPutBack || card.storeEpoch !== store.epoch
     const epoch: WriteEpoch = {
       tag: RENDEZVOUS_TAG,
       chain: claimerPlace(networkId, resetSecret, claimerRoot).chain,
@@ -93,10 +101,10 @@ export class Recoveries {
   }
 
   /** As `begin`, at most `RESETS_PER_DAY` times a day: what keeps on failing must not go on for ever. */
-  tryBegin(batch: Batch, contact: Contact, over?: Announced): boolean {
+  tryBegin(batch: Batch, contact: Contact, over?: Announced, wasPutBack = false): boolean {
     if (!this.isPossible(contact) || !this.hasBudget(contact)) return false
     this.#spend(contact)
-    this.begin(batch, contact, over)
+    this.begin(batch, contact, over, wasPutBack)
     return true
   }
 
@@ -210,14 +218,18 @@ export class Recoveries {
     this.#ports.ledger.saveReader(batch, contact)
   }
 
-  /** What is read of an old stream ends; a claim that nobody took up is made anew before its boxes have expired. */
+  /**
+   * What is read of an old stream ends. A claim that nobody took up is made anew before its boxes have expired; an answer
+   * that nobody took up becomes a claim of our own, because the claim may have been one of before we were put back.
+   */
   tick(batch: Batch, contact: Contact): boolean {
     const now = this.#ports.waits.now()
     const changed = this.#endFormers(batch, contact, now)
     if (this.#isUnread(contact)) return this.tryBegin(batch, contact) || changed
     const { recovery } = contact.keys
     const patience = (this.#options.ttlDays * DAY_MS) / 2
-    if (recovery?.side !== 'claimer' || now - recovery.startedAt < patience) return changed
+    if (recovery === undefined || now - recovery.startedAt < patience) return changed
+    if (recovery.side === 'inviter') return this.tryBegin(batch, contact) || changed
     this.begin(batch, contact, recovery.over)
     return true
   }
@@ -297,4 +309,11 @@ export class Recoveries {
     const since = this.#ports.waits.now() - DAY_MS
     return card.resets.filter((at) => at > since)
   }
+}
+
+/** The claim that this device is answering, or goes before: the other side listens only to a claim that names it. */
+function answeredClaim({ keys, card }: Contact): Announced | undefined {
+  const { recovery } = keys
+  if (recovery?.side !== 'inviter') return recovery?.over
+  return { root: recovery.claimerRoot, at: card.resetSince }
 }

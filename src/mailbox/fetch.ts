@@ -83,9 +83,11 @@ export class BoxFetch {
     return answerSealedFetch({ rng: this.#ports.rng, answer }, this.#options, sealed)
   }
 
-  /** Keepers that lack most of what audits asked them for though others have it. */
+  /** Keepers of the network that lack most of what audits asked them for though others have it. */
   get failingKeepers(): number {
-    return this.#trust.failing
+    const { placement } = this.#ports
+    return this.#trust.failing().filter((keeper) => placement.requestKey(keeper) !== undefined)
+      .length
   }
 
   /** The next question that waits. */
@@ -115,9 +117,7 @@ export class BoxFetch {
     if (this.#absent === undefined || this.#absent.left.length === 0) {
       const address = absentAddress(rng)
       const today = dayOf(clock.now())
-      const others = shuffled(rng, this.#othersOf(address, today))
-      // Taken from the end, in the order in which a look-up asks.
-      this.#absent = { address, left: this.#trust.order(others).toReversed() }
+      this.#absent = { address, left: shuffled(rng, this.#othersOf(address, today)) }
     }
     const { address, left } = this.#absent
     const keeper = left.pop()
@@ -156,8 +156,7 @@ export class BoxFetch {
   /**
    * Looks here (an audit does not), then asks the keepers in random order, two at a time and up to FETCH_ROUNDS times
    * each, until one has it: a box that one honest keeper has is found. Every box is verified; a keeper with a wrong
-   * one does not count. It is not blamed: what this node thinks of it would tell it who had asked. Those that lack
-   * what audits ask for are asked last; audits ask in an order of their own, or they would have no second chance.
+   * one does not count. It is not blamed: what this node thinks of it would tell it who had asked.
    * @throws HearsayError `aborted`.
    */
   async fetch(
@@ -173,11 +172,10 @@ export class BoxFetch {
     }
     const keepers = this.#ports.placement.keepers(address, day)
     const quorum = notFoundQuorum(keepers.length)
-    const others = shuffled(
+    let left = shuffled(
       this.#ports.rng,
       keepers.filter((keeper) => !this.#isSelf(keeper)),
     )
-    let left = isAudit ? others : this.#trust.order(others)
     const lacking: NodeId[] = []
     // Being a keeper itself, this node has just looked; but it does not audit itself.
     let asked = isAudit ? 0 : keepers.length - left.length

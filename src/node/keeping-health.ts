@@ -26,8 +26,8 @@ export function keepingHealth({
     found.push({
       severity: 'warning',
       code: 'KEEPERS_FAILING',
-      text: `keepers that lack most of what others keep: ${failingKeepers}; they are asked last`,
-      fix: 'nothing is lost by it; if it lasts, tell the operator: nodes lose their disk, or leave boxes out',
+      text: `keepers that lack most of what others keep: ${failingKeepers}`,
+      fix: 'nothing is lost while others keep them; if it lasts, tell the operator: a node loses its disk, or leaves boxes out',
     })
   }
   return found

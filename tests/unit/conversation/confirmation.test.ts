@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { BoxBytes } from '../../../src/base/index.ts'
+import { type BoxBytes, DAY_MS } from '../../../src/base/index.ts'
 import { RESETS_PER_DAY } from '../../../src/conversation/constants.ts'
 import { parseBox } from '../../../src/stream/index.ts'
 import { Air, Device, pair } from '../../support/devices.ts'
@@ -178,7 +178,7 @@ describe('two boxes under one address', () => {
     expect(await bob.journal('contact.recovering')).toHaveLength(1)
   })
 
-  it('end the contact when it happens again and again: its messages fail, its keys go', async () => {
+  it('wait for the next day when it happens again and again', async () => {
     const { air, alice, bob } = await conflicting()
     for (const device of [alice, bob]) await device.noteResetPlaces()
     for (let i = 0; i < RESETS_PER_DAY + 1; i++) {
@@ -190,12 +190,34 @@ describe('two boxes under one address', () => {
       await air.slot()
       if (i < RESETS_PER_DAY) await air.until(() => isReady(alice) && isReady(bob), 200)
     }
-    expect(bob.phase()).toBe('failed: equivocation')
-    expect(bob.conversations.outbox()).toEqual([])
-    await bob.crash()
-    await bob.restart()
-    await air.slots(4)
-    expect(bob.phase()).toBe('failed: equivocation')
+    const times = async () => (await bob.journal('contact.equivocated')).length
+    expect([bob.phase(), await times()]).toEqual(['ready', RESETS_PER_DAY])
+    await air.slot(DAY_MS)
+    await air.slot()
+    expect([bob.phase(), await times()]).toEqual(['recovering', RESETS_PER_DAY + 1])
+  })
+
+  it('tell of the conflict before the device begins anew', async () => {
+    const { air, bob, box, other } = await conflicting()
+    bob.conversations.hear(box, { conflict: false })
+    bob.conversations.hear(other, { conflict: true })
+    await air.slot()
+    const told = await bob.journal('contact.equivocated', 'contact.recovering')
+    expect(told.map(({ type }) => type)).toEqual(['contact.equivocated', 'contact.recovering'])
+  })
+
+  it('are noticed whenever the device stops', async () => {
+    for (let after = 1; after < 6; after++) {
+      const { air, bob, box, other } = await conflicting()
+      await bob.crash()
+      air.boxes.set(Buffer.from(parseBox(box).address).toString('hex'), [box, other])
+      await bob.restart()
+      bob.crashAt = bob.steps + after
+      await air.slots(3)
+      await bob.restart()
+      await air.slots(3)
+      expect([after, (await bob.journal('contact.equivocated')).length]).toEqual([after, 1])
+    }
   })
 })
 

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type BoxBytes, type NodeId, toHex } from '../../../src/base/index.ts'
 import { FETCH_ROUNDS } from '../../../src/mailbox/constants.ts'
-import { decodeFetch, encodeFetchAnswer } from '../../../src/mailbox/fetch-codec.ts'
+import { encodeFetchAnswer } from '../../../src/mailbox/fetch-codec.ts'
 import { notFoundQuorum } from '../../../src/mailbox/index.ts'
 import { answerSealedFetch } from '../../../src/mailbox/sealed-fetch.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
@@ -227,7 +227,7 @@ describe('a keeper that lacks what others keep', () => {
     return { failing, reader, found }
   }
 
-  it('is asked last, for boxes that do not exist too, and again like all others when it keeps them', async () => {
+  it('is told of until it keeps them again, and is asked like all others', async () => {
     const net = await sixNodes()
     const { carrier, fetch } = net
     const { failing, reader, found } = await keptBoxes(net, 40)
@@ -236,47 +236,19 @@ describe('a keeper that lacks what others keep', () => {
     for (const one of found) await fetch(reader, one, { isAudit: true })
     expect(reader.mailbox.failingKeepers).toBe(1)
 
-    const isFailing = (node: NodeId) => toHex(node) === toHex(failing.nodeId)
-    for (const one of found.slice(0, 8)) {
+    // An order that puts it last would tell it, and who works with it, whose questions these are.
+    let first = 0
+    for (const one of found) {
       carrier.asked.length = 0
       await fetch(reader, one)
-      // Two are asked at once, so the third may be on its way when the first has answered.
-      expect(carrier.asked.slice(0, 2).some(isFailing)).toBe(false)
+      if (toHex(carrier.asked[0]!) === toHex(failing.nodeId)) first++
     }
-    // Nothing was heard: every idle question belongs to a look-up that finds nothing.
-    const askedFor = new Map<string, NodeId[]>()
-    for (const { nodeId } of net.nodes) {
-      const noted = (request: Uint8Array) => {
-        const key = toHex(decodeFetch(request).address)
-        askedFor.set(key, [...(askedFor.get(key) ?? []), nodeId])
-        return claims(0)()
-      }
-      carrier.put(nodeId, liar(nodeId, noted))
-    }
-    for (let i = 0; i < 120; i++) await carrier.deliver(reader.mailbox.idleQuestion()!)
-    const withIt = [...askedFor.values()].filter(
-      (asked) => asked.length > 1 && asked.some(isFailing),
-    )
-    expect(withIt.length).toBeGreaterThan(10)
-    for (const asked of withIt) expect(isFailing(asked.at(-1)!)).toBe(true)
+    expect(first).toBeGreaterThan(5)
+    expect(first).toBeLessThan(25)
 
-    for (const { nodeId, mailbox } of net.nodes) carrier.put(nodeId, mailbox)
+    carrier.put(failing.nodeId, failing.mailbox)
     for (const one of found) await fetch(reader, one, { isAudit: true })
     expect(reader.mailbox.failingKeepers).toBe(0)
-  })
-
-  it('still brings the box that only it has', async () => {
-    const net = await sixNodes()
-    const { carrier, fetch } = net
-    const { failing, reader, found } = await keptBoxes(net, 40)
-    carrier.put(failing.nodeId, liar(failing.nodeId, claims(0)))
-    for (const one of found) await fetch(reader, one, { isAudit: true })
-    const [only] = found as [BoxBytes]
-    for (const { nodeId } of net.around(only).keepers) {
-      carrier.put(nodeId, liar(nodeId, claims(0)))
-    }
-    carrier.put(failing.nodeId, failing.mailbox)
-    expect(await fetch(reader, only)).toEqual({ status: 'found', boxes: [only] })
   })
 
   it('is not to blame for a box that nobody has, or for no answer', async () => {
