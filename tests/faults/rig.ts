@@ -200,6 +200,23 @@ export class Rig {
     return next
   }
 
+  /**
+   * How the process of a node ended by itself, within `ms` from now; undefined when it goes on. The caller judges it: it
+   * is recorded as no crash.
+   */
+  async endOf(index: number, ms: number): Promise<Exit | undefined> {
+    const deadline = performance.now() + ms
+    for (;;) {
+      const exit = this.#processes.get(index)?.exit()
+      if (exit !== undefined) {
+        this.#doomed.add(this.#process(index).pid)
+        return exit
+      }
+      if (performance.now() > deadline) return undefined
+      await systemClock.sleep(POLL_MS, this.options.signal)
+    }
+  }
+
   pause(index: number): void {
     this.recorder.fault('SIGSTOP', index)
     signalProcess(this.#process(index), 'SIGSTOP')
@@ -345,13 +362,19 @@ export interface Started {
   readonly readyMs: number
 }
 
+/** How a process ended: no code after a signal; what it said that is no line of its log. */
+export interface Exit {
+  readonly code: number | null
+  readonly said: string
+}
+
 /** A daemon ended before it was ready. */
 export class StartFailure extends Error {
-  readonly code: number | null
+  readonly exit: Exit
 
-  constructor(index: number, exit: { code: number | null; said: string }) {
+  constructor(index: number, exit: Exit) {
     super(`node ${index} ended with exit code ${exit.code}: ${exit.said}`)
-    this.code = exit.code
+    this.exit = exit
   }
 }
 

@@ -1,29 +1,29 @@
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { RpcFailure } from '../../../rpc/client/index.ts'
 import { listAll } from '../../../daemon/cli/listing.ts'
-import { DAEMON_EXIT } from '../../../daemon/exit-codes.ts'
-import { type Rng, uniform, uniformInt } from '../../../src/base/index.ts'
 import type { HealthCode } from '../../../src/node/index.ts'
-import { copyHome, putBackHome } from '../home-copy.ts'
+import { damage, type Finding, type Kind, KINDS, type Way } from '../damage.ts'
+import { twinHome } from '../home-copy.ts'
+import type { Program } from '../hosts.ts'
 import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
-import { StartFailure } from '../rig.ts'
+import { compiled, type Exit, StartFailure } from '../rig.ts'
 
 const VICTIM = 0
-/** Ways in which a daemon may refuse a damaged home, each with a sentence for its owner. */
-const REFUSALS: readonly (number | null)[] = [
-  DAEMON_EXIT.dataCorrupt,
-  DAEMON_EXIT.ioError,
-  DAEMON_EXIT.permission,
-]
+/** Until the log of the database holds something beside its tables. */
+const LOG_MS = 5_000
+/** A process whose connection broke is gone within this time, or goes on. */
+const END_MS = 2_000
 
 /**
- * R5: one bit is wrong or the end is missing in one file of a home. The daemon refuses, or it serves what is whole and
- * says that something is not. It never shows another text than was written, and never misses one silently.
+ * R5: one bit is wrong or the end is missing in one file of a home, each kind of file in its turn. The daemon refuses, or
+ * it serves what is whole and says that something is not. It never shows another text than was written, and never misses
+ * one silently. Nobody else runs meanwhile: each trial is another life of the same home, which nobody may hear of.
  */
 export function corruption(options: RunOptions): Promise<Outcome> {
   const nodes = options.nodes ?? 3
-  const times = options.times ?? 60
+  const times = options.times ?? 200
   return rehearse(options, {
     nodes,
     preset: options.preset ?? 'swift',
@@ -34,82 +34,143 @@ export function corruption(options: RunOptions): Promise<Outcome> {
     warmUpMs: 20_000,
     settleMs: 240_000,
     faults: async (stage) => {
-      await stage.load.stopSending()
-      await stage.load.settled(120_000, options.signal)
-      const known = await texts(stage)
-      await stage.rig.kill(VICTIM, 'SIGTERM')
-      const found = { refused: 0, reported: 0, harmless: 0 }
+      const { rig, load, sleep } = stage
+      // A start makes a table of the log; what comes after it is in the log.
+      await rig.kill(VICTIM, 'SIGTERM')
+      await rig.start(VICTIM, { counted: false })
+      await sleep(LOG_MS)
+      await load.stopSending()
+      await load.settled(120_000, options.signal)
+      const before = await inspect(stage)
+      if (before.complains) stage.unsure.push('the store complained before any damage')
+      const all = Array.from({ length: nodes }, (_, i) => i)
+      for (const node of all) load.hold(node)
+      for (const node of all) await rig.kill(node, 'SIGTERM')
+      const { home } = rig.node(VICTIM)
+      const whole = `${home}.whole`
+      renameSync(home, whole)
+      const tally = new Tally()
       for (let n = 0; n < times; n++) {
         options.progress(`${n} of ${times} damaged files`)
-        found[await trial(stage, known)]++
+        const [kind, way] = turn(n)
+        await trial(stage, { kind, way, whole, before, tally })
       }
-      await stage.rig.start(VICTIM, { counted: false })
-      return { 'damaged files': times, ...found }
+      rmSync(home, { recursive: true })
+      renameSync(whole, home)
+      for (const node of all) await rig.start(node, { counted: false })
+      for (const node of all) load.release(node)
+      return { 'damaged files': times, ...tally.figures() }
     },
   })
 }
 
-type Finding = 'refused' | 'reported' | 'harmless'
+/** One kind after the other, with a bit in one round and the end in the next. */
+function turn(n: number): [Kind, Way] {
+  const kind = KINDS[n % KINDS.length]
+  if (kind === undefined) throw new Error('no kind of file')
+  return [kind, Math.floor(n / KINDS.length) % 2 === 0 ? 'bit' : 'end']
+}
 
-async function trial(stage: Stage, known: ReadonlySet<string>): Promise<Finding> {
-  const { rig, rng, wrong } = stage
-  const home = rig.node(VICTIM).home
-  const whole = `${home}.whole`
-  copyHome(home, whole)
-  const copiedAt = performance.now()
-  const what = damage(home, rng)
-  // A file that is too short is an older state too.
-  rig.recorder.returned(VICTIM, copiedAt)
+interface Trial {
+  readonly kind: Kind
+  readonly way: Way
+  /** The home before any damage, and what it shows. */
+  readonly whole: string
+  readonly before: Shown
+  readonly tally: Tally
+}
+
+/** What a daemon shows of its home. */
+interface Shown {
+  readonly texts: ReadonlySet<string>
+  /** Undefined when it does not tell. */
+  readonly epoch: string | undefined
+  /** It says itself that not all is well with its store. */
+  readonly complains: boolean
+}
+
+async function trial(stage: Stage, { kind, way, whole, before, tally }: Trial): Promise<void> {
+  const { rig, rng, wrong, unsure } = stage
+  const { home } = rig.node(VICTIM)
+  twinHome(whole, home)
+  const what = damage(home, kind, way, rng)
+  if (what === undefined) {
+    unsure.push(`the home has no file of the kind ${kind.name}`)
+    return
+  }
+  const program = kind.name === 'config.toml' ? withDamagedConfig(home, whole) : compiled()
   try {
-    const { state } = await rig.start(VICTIM, {
-      states: ['running', 'readonly', 'failed'],
-      counted: false,
-    })
-    const shown = await texts(stage)
-    const foreign = [...shown].filter((text) => !known.has(text))
-    const missing = [...known].filter((text) => !shown.has(text)).length
-    const said = state !== 'running' || (await complains(stage))
-    if (foreign.length > 0) wrong.push(`${what}: shows "${foreign[0]}", which nobody wrote`)
-    if (missing > 0 && !said) wrong.push(`${what}: ${missing} messages are missing silently`)
-    await rig.kill(VICTIM, 'SIGKILL')
-    return said ? 'reported' : 'harmless'
+    let seen = await live(stage, program)
+    if (hasEnded(seen) && seen.code === null && kind.mayAbort === true) {
+      tally.abort(kind)
+      seen = await live(stage, program)
+      if (!hasEnded(seen)) wrong.push(`${what}: aborted once, and serves after that`)
+    }
+    const { finding, reasons } = judge(seen, kind, before)
+    wrong.push(...reasons.map((reason) => `${what}: ${reason}`))
+    tally.add(kind, finding)
   } catch (error) {
-    if (!(error instanceof StartFailure)) throw error
-    if (!REFUSALS.includes(error.code)) wrong.push(`${what}: ${error.message}`)
-    return 'refused'
-  } finally {
-    putBackHome(whole, home)
-    rig.recorder.returned(VICTIM, copiedAt)
+    rig.options.signal.throwIfAborted()
+    wrong.push(`${what}: ${error instanceof Error ? error.message : 'unknown'}`)
   }
 }
 
-/** @returns what was done to which file. */
-function damage(home: string, rng: Rng): string {
-  const folder = join(home, 'db')
-  const files = readdirSync(folder).filter((name) => statSync(join(folder, name)).size > 0)
-  const name = files[uniformInt(rng, files.length)] ?? ''
-  const file = join(folder, name)
-  const { size } = statSync(file)
-  if (uniform(rng) < 0.5) {
-    const left = uniformInt(rng, size)
-    truncateSync(file, left)
-    return `${name} cut to ${left} of ${size} bytes`
-  }
-  const bytes = readFileSync(file)
-  const at = uniformInt(rng, size)
-  const bit = uniformInt(rng, 8)
-  bytes[at] = (bytes[at] ?? 0) ^ (1 << bit)
-  writeFileSync(file, bytes)
-  return `bit ${bit} of byte ${at} of ${name} is wrong`
+/**
+ * A daemon that gets the damaged file. Before it starts, the testnet writes addresses into the one that it finds, and
+ * would mend a damaged one or stumble over it.
+ */
+function withDamagedConfig(home: string, whole: string): Program {
+  const config = join(home, 'config.toml')
+  const damaged = `${home}.damaged`
+  renameSync(config, damaged)
+  copyFileSync(join(whole, 'config.toml'), config)
+  const { file, args } = compiled()
+  const script = 'cp "$0" "$1" && shift && exec "$@"'
+  return { file: '/bin/sh', args: ['-c', script, damaged, config, file, ...args] }
 }
 
-async function texts({ rig }: Stage): Promise<Set<string>> {
-  const rpc = await rig.connect(VICTIM)
+/** One life of the home as it is: its end, when it ends by itself, else what it shows. */
+async function live(stage: Stage, program: Program): Promise<Exit | Shown> {
+  const { rig } = stage
   try {
-    const items = await listAll(rpc, 'messages.list', { order: 'asc' })
-    return new Set(items.map(({ body }) => body.text))
+    const states = ['running', 'readonly', 'failed']
+    const { state } = await rig.start(VICTIM, { states, counted: false, program })
+    return await inspect(stage, state)
+  } catch (error) {
+    const exit = error instanceof StartFailure ? error.exit : await rig.endOf(VICTIM, END_MS)
+    if (exit === undefined) throw error
+    return exit
   } finally {
-    rpc.close()
+    await rig.kill(VICTIM)
+  }
+}
+
+function hasEnded(seen: Exit | Shown): seen is Exit {
+  return 'code' in seen
+}
+
+function judge(
+  seen: Exit | Shown,
+  kind: Kind,
+  before: Shown,
+): { finding: Finding; reasons: string[] } {
+  if (hasEnded(seen)) {
+    const { code, said } = seen
+    const isPromised = kind.exits.includes(code ?? -1) && said !== ''
+    const reasons = isPromised ? [] : [`ended with exit code ${code}: ${said || 'without a word'}`]
+    return { finding: 'refused', reasons }
+  }
+  const { texts, epoch = before.epoch, complains } = seen
+  const foreign = [...texts].find((text) => !before.texts.has(text))
+  const missing = [...before.texts].filter((text) => !texts.has(text)).length
+  const finding = epoch !== before.epoch ? 'new device' : complains ? 'reported' : 'harmless'
+  return {
+    finding,
+    reasons: [
+      ...(foreign === undefined ? [] : [`shows "${foreign}", which nobody wrote`]),
+      ...(missing === 0 || complains ? [] : [`${missing} messages are missing silently`]),
+      ...(kind.may.includes(finding) ? [] : [`${finding}, and not ${kind.may.join(' or ')}`]),
+    ],
   }
 }
 
@@ -120,17 +181,50 @@ const OF_THE_STORE: ReadonlySet<string> = new Set<HealthCode>([
   'VALUES_DAMAGED',
 ])
 
-/** True when the daemon itself says that not all is well with its store. */
-async function complains({ rig }: Stage): Promise<boolean> {
+/** All that a daemon in a state shows. @throws what no damage explains. */
+async function inspect({ rig }: Stage, state = 'running'): Promise<Shown> {
   const rpc = await rig.connect(VICTIM)
+  const texts = new Set<string>()
+  let epoch: string | undefined
+  let complains = state !== 'running'
   try {
-    const { health } = await rpc.call('node.status')
-    if (health.some(({ code }) => OF_THE_STORE.has(code))) {
-      return true
-    }
-    const { ok } = (await rpc.request('db.check', {})) as { ok: boolean }
-    return !ok
+    const items = await listAll(rpc, 'messages.list', { order: 'asc' })
+    for (const { body } of items) texts.add(body.text)
+    const status = await rpc.call('node.status')
+    epoch = status.epoch
+    complains ||= status.health.some(({ code }) => OF_THE_STORE.has(code))
+    if (!complains) complains = !(await rpc.call('db.check')).ok
+  } catch (error) {
+    const isAnswer = error instanceof RpcFailure
+    if (!isAnswer || !(complains || error.kind.startsWith('STORAGE_'))) throw error
+    complains = true
   } finally {
     rpc.close()
+  }
+  return { texts, epoch, complains }
+}
+
+/** How often the damage of each kind of file led to what. */
+class Tally {
+  readonly #found = new Map<string, Finding[]>()
+  readonly #aborts = new Map<string, number>()
+
+  add({ name }: Kind, finding: Finding): void {
+    this.#found.set(name, [...(this.#found.get(name) ?? []), finding])
+  }
+
+  abort({ name }: Kind): void {
+    this.#aborts.set(name, (this.#aborts.get(name) ?? 0) + 1)
+  }
+
+  figures(): Record<string, string> {
+    const figures = [...this.#found].map(([name, all]): [string, string] => {
+      const counts = Map.groupBy(all, (finding) => finding)
+      const parts = [...counts].map(([finding, its]) => `${its.length} ${finding}`)
+      const aborts = this.#aborts.get(name)
+      const tail = aborts === undefined ? '' : `, ${aborts} of them after an abort`
+      return [`damaged ${name}`, `${parts.toSorted().join(', ')}${tail}`]
+    })
+    return Object.fromEntries(figures)
   }
 }

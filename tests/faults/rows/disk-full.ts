@@ -1,8 +1,8 @@
 import { percentiles } from '../../../daemon/testnet/index.ts'
 import { uniform } from '../../../src/base/index.ts'
-import { CONSUMER } from '../load.ts'
 import type { LoopDisk } from '../loop-disk.ts'
 import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
+import { PatientReader } from '../patient-reader.ts'
 import type { RunOptions, Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 
@@ -21,10 +21,12 @@ const SAID =
   /storage-(full|failed|poisoned)|a write failed|the store refuses further writes|the store cannot be repaired|^\{"level":"error","time":"[^"]*(\{"level"|$)/
 const FULL = new Set(['STORAGE_FULL', 'STORAGE_READONLY'])
 
-interface Times {
+interface Found {
   readonly told: number[]
   readonly healed: number[]
   restarts: number
+  /** Acknowledgements that were taken while the store took no writes. */
+  acks: number
 }
 
 /** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
@@ -36,18 +38,22 @@ export function diskFull(options: RunOptions): Promise<Outcome> {
     mayLog: { node: VICTIM, lines: SAID },
   } satisfies LoopDiskPlan
   return onLoopDisk(options, setting, async (stage, disk) => {
-    const found: Times = { told: [], healed: [], restarts: 0 }
+    const found: Found = { told: [], healed: [], restarts: 0, acks: 0 }
+    const reader = new PatientReader({ rig: stage.rig }, { node: VICTIM })
+    await reader.create()
     for (let n = 0; n < times; n++) {
       options.progress(`${n} of ${times} full disks`)
       await stage.sleep(500 + uniform(stage.rng) * 1_500)
-      await full(stage, disk, { found, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
+      await full(stage, disk, { found, reader, restart: n % RESTART_EVERY === RESTART_EVERY - 1 })
     }
+    if (found.acks === 0) stage.unsure.push('no acknowledgement met a store that takes no writes')
     const [told, healed] = [percentiles(found.told), percentiles(found.healed)]
     if ((told.p99 ?? 0) > TOLD_MS) stage.late.push(`refused only after ${told.p99} ms`)
     if ((healed.p99 ?? 0) > HEALED_MS) stage.late.push(`accepts only after ${healed.p99} ms`)
     return {
       'full disks': times,
       'starts on a full disk': found.restarts,
+      'acknowledged while the store took no writes': found.acks,
       'refused after p99, ms': told.p99 ?? '-',
       'accepts again after p50, ms': healed.p50 ?? '-',
       'accepts again after p99, ms': healed.p99 ?? '-',
@@ -58,7 +64,7 @@ export function diskFull(options: RunOptions): Promise<Outcome> {
 async function full(
   stage: Stage,
   disk: LoopDisk,
-  { found, restart }: { found: Times; restart: boolean },
+  { found, reader, restart }: { found: Found; reader: PatientReader; restart: boolean },
 ): Promise<void> {
   const { rig, wrong } = stage
   const { recorder } = rig
@@ -80,7 +86,7 @@ async function full(
       wrong.push(`no start on a full disk: ${error instanceof Error ? error.message : 'unknown'}`)
     }
   }
-  await readable(stage)
+  if (await readable(stage, reader)) found.acks++
   recorder.fault('room again', VICTIM)
   disk.free()
   const freedAt = performance.now()
@@ -89,6 +95,7 @@ async function full(
   )
   if (accepted !== undefined) {
     found.healed.push((accepted.acceptedAt ?? 0) - freedAt)
+    wrong.push(...(await reader.misplaced()).map((what) => `after a full disk: ${what}`))
     return
   }
   wrong.push(`nothing is accepted ${PATIENCE_MS / 1000} s after there is room again`)
@@ -97,21 +104,24 @@ async function full(
   await rig.start(VICTIM)
 }
 
-/** What a full disk must not stop: reading, and acknowledging what was read. */
-async function readable({ rig, wrong }: Stage): Promise<void> {
+/**
+ * What a full disk must not stop: reading, and acknowledging what was read. Resolves to true when the store took no writes
+ * meanwhile, so that only its memory had the acknowledgement.
+ */
+async function readable({ rig, wrong }: Stage, reader: PatientReader): Promise<boolean> {
   try {
     const rpc = await rig.connect(VICTIM)
     try {
       await rpc.call('messages.list', { limit: 10 })
       await rpc.call('events.list', { after: 0, limit: 10 })
-      const { items } = await rpc.call('events.consumers.list')
-      const cursor = items.find(({ name }) => name === CONSUMER)?.cursor ?? 0
-      await rpc.call('events.ack', { consumer: CONSUMER, seq: cursor })
+      wrong.push(...(await reader.advance()).map((what) => `on a full disk: ${what}`))
+      return (await rpc.call('node.status')).state === 'readonly'
     } finally {
       rpc.close()
     }
   } catch (error) {
     wrong.push(`on a full disk: ${error instanceof Error ? error.message : 'unknown'}`)
+    return false
   }
 }
 
