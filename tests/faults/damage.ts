@@ -10,6 +10,7 @@ import {
 import { join, relative } from 'node:path'
 import { DAEMON_EXIT } from '../../daemon/exit-codes.ts'
 import { type Rng, uniformInt } from '../../src/base/index.ts'
+import type { Exit } from './rig.ts'
 
 /** What a daemon made of a home: it did not start, or serves and says so, or serves all, or begins a new generation. */
 export type Finding = 'refused' | 'reported' | 'harmless' | 'new device'
@@ -79,14 +80,14 @@ export function damage(home: string, kind: Kind, way: Way, rng: Rng): string | u
   if (name === undefined) return undefined
   const file = join(home, name)
   if (kind.isEmpty === true) return replace(file, name, way)
-  const { size } = statSync(file)
-  if (way === 'end') {
-    const left = uniformInt(rng, size)
-    truncateSync(file, left)
-    return `${name} cut to ${left} of ${size} bytes`
-  }
   const bytes = readFileSync(file)
-  const at = uniformInt(rng, size)
+  // Zeros at the end are room that nothing uses yet.
+  const used = bytes.findLastIndex((byte) => byte !== 0) + 1
+  const at = uniformInt(rng, Math.max(1, used))
+  if (way === 'end') {
+    truncateSync(file, at)
+    return `${name} cut to ${at} of ${bytes.length} bytes`
+  }
   const bit = uniformInt(rng, 8)
   bytes[at] = (bytes[at] ?? 0) ^ (1 << bit)
   writeFileSync(file, bytes)
@@ -104,4 +105,43 @@ function replace(file: string, name: string, way: Way): string {
   rmSync(file)
   renameSync(other, file)
   return `${name} is another file`
+}
+
+/** What a daemon shows of its home. */
+export interface Shown {
+  readonly texts: ReadonlySet<string>
+  /** Undefined when it does not tell. */
+  readonly epoch: string | undefined
+  /** It says itself that not all is well with its store. */
+  readonly complains: boolean
+}
+
+export function hasEnded(seen: Exit | Shown): seen is Exit {
+  return 'code' in seen
+}
+
+/** Holds one life of a damaged home against what its kind may lead to. `reasons` is empty when that was promised. */
+export function judge(
+  seen: Exit | Shown,
+  kind: Kind,
+  before: Shown,
+): { finding: Finding; reasons: string[] } {
+  if (hasEnded(seen)) {
+    const { code, said } = seen
+    const isPromised = kind.exits.includes(code ?? -1) && said !== ''
+    const reasons = isPromised ? [] : [`ended with exit code ${code}: ${said || 'without a word'}`]
+    return { finding: 'refused', reasons }
+  }
+  const { texts, epoch = before.epoch, complains } = seen
+  const foreign = [...texts].find((text) => !before.texts.has(text))
+  const missing = [...before.texts].filter((text) => !texts.has(text)).length
+  const finding = epoch !== before.epoch ? 'new device' : complains ? 'reported' : 'harmless'
+  return {
+    finding,
+    reasons: [
+      ...(foreign === undefined ? [] : [`shows "${foreign}", which nobody wrote`]),
+      ...(missing === 0 || complains ? [] : [`${missing} messages are missing silently`]),
+      ...(kind.may.includes(finding) ? [] : [`${finding}, and not ${kind.may.join(' or ')}`]),
+    ],
+  }
 }
