@@ -26,8 +26,13 @@ import { gossipTopics } from '../../src/gossip/index.ts'
 import type { Emission } from '../../src/mix/index.ts'
 import type { Net } from '../../src/net/index.ts'
 import { Session } from '../../src/node/session.ts'
-import { type MemoryDisk, memoryDisk, openMemoryStore, type Store } from '../../src/store/index.ts'
-import { copiedDisk } from './copied-disk.ts'
+import {
+  type MemoryDisk,
+  memoryDisk,
+  openMemoryStore,
+  type Store,
+  type StorePorts,
+} from '../../src/store/index.ts'
 import { MemoryNetwork, type MemoryNetworkOptions, type Sent } from './memory-net.ts'
 import { memoryNet } from './memory-node-net.ts'
 import { seededRng } from './seeded-rng.ts'
@@ -49,6 +54,12 @@ export interface WorldOptions {
   readonly netOf?: (node: string, net: Net) => Net
   /** Hears of every own packet of every node. */
   readonly onEmission?: (node: string, emission: Emission) => void
+  /** Opens the store of a node; it is in memory where this gives none. */
+  readonly open?: (
+    node: string,
+    ports: StorePorts,
+    clock: VirtualClock,
+  ) => Promise<Store> | undefined
   /**
    * What a node draws follows from the seed and the moment, not from what it drew before: two worlds of one seed
    * draw the same wherever they do the same.
@@ -151,6 +162,10 @@ export class World {
       },
     }
     return { ...disk, engine: slow }
+  }
+
+  openStore(name: string, ports: StorePorts, disk: MemoryDisk): Promise<Store> {
+    return this.#options.open?.(name, ports, this.clock) ?? openMemoryStore(ports, { disk })
   }
 
   log(name: string): Logger {
@@ -259,14 +274,14 @@ export class WorldNode {
   }
 
   /** Opens the disk and starts a session on it. */
-  async start(opening: { readonly restored?: boolean } = {}): Promise<void> {
+  async start(): Promise<void> {
     const { world, name } = this
     const { network } = world
     const clock = world.nodeClock(name)
     const rng = world.nodeRng(name, this.#starts++)
     const log = world.log(name)
     const disk = world.disk(name, this.disk)
-    this.store = await world.drive(openMemoryStore({ clock, rng, log }, { disk, ...opening }))
+    this.store = await world.drive(world.openStore(name, { clock, rng, log }, disk))
     this.session = new Session(
       {
         clock,
@@ -301,13 +316,6 @@ export class WorldNode {
     this.up = false
     await this.world.drive(this.session.stop(), `${this.name} stops`)
     await this.world.drive(this.store.close())
-  }
-
-  /** Puts an old copy of the disk in place of the present one, and starts on it. */
-  async restore(copy: MemoryDisk): Promise<void> {
-    await this.stop()
-    this.disk = await copiedDisk(copy)
-    await this.start({ restored: true })
   }
 
   /** A job runner whose work takes no virtual time. */

@@ -1,37 +1,33 @@
-import { afterEach, describe, expect, it } from 'vitest'
-import { toHex } from '../../../src/base/index.ts'
-import { decodePublication } from '../../../src/gossip/index.ts'
-import { boxHash, parseBox } from '../../../src/stream/index.ts'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RESET_SLOTS } from '../../../src/conversation/constants.ts'
+import { decodePublication, encodePublication } from '../../../src/gossip/index.ts'
+import { readVaultKey, restoreBackup, systemFiles } from '../../../src/store/index.ts'
+import { assembleBox, parseBox } from '../../../src/stream/index.ts'
 import { copiedDisk } from '../../support/copied-disk.ts'
+import { CryptoWatch } from '../../support/crypto-watch.ts'
+import { openHeldStore } from '../../support/held-store.ts'
 import { resetAddresses } from '../../support/reset-addresses.ts'
+import { storePorts } from '../../support/store-contract.ts'
+import { UsedOnce } from '../../support/used-once.ts'
 import { World, type WorldNode } from '../../support/world.ts'
 
+const crypto = CryptoWatch.install()
 const running: World[] = []
+let root: string
+/** Where alice's store is. */
+let home: string
+beforeEach(async () => {
+  crypto.forget()
+  root = await mkdtemp(join(tmpdir(), 'hearsay-recovery-'))
+  home = join(root, 'home')
+})
 afterEach(async () => {
   for (const world of running.splice(0)) await world.stop()
+  await rm(root, { recursive: true, force: true })
 })
-
-/** Everything that any courier published: which boxes each address and each counter of a courier carried. */
-function published(world: World) {
-  const byAddress = new Map<string, Set<string>>()
-  const byCounter = new Map<string, Set<string>>()
-  const note = (map: Map<string, Set<string>>, key: string, value: string) =>
-    map.set(key, (map.get(key) ?? new Set()).add(value))
-  world.air.tap(({ kind, name, bytes }) => {
-    if (kind !== 'gossip' || name !== world.topic) return
-    const { box, courier, epoch, counter } = decodePublication(bytes)
-    const hash = toHex(boxHash(box))
-    note(byAddress, toHex(parseBox(box).address), hash)
-    note(byCounter, `${toHex(courier)}/${epoch}/${counter}`, hash)
-  })
-  const twice = (map: Map<string, Set<string>>) =>
-    [...map].filter(([, boxes]) => boxes.size > 1).map(([key]) => key)
-  return {
-    size: () => byAddress.size,
-    addresses: () => twice(byAddress),
-    counters: () => twice(byCounter),
-  }
-}
 
 /** A text each way, until both are there. */
 async function talk(world: World, a: WorldNode, b: WorldNode, text: string): Promise<void> {
@@ -42,20 +38,80 @@ async function talk(world: World, a: WorldNode, b: WorldNode, text: string): Pro
   await world.until(text, async () => (await isThere(a, b)) && (await isThere(b, a)), 600_000)
 }
 
-describe('a whole node whose home was restored from an old copy', () => {
-  it('comes back as a new device: nothing is lost, told twice or used twice', async () => {
-    const world = await World.of(['alice', 'bob', 'carol'], { seed: 'restored' })
-    running.push(world)
-    const seen = published(world)
+/** Types of events that say that a contact, or this node to it, is another device. */
+async function returns({ store }: WorldNode): Promise<string[]> {
+  const types = ['contact.recovering', 'contact.recovered', 'contact.reset']
+  const { events } = await store.journal.events(0, 10_000, types)
+  return events.map(({ type }) => type)
+}
+
+/** Restores the backup where alice's node starts next. The key was kept in another place. */
+async function restoreElsewhere(dir: string): Promise<void> {
+  const key = join(home, 'vault.key')
+  home = join(root, dir)
+  const vaultKey = await readVaultKey(systemFiles, key)
+  await restoreBackup(storePorts, { file: join(root, 'backup'), dir: home, vaultKey })
+  await cp(key, join(home, 'vault.key'))
+}
+
+/** A world in which alice's store is on the real disk. */
+async function onDisk(seed: string): Promise<World> {
+  const world = await World.of(['alice', 'bob', 'carol'], {
+    seed,
+    open: (name, ports, clock) =>
+      name === 'alice' ? openHeldStore(ports, clock, home) : undefined,
+  })
+  running.push(world)
+  return world
+}
+
+interface Way {
+  readonly name: string
+  /** Copies what the node has, which runs before and after. */
+  copy(node: WorldNode): Promise<void>
+  /** Puts the copy where the node starts next. Nobody tells the store of it. */
+  putBack(): Promise<void>
+}
+
+const WAYS: readonly Way[] = [
+  {
+    name: 'an old copy of its home was put back in place, file by file',
+    copy: async (node) => {
+      await node.stop()
+      await cp(home, join(root, 'copy'), { recursive: true })
+      await node.start()
+    },
+    putBack: async () => {
+      await rm(join(home, 'db'), { recursive: true })
+      await cp(join(root, 'copy'), home, { recursive: true })
+    },
+  },
+  {
+    name: 'its backup was restored on another machine',
+    copy: async ({ store }) => {
+      await store.backup({ path: join(root, 'backup') })
+    },
+    putBack: () => restoreElsewhere('another'),
+  },
+]
+
+describe('a whole node', () => {
+  it.each(WAYS)('finds that $name: nothing is lost, told twice or used twice', async (way) => {
+    const world = await onDisk('restored')
+    const used = new UsedOnce(world)
     const [alice, bob] = world.nodes as [WorldNode, WorldNode]
     await world.befriend(alice, bob)
     await talk(world, alice, bob, 'before')
-    const copy = await copiedDisk(alice.disk)
+    const sent = await alice.send('bob', 'not acknowledged yet')
+    await way.copy(alice)
+    expect(await alice.state(sent)).not.toBe('delivered')
     await talk(world, alice, bob, 'known no more')
     await alice.stop()
     await bob.send('alice', 'meanwhile')
     await world.run(5_000)
-    await alice.restore(copy)
+    await way.putBack()
+    await alice.start()
+    expect(alice.store.restored).toBe(true)
     expect(alice.phase('bob')).toBe('recovering')
     expect(alice.session.mix.hasKey).toBe(false)
     await talk(world, alice, bob, 'after')
@@ -63,16 +119,83 @@ describe('a whole node whose home was restored from an old copy', () => {
     await world.until('all is acknowledged', quiet)
     const texts = (name: string) =>
       ['before', 'known no more', 'after'].map((t) => `${t} of ${name}`)
-    expect((await bob.received()).toSorted()).toEqual(texts('alice').toSorted())
+    const ofAlice = [...texts('alice'), 'not acknowledged yet']
+    expect((await bob.received()).toSorted()).toEqual(ofAlice.toSorted())
     expect((await alice.received()).toSorted()).toEqual([...texts('bob'), 'meanwhile'].toSorted())
-    expect(seen.size()).toBeGreaterThan(100)
-    expect(seen.counters()).toEqual([])
-    const salted = new Set<string>()
-    for (const { store } of [alice, bob]) {
-      const places = await resetAddresses(store, world.network.id, world.clock.now())
-      for (const address of places) salted.add(address)
-    }
-    expect(seen.addresses().filter((address) => !salted.has(address))).toEqual([])
+    expect(await alice.state(sent)).toBe('delivered')
+    expect(await returns(alice)).toEqual(['contact.recovering', 'contact.recovered'])
+    expect(await returns(bob)).toEqual(['contact.reset'])
     expect(bob.session.directory.isExcluded(alice.nodeId)).toBe(false)
+    expect(used.size).toBeGreaterThan(100)
+    expect(used.countersUsedTwice()).toEqual([])
+    expect(crypto.reused).toBe(0)
+    // One device that came back does not even write its reset place twice.
+    expect(used.addressesUsedTwice()).toEqual([])
+  })
+
+  it('that came back twice from one copy writes twice only where it says so, and there never with one salt', async () => {
+    const world = await onDisk('twice')
+    const used = new UsedOnce(world)
+    const [alice, bob] = world.nodes as [WorldNode, WorldNode]
+    await world.befriend(alice, bob)
+    await talk(world, alice, bob, 'before')
+    await alice.store.backup({ path: join(root, 'backup') })
+    const places = await resetAddresses(alice.store, world.network.id, world.clock.now())
+    await alice.stop()
+    // Nobody answers: the first device writes the whole place, so the second one has to write there again.
+    await bob.stop()
+    const announced = (boxes: number) =>
+      world.until('announced', () => used.salted(places).boxes >= boxes, 600_000)
+    for (const [dir, boxes] of [
+      ['first', RESET_SLOTS],
+      ['second', RESET_SLOTS + 1],
+    ] as const) {
+      await alice.stop()
+      await restoreElsewhere(dir)
+      await alice.start()
+      expect(alice.store.restored).toBe(true)
+      await announced(boxes)
+    }
+    await bob.start()
+    await talk(world, alice, bob, 'after')
+    expect(await returns(bob)).toEqual(['contact.reset'])
+    const twice = used.addressesUsedTwice()
+    expect(twice.length).toBeGreaterThan(0)
+    expect(twice.filter((address) => !places.has(address))).toEqual([])
+    const { boxes, salts } = used.salted(places)
+    expect(salts).toBe(boxes)
+    expect(used.countersUsedTwice()).toEqual([])
+    expect(crypto.reused).toBe(0)
+  })
+
+  it('that goes on with an old state uses addresses and keys twice: what counts them sees it', async () => {
+    // Nothing in memory tells a copy, as nothing does after the snapshot of a machine was put back.
+    const world = await World.of(['alice', 'bob', 'carol'], { seed: 'not found' })
+    running.push(world)
+    const used = new UsedOnce(world)
+    const [alice, bob] = world.nodes as [WorldNode, WorldNode]
+    await world.befriend(alice, bob)
+    await talk(world, alice, bob, 'before')
+    const copy = await copiedDisk(alice.disk)
+    await talk(world, alice, bob, 'known no more')
+    await alice.stop()
+    expect(used.addressesUsedTwice()).toEqual([])
+    expect(crypto.reused).toBe(0)
+    alice.disk = copy
+    await alice.start()
+    expect(alice.store.restored).toBe(false)
+    await alice.send('bob', 'as if nothing had been')
+    await world.until('an address is used twice', () => used.addressesUsedTwice().length > 0)
+    const places = await resetAddresses(alice.store, world.network.id, world.clock.now())
+    expect(used.addressesUsedTwice().filter((address) => places.has(address))).toEqual([])
+    expect(crypto.reused).toBeGreaterThan(0)
+    // No courier uses a counter twice even then: it goes on from the wall clock. One that did is made here.
+    expect(used.countersUsedTwice()).toEqual([])
+    if (used.last === undefined) throw new Error('nothing was published')
+    const { box, ...rest } = decodePublication(used.last)
+    const sealed = parseBox(box).sealed.toReversed()
+    const other = encodePublication({ ...rest, box: assembleBox({ ...parseBox(box), sealed }) })
+    world.air.find(bob.nodeId)?.pubsub.inject(alice.nodeId, world.topic, other)
+    expect(used.countersUsedTwice()).toHaveLength(1)
   })
 })

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { PRESETS, type PresetName } from '../../../src/directory/index.ts'
-import { CryptoWatch } from '../faults/crypto-watch.ts'
+import { CryptoWatch } from '../../support/crypto-watch.ts'
 import { usePlainSignals } from '../faults/plain-signals.ts'
 import { churnFixture, type ChurnOptions, describeChurn, runChurn } from './churn.ts'
 

@@ -1,4 +1,4 @@
-import { CryptoWatch } from './crypto-watch.ts'
+import { CryptoWatch } from '../../support/crypto-watch.ts'
 import { type Fixture, makeFixture } from './fixture.ts'
 import type { Task, TaskResult } from './pool.ts'
 import { usePlainSignals } from './plain-signals.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { CryptoWatch } from '../../sim/faults/crypto-watch.ts'
+import { CryptoWatch } from '../../support/crypto-watch.ts'
 import { type Fixture, makeFixture } from '../../sim/faults/fixture.ts'
 import type { Planted } from '../../sim/faults/planted.ts'
 import { runSeed, type SeedReport } from '../../sim/faults/run-seed.ts'
