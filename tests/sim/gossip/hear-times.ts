@@ -1,15 +1,21 @@
-import { asNodeId, type Clock, systemClock } from '../../../src/base/index.ts'
+import { asNodeId, type Clock, shuffled, systemClock, uniform } from '../../../src/base/index.ts'
 import type { Net, PubSub } from '../../../src/net/index.ts'
 import { MemoryNetwork } from '../../support/memory-net.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
 import { eventually, quietScoring, sha256, testNet } from '../../support/test-nets.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
+import { slowSockets } from './slow-sockets.ts'
 
 export interface HearOptions {
   readonly nodes: number
   readonly messages: number
   /** Between two messages. */
   readonly everyMs: number
+  /** Latency of a link: uniform between the two, in milliseconds. */
+  readonly latencyMs: readonly [number, number]
+  readonly seed: string
+  /** Links that each node keeps in the model, an even number; all by default, as in the simulations. */
+  readonly mesh?: number
 }
 
 const MESSAGE_BYTES = 2_300
@@ -54,12 +60,13 @@ function numberOf(message: Uint8Array): string {
 export async function modelHearTimes(options: HearOptions): Promise<number[]> {
   const clock = new VirtualClock()
   const ears = new Ears(clock)
-  const air = new MemoryNetwork({ clock, rng: seededRng('hear') }, { latencyMs: [2, 8] })
+  const air = new MemoryNetwork({ clock, rng: seededRng(options.seed) }, options)
   const nodes = Array.from({ length: options.nodes }, (_, i) => {
     const node = air.join(asNodeId(sha256(Uint8Array.of(i))))
     ears.listen(node.pubsub)
     return node
   })
+  if (options.mesh !== undefined) keepMesh(air, options.mesh, options.seed)
   for (let i = 0; i < options.messages; i++) {
     await nodes[i % nodes.length]?.pubsub.publish(TOPIC, ears.message(i))
     await clock.advance(options.everyMs)
@@ -68,11 +75,26 @@ export async function modelHearTimes(options: HearOptions): Promise<number[]> {
   return ears.times.toSorted((a, b) => a - b)
 }
 
-/** The same with gossipsub over TCP on the loopback interface, everything in this process. */
+/** Cuts all links but those of rings through all nodes in random orders: nobody keeps more than `degree`. */
+function keepMesh(air: MemoryNetwork, degree: number, seed: string): void {
+  const rng = seededRng(`mesh of ${seed}`)
+  const ids = air.nodes.map(({ nodeId }) => nodeId)
+  air.setPartition(ids, ids, false)
+  for (let ring = 0; ring < degree / 2; ring++) {
+    const order = shuffled(rng, ids)
+    for (const [i, id] of order.entries()) air.setLink(id, order.at(i - 1) ?? id, true)
+  }
+}
+
+/**
+ * The same with gossipsub over TCP on the loopback interface, everything in this process. A link has one latency in each
+ * direction, drawn once: TCP keeps the order, so that what is drawn for each message would make others wait.
+ */
 export async function gossipsubHearTimes(options: HearOptions): Promise<number[]> {
   const ears = new Ears(systemClock)
   const nets: Net[] = []
   const topics = [{ topic: TOPIC, maxMessageBytes: 4_096, scoring: quietScoring }]
+  let restore: (() => void) | undefined
   try {
     for (let i = 1; i <= options.nodes; i++) {
       const bootstraps = nets.flatMap((net) => net.addresses())
@@ -83,12 +105,16 @@ export async function gossipsubHearTimes(options: HearOptions): Promise<number[]
     }
     const most = Math.min(options.nodes - 1, 4)
     await eventually(() => nets.every((net) => net.pubsub.meshPeers(TOPIC) >= most), 30_000)
+    const [min, max] = options.latencyMs
+    const rng = seededRng(options.seed)
+    restore = slowSockets(() => min + uniform(rng) * (max - min))
     for (let i = 0; i < options.messages; i++) {
       await nets[i % nets.length]?.pubsub.publish(TOPIC, ears.message(i))
       await systemClock.sleep(options.everyMs)
     }
     await systemClock.sleep(SETTLE_MS)
   } finally {
+    restore?.()
     await Promise.all(nets.map((net) => net.stop()))
   }
   return ears.times.toSorted((a, b) => a - b)
