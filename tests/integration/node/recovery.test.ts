@@ -45,6 +45,23 @@ async function returns({ store }: WorldNode): Promise<string[]> {
   return events.map(({ type }) => type)
 }
 
+/** Where devices of these nodes may say that they came back, or answer that, in salted boxes: hexadecimal addresses. */
+async function resetPlaces(world: World, nodes: readonly WorldNode[]): Promise<Set<string>> {
+  const all = nodes.map(({ store }) => resetAddresses(store, world.network.id, world.clock.now()))
+  return new Set((await Promise.all(all)).flatMap((places) => [...places]))
+}
+
+/** No key, counter or address was used twice, but for the addresses of these places: and there no salt was. */
+function expectUsedOnce(used: UsedOnce, places: ReadonlySet<string>): void {
+  expect(used.size).toBeGreaterThan(100)
+  expect(used.countersUsedTwice()).toEqual([])
+  expect(crypto.reused).toBe(0)
+  expect(used.addressesUsedTwice().filter((address) => !places.has(address))).toEqual([])
+  const { boxes, salts } = used.salted(places)
+  expect(boxes).toBeGreaterThan(0)
+  expect(salts).toBe(boxes)
+}
+
 /** Restores the backup where alice's node starts next. The key was kept in another place. */
 async function restoreElsewhere(dir: string): Promise<void> {
   const key = join(home, 'vault.key')
@@ -126,11 +143,7 @@ describe('a whole node', () => {
     expect(await returns(alice)).toEqual(['contact.recovering', 'contact.recovered'])
     expect(await returns(bob)).toEqual(['contact.reset'])
     expect(bob.session.directory.isExcluded(alice.nodeId)).toBe(false)
-    expect(used.size).toBeGreaterThan(100)
-    expect(used.countersUsedTwice()).toEqual([])
-    expect(crypto.reused).toBe(0)
-    // One device that came back does not even write its reset place twice.
-    expect(used.addressesUsedTwice()).toEqual([])
+    expectUsedOnce(used, await resetPlaces(world, [alice, bob]))
   })
 
   it('that came back twice from one copy writes twice only where it says so, and there never with one salt', async () => {
@@ -140,7 +153,7 @@ describe('a whole node', () => {
     await world.befriend(alice, bob)
     await talk(world, alice, bob, 'before')
     await alice.store.backup({ path: join(root, 'backup') })
-    const places = await resetAddresses(alice.store, world.network.id, world.clock.now())
+    const places = await resetPlaces(world, [alice, bob])
     await alice.stop()
     // Nobody answers: the first device writes the whole place, so the second one has to write there again.
     await bob.stop()
@@ -159,13 +172,8 @@ describe('a whole node', () => {
     await bob.start()
     await talk(world, alice, bob, 'after')
     expect(await returns(bob)).toEqual(['contact.reset'])
-    const twice = used.addressesUsedTwice()
-    expect(twice.length).toBeGreaterThan(0)
-    expect(twice.filter((address) => !places.has(address))).toEqual([])
-    const { boxes, salts } = used.salted(places)
-    expect(salts).toBe(boxes)
-    expect(used.countersUsedTwice()).toEqual([])
-    expect(crypto.reused).toBe(0)
+    expect(used.addressesUsedTwice().length).toBeGreaterThan(0)
+    expectUsedOnce(used, places)
   })
 
   it('that goes on with an old state uses addresses and keys twice: what counts them sees it', async () => {
@@ -186,7 +194,7 @@ describe('a whole node', () => {
     expect(alice.store.restored).toBe(false)
     await alice.send('bob', 'as if nothing had been')
     await world.until('an address is used twice', () => used.addressesUsedTwice().length > 0)
-    const places = await resetAddresses(alice.store, world.network.id, world.clock.now())
+    const places = await resetPlaces(world, [alice, bob])
     expect(used.addressesUsedTwice().filter((address) => places.has(address))).toEqual([])
     expect(crypto.reused).toBeGreaterThan(0)
     // No courier uses a counter twice even then: it goes on from the wall clock. One that did is made here.
