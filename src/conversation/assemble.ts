@@ -25,6 +25,8 @@ import { Watch } from './watch.ts'
 /** Plugs the parts of this module together. `stored` collects the messages that keepers were found to have. */
 export function assemble(ports: ConversationPorts, options: ConversationOptions) {
   const { clock, rng, store, jobs: runner, log, linked, boxes } = ports
+  // Only tests give it.
+  const taps = ports.failpoints && { failpoints: ports.failpoints }
   const stored: number[] = []
   const watch = new Watch()
   const waits = new WaitClock({ clock, store })
@@ -41,10 +43,22 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
   const mending = new Mending({ ...shared, history, lifecycle, recoveries })
   const claims = new ResetClaims({ clock, ledger, watch, recoveries }, options)
   const exchange = new Exchange({ ...shared, jobs: runner, lifecycle, recoveries, claims }, options)
-  const renewal = new Renewal({ ...shared, jobs: runner }, options)
+  const renewal = new Renewal({ ...shared, ...taps, jobs: runner }, options)
   const inbox = new Inbox({ clock, history })
   const incoming = new Incoming(
-    { ...shared, rng, log, inbox, exchange, lifecycle, places, recoveries, claims, resets },
+    {
+      ...shared,
+      ...taps,
+      rng,
+      log,
+      inbox,
+      exchange,
+      lifecycle,
+      places,
+      recoveries,
+      claims,
+      resets,
+    },
     options,
   )
   const jobs = new JobQueue({
@@ -80,6 +94,7 @@ export function assemble(ports: ConversationPorts, options: ConversationOptions)
       rng,
       store,
       linked,
+      ...taps,
       ledger,
       outbox,
       recoveries,

@@ -21,7 +21,8 @@ import type { ResetPlaces } from './reset-places.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch, WatchRef } from './watch.ts'
 
-export interface IncomingPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'log'> {
+export interface IncomingPorts
+  extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'log' | 'failpoints'> {
   readonly waits: WaitClock
   readonly ledger: Ledger
   readonly inbox: Inbox
@@ -59,13 +60,17 @@ export class Incoming {
 
   /** Takes a few boxes. Resolves when their effects are on disk. */
   async take(heard: readonly Heard[]): Promise<void> {
-    const batch = this.#ports.store.batch()
+    const { store, failpoints } = this.#ports
+    const batch = store.batch()
     const touched = new Set<Contact>()
     for (const item of heard) {
       if (this.#accept(batch, item)) touched.add(item.ref.contact)
     }
     for (const contact of touched) this.#save(batch, contact)
-    if (touched.size > 0) await batch.commit()
+    if (touched.size === 0) return
+    failpoints?.reach('receive-opened')
+    await batch.commit()
+    failpoints?.reach('receive-stored')
     for (const contact of touched) await this.pump(contact)
   }
 

@@ -1,4 +1,4 @@
-import type { Address, BoxBytes, Clock, Logger, NetworkId, Rng } from '../base/index.ts'
+import type { Address, BoxBytes, Clock, Failpoints, Logger, NetworkId, Rng } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
 import type { JobRunner } from './jobs.ts'
 
@@ -20,6 +20,7 @@ export interface ConversationPorts {
   readonly boxes: LocalBoxes
   /** Whether gossip has peers: a box is bound only when it can leave. */
   readonly linked: () => boolean
+  readonly failpoints?: Failpoints
 }
 
 export interface ConversationOptions {

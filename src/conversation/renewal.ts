@@ -21,7 +21,8 @@ import { enterEpoch, writeEpochOf } from './stream-epochs.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Watch } from './watch.ts'
 
-export interface RenewalPorts extends Pick<ConversationPorts, 'clock' | 'store' | 'jobs'> {
+export interface RenewalPorts
+  extends Pick<ConversationPorts, 'clock' | 'store' | 'jobs' | 'failpoints'> {
   readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
@@ -51,7 +52,7 @@ export class Renewal {
 
   /** A new path, leaf key and root; the stream moves there when the other side has followed. */
   async refresh(contact: Contact): Promise<void> {
-    const { jobs, store, outbox, clock, waits, ledger } = this.#ports
+    const { jobs, store, outbox, clock, waits, ledger, failpoints } = this.#ports
     const { keys } = contact
     if (keys.ownGroup === undefined) return
     this.#dropStale(contact)
@@ -64,6 +65,7 @@ export class Renewal {
       offersKeyPackage: keys.keyPackages.length < KEY_PACKAGES_MAX,
       now: clock.now(),
     })
+    failpoints?.reach('ratchet-computed')
     if (hasEnded(contact)) return
     const batch = store.batch()
     replaceGroup(keys, 'ownGroup', done.ownGroup)
@@ -74,6 +76,7 @@ export class Renewal {
     contact.writer?.stage(writeEpochOf(done.writeEpoch, now), queued, now)
     ledger.saveAll(batch, contact)
     await batch.commit()
+    failpoints?.reach('ratchet-stored')
   }
 
   #offer(batch: Batch, contact: Contact, made: HeldKeyPackage): void {
@@ -100,7 +103,7 @@ export class Renewal {
     seq: number,
     body: RecordOf<'commit'> | RecordOf<'welcome'>,
   ): Promise<void> {
-    const { jobs, store, ledger, watch } = this.#ports
+    const { jobs, store, ledger, watch, failpoints } = this.#ports
     const { keys, reader } = contact
     const { peerGroup, keyPackages } = keys
     if (peerGroup === undefined || reader === undefined) return
@@ -118,6 +121,7 @@ export class Renewal {
             generation: body.generation,
             keyPackages,
           })
+    failpoints?.reach('ratchet-computed')
     if (hasEnded(contact)) return
     const batch = store.batch()
     replaceGroup(keys, 'peerGroup', done.peerGroup)
@@ -127,5 +131,6 @@ export class Renewal {
     enterEpoch(watch, contact, done.readEpoch)
     ledger.saveAll(batch, contact)
     await batch.commit()
+    failpoints?.reach('ratchet-stored')
   }
 }

@@ -23,7 +23,8 @@ import { claimPlace, keysAt, verdictPlace } from './rendezvous.ts'
 import type { WaitClock } from './wait-clock.ts'
 import type { Draft, StreamWriter } from './writer.ts'
 
-export interface SenderPorts extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'linked'> {
+export interface SenderPorts
+  extends Pick<ConversationPorts, 'clock' | 'rng' | 'store' | 'linked' | 'failpoints'> {
   readonly waits: WaitClock
   readonly ledger: Ledger
   readonly outbox: Outbox
@@ -83,7 +84,9 @@ export class Sender {
       // While the disk worked the contact or its stream may have ended, and the keys with it.
       if (sealing === undefined || isOver(sealing.flight)) continue
       this.#turn = (this.#turn + i + 1) % contacts.length
-      return this.#seal(sealing)
+      const box = this.#seal(sealing)
+      this.#ports.failpoints?.reach('send-sealed')
+      return box
     }
     return undefined
   }
@@ -240,12 +243,13 @@ export class Sender {
     const flight = this.#flights.get(key)
     this.#flights.delete(key)
     if (flight === undefined || isOver(flight)) return
-    const { store, outbox, clock, onLeft } = this.#ports
+    const { store, outbox, clock, onLeft, failpoints } = this.#ports
     if (!hasLeft) {
       this.#unsent.push({ box, flight })
       return
     }
     if (flight.kind !== 'stream' || flight.draft.finished.length === 0) return
+    failpoints?.reach('send-left')
     const batch = store.batch()
     const messages = outbox.left(batch, flight.contact, flight.draft.finished)
     onLeft(address.slice() as Address, dayOf(clock.now()), messages)

@@ -1,6 +1,7 @@
 import {
   concat,
   equalBytes,
+  type Failpoints,
   fromUtf8,
   HearsayError,
   readU64be,
@@ -41,6 +42,13 @@ interface RecordOf<T> {
   readonly result: T
 }
 
+export interface IdempotencyPorts {
+  readonly store: Store
+  readonly running: RunningClock
+  readonly isReadonly?: () => boolean
+  readonly failpoints?: Failpoints
+}
+
 /**
  * Runs mutations once. The record of a key lands in the batch of its effect, so a crash leaves both or
  * neither; a second call with the same key and request answers the same, with `replayed`.
@@ -49,14 +57,16 @@ export class Idempotency {
   readonly #store: Store
   readonly #running: RunningClock
   readonly #isReadonly: () => boolean
+  readonly #failpoints: Failpoints | undefined
   readonly #lanes = new Map<string, Promise<unknown>>()
   readonly #line: (() => void)[] = []
   #underWay = 0
 
-  constructor(ports: { store: Store; running: RunningClock; isReadonly?: () => boolean }) {
+  constructor(ports: IdempotencyPorts) {
     this.#store = ports.store
     this.#running = ports.running
     this.#isReadonly = ports.isReadonly ?? (() => ports.store.state() === 'poisoned')
+    this.#failpoints = ports.failpoints
   }
 
   /**
@@ -153,8 +163,10 @@ export class Idempotency {
     const { since } = known ?? made
     const done = complete === undefined ? result : await complete(result, since)
     const final: Mutated<T> = known === undefined ? done : { ...done, replayed: true }
+    this.#failpoints?.reach('before-receipt')
     if (complete === undefined && JSON.stringify(done) === first) return final
     answer(final)
+    this.#failpoints?.reach('after-receipt')
     const batch = this.#store.batch()
     write(batch, { ...(known ?? made), stage: STAGE_FINAL, result: done })
     await batch.commit()

@@ -2,6 +2,7 @@ import {
   type BoxBytes,
   type Clock,
   dayOf,
+  type Failpoints,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -44,6 +45,7 @@ export interface SessionPorts {
   readonly net?: (ports: NetPorts, options: NetOptions) => Net
   /** Hears of every own packet: it marks what cover hides, so only tests give one. */
   readonly onEmission?: (emission: Emission) => void
+  readonly failpoints?: Failpoints
 }
 
 export interface SessionOptions {
@@ -221,7 +223,16 @@ export class Session {
       },
     }
     this.conversations = new Conversations(
-      { clock, rng, log, store, jobs, boxes: mailbox, linked: () => this.#mayLeave() },
+      {
+        clock,
+        rng,
+        log,
+        store,
+        jobs,
+        boxes: mailbox,
+        linked: () => this.#mayLeave(),
+        ...(ports.failpoints === undefined ? {} : { failpoints: ports.failpoints }),
+      },
       conversationOptions,
     )
     const { conversations } = this

@@ -1,4 +1,4 @@
-import { type Clock, equalBytes, type Logger, type Rng } from '../base/index.ts'
+import { type Clock, equalBytes, type Failpoints, type Logger, type Rng } from '../base/index.ts'
 import { CleanMark } from './clean-mark.ts'
 import type { CommitListeners } from './commit-listeners.ts'
 import { Committer } from './committer.ts'
@@ -29,6 +29,7 @@ export interface AssemblePorts {
   readonly reserve: Reserve
   readonly vault: Vault
   readonly listeners: CommitListeners
+  readonly failpoints?: Failpoints
 }
 
 export interface AssembleOptions {

@@ -1,4 +1,4 @@
-import { type Clock, HearsayError, type Logger, type Rng } from '../base/index.ts'
+import { type Clock, type Failpoints, HearsayError, type Logger, type Rng } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import type { CommitResult } from './batch-api.ts'
 import type { Change, Work } from './batch.ts'
@@ -35,6 +35,7 @@ export interface CommitterPorts {
   readonly secrets: Secrets
   readonly watermark: Watermark
   readonly listeners: CommitListeners
+  readonly failpoints?: Failpoints
 }
 
 /**
@@ -124,7 +125,7 @@ export class Committer {
   }
 
   async #writeGroup(group: readonly Pending[]): Promise<void> {
-    const { engine, vault, shelf, secrets, watermark, clock, listeners } = this.#ports
+    const { engine, vault, shelf, secrets, watermark, clock, listeners, failpoints } = this.#ports
     const merged = new Map<string, Change>()
     const accepted = this.#accept(group, merged)
     if (accepted.length === 0) return
@@ -155,10 +156,12 @@ export class Committer {
     operations.push(...redactions, ...events.operations, ...trim.operations)
     operations.push(headOperation(vault, head), markOperation(head.commits))
 
+    failpoints?.reach('before-batch')
     await shelf.stage(change)
     await engine.write(operations)
     await shelf.erase(change)
     watermark.note(head.commits)
+    failpoints?.reach('after-batch')
 
     const appended = head.seq > this.#head.seq
     this.#head = head

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Rng } from '../base/index.ts'
+import type { Clock, Failpoints, Logger, Rng } from '../base/index.ts'
 import type { Committer } from './committer.ts'
 import type { Engine } from './engine.ts'
 import type { FilePort } from './files.ts'
@@ -14,6 +14,7 @@ export interface StorePorts {
   readonly log: Logger
   /** Default: the operating system's files. */
   readonly files?: FilePort
+  readonly failpoints?: Failpoints
 }
 
 /** Paths of a home; `database` is LevelDB's directory, the rest are single files. */
