@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { FAILPOINTS } from '../../../src/base/index.ts'
 import { FastRng } from '../privacy/fast-rng.ts'
 import { PLANTED, type Planted } from './planted.ts'
 import { type Cast, Pool } from './pool.ts'
@@ -17,6 +18,10 @@ Each seed is 5 to 12 nodes, two minutes of texts and faults on virtual time, and
 Exit 1 if a seed violates what is promised; with --planted, if none does. Last line: N passed, N failed.`
 
 const SMALLEST = { name: '5', nodes: 5, isAged: false, share: 0.5 }
+/** Without them no short seed would see a step of a send group. */
+const SMALLEST_AGED = { name: '5 aged', nodes: 5, isAged: true, share: 0.5 }
+/** With `--brief`. */
+const BRIEF_CASTS = [SMALLEST, SMALLEST_AGED]
 /**
  * Few nodes are cheap, and show all that two of them do among themselves; the rest is for what only crowds do. In aged
  * conversations the keys change in the middle of the faults.
@@ -75,7 +80,7 @@ export async function simulateFaults(args: readonly string[]): Promise<number> {
       tally.failed++
     }
     for (const what of missingOf(tally, options)) {
-      console.log(`${what}: never, in as many seeds as should have it`)
+      console.log(`${what}, in as many seeds as should have it`)
       tally.failed++
     }
     report(tally, { fixtures: ready - began, seeds: performance.now() - ready })
@@ -105,12 +110,21 @@ const EXPECTED = [
   'end expired',
   'answer of before',
 ]
+/** Of each failpoint: as many machines stop there. */
+const STOPS_EXPECTED = 20
 /** The rarest, a text whose time a clock has jumped over, comes in about one of ten short ones. */
 const EXPECTED_FROM = 300
 
 function missingOf({ counts }: Tally, { seeds, planted }: Options): string[] {
   if (seeds < EXPECTED_FROM || planted !== undefined) return []
-  return EXPECTED.filter((what) => (counts.get(what) ?? 0) === 0)
+  const missing = (what: string, least: number): string[] => {
+    const count = counts.get(what) ?? 0
+    return count < least ? [`${what}: ${count} times, not ${least}`] : []
+  }
+  return [
+    ...EXPECTED.flatMap((what) => missing(what, 1)),
+    ...FAILPOINTS.flatMap((name) => missing(`failpoint ${name}`, STOPS_EXPECTED)),
+  ]
 }
 
 async function runAll(pool: Pool, seeds: readonly number[], options: Options): Promise<Tally> {
@@ -120,7 +134,7 @@ async function runAll(pool: Pool, seeds: readonly number[], options: Options): P
     virtualMs: 0,
     cpuMs: 0,
     heaps: [],
-    counts: new Map(),
+    counts: new Map(FAILPOINTS.map((name) => [`failpoint ${name}`, 0])),
   }
   const left = seeds.values()
   const lane = async (): Promise<void> => {
@@ -210,9 +224,8 @@ function runMsOf({ isBrief }: Options): number | undefined {
 }
 
 function castOf(seed: number, { isBrief }: Options): Cast {
-  if (isBrief) return SMALLEST
   let draw = new FastRng(`${seed}/cast`).float()
-  for (const cast of CASTS) {
+  for (const cast of isBrief ? BRIEF_CASTS : CASTS) {
     draw -= cast.share
     if (draw < 0) return cast
   }

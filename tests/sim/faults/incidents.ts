@@ -1,4 +1,4 @@
-import type { Clock } from '../../../src/base/index.ts'
+import type { Clock, FailpointName } from '../../../src/base/index.ts'
 import type { MemoryNetwork } from '../../support/memory-net.ts'
 import type { Machine } from './machine.ts'
 import type { Fault } from './schedule.ts'
@@ -14,12 +14,15 @@ export interface IncidentsPorts {
 }
 
 type Crash = Extract<Fault, { kind: 'crash' }>
+type Stop = Extract<Fault, { kind: 'failpoint' }>
 
 /** Makes the faults of a schedule happen, and undoes them when they are over. */
 export class Incidents {
   readonly #ports: IncidentsPorts
   /** Crashes that wait for a step of their machine. */
   readonly #traps = new Map<Machine, Crash & { left: number }>()
+  /** Stops that wait for some machine to reach their failpoint. */
+  readonly #stops = new Set<Stop & { left: number }>()
 
   constructor(ports: IncidentsPorts) {
     this.#ports = ports
@@ -28,6 +31,7 @@ export class Incidents {
   /** Crashes and errors that have not happened will not. */
   disarm(): void {
     this.#traps.clear()
+    this.#stops.clear()
     for (const { disk } of this.#ports.machines) disk.disarm()
   }
 
@@ -55,8 +59,11 @@ export class Incidents {
         this.#partition(fault, 1)
         return over(() => this.#partition(fault, -1))
       case 'crash':
-        if (fault.on === 'now') this.#crash(machine, fault, 'now')
+        if (fault.on === 'now') this.#crash(machine, fault, 'crash now')
         else this.#traps.set(machine, { ...fault, left: fault.after })
+        return
+      case 'failpoint':
+        this.#stops.add({ ...fault, left: fault.after })
         return
       case 'restart':
         return machine.stop(() => this.#later(fault.downMs, () => machine.start()))
@@ -93,9 +100,9 @@ export class Incidents {
     }
   }
 
-  #crash(machine: Machine, { fate, downMs }: Extract<Fault, { kind: 'crash' }>, at: string): void {
+  #crash(machine: Machine, { fate, downMs }: Crash | Stop, at: string): void {
     if (!machine.isOn) return
-    this.#ports.count(`crash ${at}`)
+    this.#ports.count(at)
     machine.cut(fate)
     this.#later(downMs, () => machine.start())
   }
@@ -105,6 +112,16 @@ export class Incidents {
     const trap = this.#traps.get(machine)
     if (trap === undefined || trap.on !== on || trap.left-- > 0) return
     this.#traps.delete(machine)
-    this.#crash(machine, trap, `${on} ${kind}`)
+    this.#crash(machine, trap, `crash ${on} ${kind}`)
+  }
+
+  /** One stop for each time that a failpoint is reached: two that wait for it take two machines, or two lives. */
+  reach(machine: Machine, name: FailpointName): void {
+    for (const stop of this.#stops) {
+      if (stop.name !== name || stop.left-- > 0) continue
+      this.#stops.delete(stop)
+      this.#crash(machine, stop, `failpoint ${name}`)
+      return
+    }
   }
 }

@@ -1,5 +1,7 @@
 import {
   type Clock,
+  type FailpointName,
+  type Failpoints,
   HearsayError,
   isHearsayError,
   type Logger,
@@ -39,6 +41,8 @@ export interface MachinePorts {
   readonly log: Logger
   /** One job at a time in the whole simulation, outside of time. */
   readonly job: <T>(run: () => Promise<T>) => Promise<T>
+  /** Asked at each failpoint: it may stop the machine. */
+  readonly onReach?: (name: FailpointName) => void
   /** The store as the node gets it. */
   readonly storeOf?: (store: Store) => Store
 }
@@ -69,6 +73,9 @@ interface Life {
   messages?: Messages
   session: Session | undefined
   isUp: boolean
+  readonly failpoints: Failpoints
+  /** Stopped at a failpoint: what it still answers reaches nobody. */
+  isMute: boolean
 }
 
 /** A service that could not start is started again. */
@@ -139,9 +146,26 @@ export class Machine {
     const clock = new NodeClock(this.#ports.clock, { rate: this.#rate, stepMs: this.#stepMs })
     const rng = this.#ports.rng(this.#starts++)
     const ending = new AbortController()
-    const life: Life = { clock, rng, ending, session: undefined, isUp: false }
+    const failpoints = { reach: (name: FailpointName) => this.#reach(life, name) }
+    const life: Life = {
+      clock,
+      rng,
+      ending,
+      failpoints,
+      session: undefined,
+      isUp: false,
+      isMute: false,
+    }
     this.#life = life
     this.#run(life, 'start', () => this.#boot(life))
+  }
+
+  /** When it stops here, disk, network and clock are dead, as at a step of the disk; answers are no port. */
+  #reach(life: Life, name: FailpointName): void {
+    if (this.#life !== life) return
+    this.#ports.onReach?.(name)
+    // This one is where an answer has left.
+    life.isMute = this.#life !== life && name !== 'after-receipt'
   }
 
   /** The power goes. */
@@ -213,7 +237,12 @@ export class Machine {
     const { watcher } = this.#ports
     const { mayExpire = false } = this.#options
     const running = new RunningClock({ clock, store })
-    const idempotency = new Idempotency({ store, running, isReadonly: () => healing.underWay })
+    const idempotency = new Idempotency({
+      store,
+      running,
+      isReadonly: () => healing.underWay,
+      failpoints: life.failpoints,
+    })
     life.idempotency = idempotency
     const send: Conversations['send'] = (batch, outgoing) => {
       if (life.session === undefined) throw new HearsayError('network-not-joined', 'no session')
@@ -223,14 +252,20 @@ export class Machine {
       return message
     }
     const nothing = (): void => undefined
-    return messagesApi({
+    const { messages } = messagesApi({
       store,
       clock,
       idempotency,
       conversations: () => ({ send }) as Conversations,
       needSpace: nothing,
       releaseHold: nothing,
-    }).messages
+    })
+    return {
+      send: async (params, ctx) => {
+        const answer = await messages.send(params, ctx)
+        return life.isMute ? new Promise(() => undefined) : answer
+      },
+    }
   }
 
   /** As `LocalNode`: the store, what repairs it, and a session on it. */
@@ -259,11 +294,11 @@ export class Machine {
    * store that says so of a disk that did not is a violation: whatever is thrown in an opening has this code.
    */
   async #open(life: Life): Promise<Store | undefined> {
-    const { clock, rng } = life
+    const { clock, rng, failpoints } = life
     const { errors } = this.disk
     try {
       return await openMemoryStore(
-        { clock, rng, log: this.#ports.log },
+        { clock, rng, log: this.#ports.log, failpoints },
         { disk: this.disk.attach() },
       )
     } catch (error) {
@@ -305,11 +340,11 @@ export class Machine {
   }
 
   async #enter(life: Life, store: Store): Promise<void> {
-    const { clock, rng } = life
+    const { clock, rng, failpoints } = life
     const { network, node, index } = this.#options
     const { air, log } = this.#ports
     life.session = new Session(
-      { clock, rng, log, store, jobs: this.#jobs(clock, rng), net: memoryNet(air) },
+      { clock, rng, log, store, jobs: this.#jobs(clock, rng), net: memoryNet(air), failpoints },
       {
         network,
         nodeSeed: node.seed,

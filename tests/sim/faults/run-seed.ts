@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   asNodeId,
   equalBytes,
+  type FailpointName,
   type LogFields,
   type Logger,
   type NodeId,
@@ -128,6 +129,7 @@ class Run {
         rng: (start: number) => this.#rng(`${node.name}/${start}`),
         log: this.#logger(node.name, () => machine.isDiskFault),
         job: <T>(work: () => Promise<T>) => this.#job(work),
+        onReach: (name: FailpointName) => this.#incidents.reach(machine, name),
         ...(storeOf === undefined ? {} : { storeOf }),
       }
       const Disk = planted === 'ack-before-sync' ? HastyDisk : FaultDisk

@@ -1,4 +1,10 @@
-import { type Rng, uniform, uniformInt } from '../../../src/base/index.ts'
+import {
+  FAILPOINTS,
+  type FailpointName,
+  type Rng,
+  uniform,
+  uniformInt,
+} from '../../../src/base/index.ts'
 import { FATES, type Fate } from './disk.ts'
 
 /** Traffic and faults go on for so long, unless somebody says otherwise. */
@@ -25,6 +31,15 @@ export type Fault =
       readonly node: number
       /** At once, or with the n-th step of the disk or packet of the network from then on. */
       readonly on: 'now' | 'disk' | 'net'
+      readonly after: number
+      readonly fate: Fate
+      readonly downMs: number
+    }
+  | {
+      readonly kind: 'failpoint'
+      readonly at: number
+      readonly name: FailpointName
+      /** The machine that reaches it as the n-th from then on stops there: few do, so no node is named. */
       readonly after: number
       readonly fate: Fate
       readonly downMs: number
@@ -80,6 +95,8 @@ export interface Schedule {
 }
 
 const MEAN_FAULTS = 7
+/** Stops at failpoints, however long a run is. */
+const STOPS_MAX = 4
 const MEAN_TEXT_MS = 25_000
 const LONG_TEXT_SHARE = 0.1
 const HOURS_2 = 7_200_000
@@ -88,7 +105,20 @@ const HOURS_2 = 7_200_000
 export function drawSchedule(rng: Rng, nodes: number, runMs = RUN_MS): Schedule {
   const count = uniformInt(rng, Math.round((2 * MEAN_FAULTS * runMs) / RUN_MS) + 1)
   const faults = Array.from({ length: count }, () => drawFault(rng, nodes, runMs))
-  return { faults: faults.toSorted((a, b) => a.at - b.at), texts: drawTexts(rng, nodes, runMs) }
+  const texts = drawTexts(rng, nodes, runMs)
+  const stops = drawStops(rng, runMs)
+  return { faults: [...faults, ...stops].toSorted((a, b) => a.at - b.at), texts }
+}
+
+/** In the first half: what comes seldom has time to come. */
+function drawStops(rng: Rng, runMs: number): Fault[] {
+  return Array.from({ length: 1 + uniformInt(rng, STOPS_MAX) }, () => {
+    const name = FAILPOINTS[uniformInt(rng, FAILPOINTS.length)] ?? 'before-batch'
+    const fate = FATES[uniformInt(rng, FATES.length)] ?? 'lost'
+    const at = uniformInt(rng, runMs >> 1)
+    const after = uniformInt(rng, 4)
+    return { kind: 'failpoint', at, name, after, fate, downMs: drawDown(rng) }
+  })
 }
 
 function drawTexts(rng: Rng, nodes: number, runMs: number): Text[] {
