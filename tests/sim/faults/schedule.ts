@@ -96,7 +96,9 @@ export interface Schedule {
 
 const MEAN_FAULTS = 7
 /** Stops at failpoints, however long a run is. */
-const STOPS_MAX = 4
+const STOPS_MAX = 3
+/** Twice what only aged conversations reach, which are half of the short seeds. */
+const STOPS = [...FAILPOINTS, 'ratchet-computed', 'ratchet-stored'] as const
 const MEAN_TEXT_MS = 25_000
 const LONG_TEXT_SHARE = 0.1
 const HOURS_2 = 7_200_000
@@ -113,7 +115,7 @@ export function drawSchedule(rng: Rng, nodes: number, runMs = RUN_MS): Schedule 
 /** In the first half: what comes seldom has time to come. */
 function drawStops(rng: Rng, runMs: number): Fault[] {
   return Array.from({ length: 1 + uniformInt(rng, STOPS_MAX) }, () => {
-    const name = FAILPOINTS[uniformInt(rng, FAILPOINTS.length)] ?? 'before-batch'
+    const name = STOPS[uniformInt(rng, STOPS.length)] ?? 'before-batch'
     const fate = FATES[uniformInt(rng, FATES.length)] ?? 'lost'
     const at = uniformInt(rng, runMs >> 1)
     const after = uniformInt(rng, 4)
