@@ -57,5 +57,6 @@ describe('failpoints', () => {
       expect(first.counts['answer of before'] ?? 0).toBe(asks)
       expect(again.trace).toBe(first.trace)
     },
+    LIMIT_MS,
   )
 })
