@@ -1,6 +1,7 @@
 import { type Clock, type Rng, uniform } from '../../../src/base/index.ts'
 import type { FilePort, MemoryDisk, OpenFile } from '../../../src/store/index.ts'
 import type { Engine, EngineRange, Operation } from '../../../src/store/engine.ts'
+import { DiskTroubles, type FileError, type WriteError } from './disk-troubles.ts'
 import { type Bound, type Entry, SortedEntries } from './sorted-entries.ts'
 
 /** What becomes of writes that were not synced when the machine stops. */
@@ -36,12 +37,6 @@ interface File {
   pending: Write[]
 }
 
-/** A write error on the way: after `afterWrites` further writes one fails, and takes effect or not. */
-interface PlannedError {
-  afterWrites: number
-  readonly kept: boolean
-}
-
 function applied(content: Uint8Array, { offset, bytes }: Write): Uint8Array {
   const out = new Uint8Array(Math.max(content.length, offset + bytes.length))
   out.set(content)
@@ -55,8 +50,8 @@ function never<T>(): Promise<T> {
 }
 
 /**
- * A disk whose machine can stop at every step, and that can be slow or fail once. Batches of the database are all or
- * nothing, as in LevelDB; files keep, lose or tear what was not synced.
+ * A disk whose machine can stop at every step, and that can be slow, fail once or be full. Batches of the database are
+ * all or nothing, as in LevelDB; files keep, lose or tear what was not synced.
  */
 export class FaultDisk {
   protected readonly clock: Clock
@@ -69,18 +64,26 @@ export class FaultDisk {
   /** Views of machines that have stopped do nothing any more. */
   #power = 0
   #inFlight: readonly Operation[] | undefined
-  #error: PlannedError | undefined
+  readonly #troubles = new DiskTroubles()
   /** Virtual milliseconds that a write or sync takes at most. */
   slowMs = 0
   steps = 0
-  /** Planned errors that have happened. */
-  errors = 0
 
   constructor(ports: FaultDiskPorts, image: DiskImage) {
     this.#ports = ports
     this.clock = ports.clock
     this.#entries.fill(image.entries)
     this.replace(image)
+  }
+
+  /** Errors that have happened, of all that the store cannot do without. */
+  get errors(): number {
+    return this.#troubles.errors
+  }
+
+  /** Errors of files that the store can do without. */
+  get spareErrors(): number {
+    return this.#troubles.spareErrors
   }
 
   /** The disk as the machine that is started now sees it. */
@@ -96,7 +99,7 @@ export class FaultDisk {
   /** The machine stops. */
   cut(fate: Fate): void {
     this.#power++
-    this.#error = undefined
+    this.#troubles.disarm()
     if (this.#inFlight !== undefined && this.#isKept(fate)) this.#put(this.#inFlight)
     this.#inFlight = undefined
     this.#files = new Map(this.#isKept(fate) ? this.#files : this.#durableFiles)
@@ -113,13 +116,28 @@ export class FaultDisk {
   }
 
   /** The write after `afterWrites` further ones fails; `kept`: though it took effect. */
-  failWrite(error: PlannedError): void {
-    this.#error = { ...error }
+  failWrite(error: WriteError): void {
+    this.#troubles.failWrite(error)
+  }
+
+  /** The same for files. */
+  failFile(error: FileError): void {
+    this.#troubles.failFile(error)
+  }
+
+  /** From now on this many bytes fit and no more, until there is room again. */
+  fill(bytes: number): void {
+    this.#troubles.room = bytes
+  }
+
+  /** There is room again. */
+  free(): void {
+    this.#troubles.room = Number.POSITIVE_INFINITY
   }
 
   /** A planned error that has not happened will not. */
   disarm(): void {
-    this.#error = undefined
+    this.#troubles.disarm()
   }
 
   image(): DiskImage {
@@ -191,13 +209,10 @@ export class FaultDisk {
       write: async (operations) => {
         this.#inFlight = operations
         await this.#step(power, 'write')
-        const failure = this.#takeError()
+        const failure = this.#troubles.ofWrite(() => bytesOf(operations))
         if (failure === undefined || failure.kept) await this.commit(operations, power)
         this.#inFlight = undefined
-        if (failure !== undefined) {
-          this.errors++
-          throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
-        }
+        if (failure !== undefined) throw failure.error
         await this.#step(power, 'written')
       },
       compact: async () => {},
@@ -207,13 +222,6 @@ export class FaultDisk {
       },
       close: async () => {},
     }
-  }
-
-  #takeError(): PlannedError | undefined {
-    const error = this.#error
-    if (error === undefined || error.afterWrites-- > 0) return undefined
-    this.#error = undefined
-    return error
   }
 
   #filesView(power: number): FilePort {
@@ -227,11 +235,11 @@ export class FaultDisk {
         if (this.#files.has(path)) throw Object.assign(new Error('exists'), { code: 'EEXIST' })
         const file = this.#newFile(new Uint8Array(0))
         this.#files.set(path, file)
-        return this.#handle(power, file)
+        return this.#handle(power, path, file)
       },
       open: async (path) => {
         const file = this.#files.get(path)
-        return file && this.#handle(power, file)
+        return file && this.#handle(power, path, file)
       },
       status: async (path) => status(path),
       identity: async (path) => {
@@ -247,15 +255,19 @@ export class FaultDisk {
       },
       remove: async (path) => {
         await this.#step(power, 'name')
+        const file = this.#files.get(path)
+        if (file !== undefined) this.#troubles.room += visible(file).length
         this.#files.delete(path)
       },
       makeDirectory: async () => {},
-      syncDirectory: async () => {
+      syncDirectory: async (path) => {
         await this.#step(power, 'sync')
+        const failure = this.#troubles.ofSync(path)
+        if (failure !== undefined) throw failure.error
         this.#durableFiles = new Map(this.#files)
         await this.#step(power, 'synced')
       },
-      freeBytes: async () => 2 ** 40,
+      freeBytes: async () => Math.min(2 ** 40, this.#troubles.room),
       list: async (directory) =>
         [...this.#files.keys()]
           .filter((path) => path.startsWith(`${directory}/`))
@@ -266,20 +278,27 @@ export class FaultDisk {
     }
   }
 
-  #handle(power: number, file: File): OpenFile {
+  #handle(power: number, path: string, file: File): OpenFile {
     return {
       read: async (offset, length) => visible(file).slice(offset, offset + length),
       write: async (offset, bytes) => {
         const copy = bytes.slice()
         await this.#step(power, 'file')
-        file.pending.push({ offset, bytes: copy })
+        const growth = (): number => Math.max(0, offset + copy.length - visible(file).length)
+        const failure = this.#troubles.ofFile(path, growth)
+        if (failure === undefined || failure.kept) file.pending.push({ offset, bytes: copy })
+        if (failure !== undefined) throw failure.error
       },
       sync: async () => {
         await this.#step(power, 'sync')
         await this.wait()
         if (power !== this.#power) await never()
-        file.durable = visible(file)
-        file.pending = []
+        const failure = this.#troubles.ofSync(path)
+        if (failure === undefined || failure.kept) {
+          file.durable = visible(file)
+          file.pending = []
+        }
+        if (failure !== undefined) throw failure.error
         await this.#step(power, 'synced')
       },
       size: async () => visible(file).length,
@@ -305,6 +324,14 @@ export class FaultDisk {
 
 const before = (key: Uint8Array): Bound => ({ key, isAfter: false })
 const after = (key: Uint8Array): Bound => ({ key, isAfter: true })
+
+function bytesOf(operations: readonly Operation[]): number {
+  return operations.reduce(
+    (sum, operation) =>
+      sum + operation.key.length + (operation.type === 'put' ? operation.value.length : 0),
+    0,
+  )
+}
 
 function visible(file: File): Uint8Array {
   return file.pending.reduce(applied, file.durable)

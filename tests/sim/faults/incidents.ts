@@ -69,6 +69,11 @@ export class Incidents {
         return machine.stop(() => this.#later(fault.downMs, () => machine.start()))
       case 'write-error':
         return machine.disk.failWrite({ afterWrites: fault.after, kept: fault.kept })
+      case 'file-error':
+        return machine.disk.failFile(fault)
+      case 'full-disk':
+        machine.disk.fill(fault.bytes)
+        return over(() => machine.disk.free())
       case 'clock-step':
         machine.stepClock(fault.byMs)
         return over(() => machine.stepClock(0))

@@ -78,11 +78,15 @@ interface Life {
   isMute: boolean
 }
 
+  /** The last failed write, and the last event that was certain by then. */
+  broken?: { readonly cause: Error; readonly seq: number }
 /** A service that could not start is started again. */
 const AGAIN_MS = 1_000
 const EXPIRES_MS = 420_000
 const JOBS: readonly JobName[] = [
   'introduce',
+/** Those of the group whose write failed may be among them. */
+const EVENTS_OF_HEALING_MAX = 500
   'acceptClaim',
   'acceptOffer',
   'acceptFinish',
@@ -290,6 +294,9 @@ export class Machine {
   }
 
   /**
+    store.onPoisoned((cause) => {
+      life.broken = { cause, seq: store.headSeq() }
+    })
    * Undefined when the disk failed a write: what then ends with an error is started again by its service manager. A
    * store that says so of a disk that did not is a violation: whatever is thrown in an opening has this code.
    */
@@ -302,8 +309,9 @@ export class Machine {
         { disk: this.disk.attach() },
       )
     } catch (error) {
-      const isOfDisk = isHearsayError(error, 'storage-failed') && this.disk.errors > errors
-      if (!isOfDisk) throw error
+      const isOfDisk =
+        isHearsayError(error, 'storage-failed') || isHearsayError(error, 'storage-full')
+      if (!isOfDisk || this.disk.errors === errors) throw error
       this.#off(life)
       this.#startAgain()
       return undefined
@@ -334,7 +342,10 @@ export class Machine {
         life.session = undefined
       },
       reload: () => watcher.compare(this.name, store),
-      resume: () => this.#enter(life, store),
+      resume: async () => {
+        await this.#judgeHealing(life, store)
+        await this.#enter(life, store)
+      },
       fail: (cause) => watcher.violation(`${this.name}: no way on: ${describe(cause)}`),
     })
   }
@@ -354,6 +365,20 @@ export class Machine {
         announce: undefined,
         reachable: 'yes',
       },
+  /** Its owner is told that it was readonly, and why. If the store broke again at once, the next time. */
+  async #judgeHealing({ broken }: Life, store: Store): Promise<void> {
+    if (broken === undefined) return
+    const reason = isHearsayError(broken.cause, 'storage-full') ? 'full' : 'failed'
+    const { events } = await store.journal.events(broken.seq, EVENTS_OF_HEALING_MAX)
+    if (store.state() !== 'ok') return
+    const isTold = (type: string): boolean => events.some((event) => event.type === type)
+    const wanted = reason === 'full' ? ['storage.full', 'storage.recovered'] : ['storage.recovered']
+    for (const type of wanted.filter((each) => !isTold(each))) {
+      this.#ports.watcher.violation(`${this.name}: no ${type} after a healing`)
+    }
+    this.#options.count?.(`healed of ${reason}`)
+  }
+
     )
     await life.session.start()
     life.isUp = true

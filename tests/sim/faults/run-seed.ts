@@ -170,7 +170,10 @@ class Run {
       await this.#settle()
       await this.#judge()
     }
-    for (const { disk } of this.#machines) this.#count('a write failed', disk.errors)
+    for (const { disk } of this.#machines) {
+      this.#count('a write failed', disk.errors)
+      this.#count('a file that can be spared failed', disk.spareErrors)
+    }
     // Nothing of this run may go on beside the next one.
     for (const machine of this.#machines) machine.cut('lost')
     return {
@@ -315,7 +318,7 @@ class Run {
   #logger(node: string, isDiskFault: () => boolean): Logger {
     const error = (message: string, fields: LogFields = {}): void => {
       const line = `${message} ${JSON.stringify(fields)}`
-      if (isDiskFault() && /storage-(poisoned|failed)/.test(line)) return
+      if (isDiskFault() && /storage-(poisoned|failed|full)/.test(line)) return
       this.#watcher.violation(`${node}: log: ${line}`)
     }
     const logger: Logger = {

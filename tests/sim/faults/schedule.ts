@@ -58,6 +58,23 @@ export type Fault =
       readonly kept: boolean
     }
   | {
+      readonly kind: 'file-error'
+      readonly at: number
+      readonly node: number
+      readonly on: 'write' | 'sync'
+      readonly of: 'shelf' | 'any'
+      readonly after: number
+      readonly kept: boolean
+    }
+  | {
+      readonly kind: 'full-disk'
+      readonly at: number
+      readonly forMs: number
+      readonly node: number
+      /** What still fits. */
+      readonly bytes: number
+    }
+  | {
       readonly kind: 'clock-step'
       readonly at: number
       readonly forMs: number

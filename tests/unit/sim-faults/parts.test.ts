@@ -57,6 +57,55 @@ describe('a disk of the simulator', () => {
     expect(await found?.read(0, 4)).toEqual(held)
   })
 
+  it.each([
+    ['write', true, NEW],
+    ['write', false, OLD],
+    ['sync', true, NEW],
+    ['sync', false, OLD],
+  ] as const)(
+    'whose %s of a file fails, kept: %s, holds %s after a stop',
+    async (on, kept, held) => {
+      const disk = diskThatStops('', 'lost')
+      const { files } = disk.attach()
+      const file = await files.create('/a/secrets.shelf')
+      await file.write(0, OLD)
+      await file.sync()
+      await files.syncDirectory('/a')
+      disk.failFile({ on, of: 'shelf', after: 0, kept })
+      const change = async (): Promise<void> => {
+        await file.write(0, NEW)
+        await file.sync()
+      }
+      await expect(change()).rejects.toMatchObject({ code: 'EIO' })
+      expect(disk.errors).toBe(1)
+      if (on === 'write') await file.sync()
+      disk.cut('lost')
+      const found = await disk.attach().files.open('/a/secrets.shelf')
+      expect(await found?.read(0, 4)).toEqual(held)
+    },
+  )
+
+  it('that is full takes what fits, and all once there is room', async () => {
+    const disk = diskThatStops('', 'lost')
+    const { engine, files } = disk.attach()
+    const full = { code: 'ENOSPC' }
+    disk.fill(10)
+    expect(await files.freeBytes('/a')).toBe(10)
+    const put = () => engine.write([{ type: 'put', key: KEY, value: OLD }])
+    await put()
+    await put()
+    await expect(put()).rejects.toMatchObject(full)
+    const file = await files.create('/a/watermark')
+    await expect(file.write(0, OLD)).rejects.toMatchObject(full)
+    expect([disk.errors, disk.spareErrors]).toEqual([1, 1])
+    disk.free()
+    await put()
+    await file.write(0, OLD)
+    disk.fill(0)
+    await file.write(0, NEW)
+    expect(await file.read(0, 4)).toEqual(NEW)
+  })
+
   it('forgets a file whose directory was not synced', async () => {
     const disk = diskThatStops('', 'lost')
     const file = await disk.attach().files.create('/a/b')
