@@ -28,6 +28,7 @@ import { memoryNet } from '../../support/memory-node-net.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
 import type { Fate, FaultDisk } from './disk.ts'
 import type { FixtureNode } from './fixture.ts'
+import { countHeld, type Held } from './held.ts'
 import { NodeClock } from './node-clock.ts'
 import { User, type Wish } from './user.ts'
 import type { Watcher } from './watcher.ts'
@@ -66,6 +67,7 @@ type Messages = Pick<NodeApi['messages'], 'send'>
 interface Life {
   readonly clock: NodeClock
   readonly rng: Rng
+  readonly upSince: number
   /** Aborts when the service is stopped. */
   readonly ending: AbortController
   store?: Store
@@ -76,17 +78,17 @@ interface Life {
   readonly failpoints: Failpoints
   /** Stopped at a failpoint: what it still answers reaches nobody. */
   isMute: boolean
-}
-
   /** The last failed write, and the last event that was certain by then. */
   broken?: { readonly cause: Error; readonly seq: number }
+}
+
 /** A service that could not start is started again. */
 const AGAIN_MS = 1_000
 const EXPIRES_MS = 420_000
-const JOBS: readonly JobName[] = [
-  'introduce',
 /** Those of the group whose write failed may be among them. */
 const EVENTS_OF_HEALING_MAX = 500
+const JOBS: readonly JobName[] = [
+  'introduce',
   'acceptClaim',
   'acceptOffer',
   'acceptFinish',
@@ -144,16 +146,30 @@ export class Machine {
     return this.#life?.clock.pendingTimers ?? 0
   }
 
+  /** Since when the node runs, on the simulation's clock; undefined while there is none. */
+  get upSince(): number | undefined {
+    return this.session === undefined ? undefined : this.#life?.upSince
+  }
+
+  /** What the node that runs keeps in memory, its store included and its disk not. */
+  held(): Held {
+    const { clock, air, log } = this.#ports
+    const { network } = this.#options
+    return countHeld(this.#life ?? {}, [clock, air, log, this.disk, network])
+  }
+
   /** Switches on, unless it is on. */
   start(): void {
     if (this.#life !== undefined) return
     const clock = new NodeClock(this.#ports.clock, { rate: this.#rate, stepMs: this.#stepMs })
     const rng = this.#ports.rng(this.#starts++)
     const ending = new AbortController()
+    const upSince = this.#ports.clock.monotonic()
     const failpoints = { reach: (name: FailpointName) => this.#reach(life, name) }
     const life: Life = {
       clock,
       rng,
+      upSince,
       ending,
       failpoints,
       session: undefined,
@@ -279,6 +295,9 @@ export class Machine {
     if (opened === undefined) return
     const store = storeOf?.(opened) ?? opened
     life.store = store
+    store.onPoisoned((cause) => {
+      life.broken = { cause, seq: store.headSeq() }
+    })
     const healing = this.#healing(life, store)
     life.messages = this.#messages(life, store, healing)
     await watcher.follow(this.name, store, () => this.#life === life)
@@ -294,9 +313,6 @@ export class Machine {
   }
 
   /**
-    store.onPoisoned((cause) => {
-      life.broken = { cause, seq: store.headSeq() }
-    })
    * Undefined when the disk failed a write: what then ends with an error is started again by its service manager. A
    * store that says so of a disk that did not is a violation: whatever is thrown in an opening has this code.
    */
@@ -350,6 +366,20 @@ export class Machine {
     })
   }
 
+  /** Its owner is told that it was readonly, and why. If the store broke again at once, the next time. */
+  async #judgeHealing({ broken }: Life, store: Store): Promise<void> {
+    if (broken === undefined) return
+    const reason = isHearsayError(broken.cause, 'storage-full') ? 'full' : 'failed'
+    const { events } = await store.journal.events(broken.seq, EVENTS_OF_HEALING_MAX)
+    if (store.state() !== 'ok') return
+    const isTold = (type: string): boolean => events.some((event) => event.type === type)
+    const wanted = reason === 'full' ? ['storage.full', 'storage.recovered'] : ['storage.recovered']
+    for (const type of wanted.filter((each) => !isTold(each))) {
+      this.#ports.watcher.violation(`${this.name}: no ${type} after a healing`)
+    }
+    this.#options.count?.(`healed of ${reason}`)
+  }
+
   async #enter(life: Life, store: Store): Promise<void> {
     const { clock, rng, failpoints } = life
     const { network, node, index } = this.#options
@@ -365,20 +395,6 @@ export class Machine {
         announce: undefined,
         reachable: 'yes',
       },
-  /** Its owner is told that it was readonly, and why. If the store broke again at once, the next time. */
-  async #judgeHealing({ broken }: Life, store: Store): Promise<void> {
-    if (broken === undefined) return
-    const reason = isHearsayError(broken.cause, 'storage-full') ? 'full' : 'failed'
-    const { events } = await store.journal.events(broken.seq, EVENTS_OF_HEALING_MAX)
-    if (store.state() !== 'ok') return
-    const isTold = (type: string): boolean => events.some((event) => event.type === type)
-    const wanted = reason === 'full' ? ['storage.full', 'storage.recovered'] : ['storage.recovered']
-    for (const type of wanted.filter((each) => !isTold(each))) {
-      this.#ports.watcher.violation(`${this.name}: no ${type} after a healing`)
-    }
-    this.#options.count?.(`healed of ${reason}`)
-  }
-
     )
     await life.session.start()
     life.isUp = true

@@ -1,3 +1,5 @@
+import { toHex } from '../../../src/base/index.ts'
+import { ReplaySet } from '../../../src/mix/replay-set.ts'
 import {
   type Batch,
   BUCKETS,
@@ -15,6 +17,7 @@ export const PLANTED = [
   'event-outside-batch',
   'forgotten-index',
   'key-after-effect',
+  'kept-packets',
 ] as const
 export type Planted = (typeof PLANTED)[number]
 
@@ -114,8 +117,30 @@ function tornBatch(store: Store): Batch {
   return torn
 }
 
+/** Changes the code of nodes, from now on until what is returned is called. */
+export function plantedPatch(planted: Planted | undefined): (() => void) | undefined {
+  if (planted === 'forgotten-index') return forgetIndices()
+  if (planted === 'kept-packets') return keepPackets()
+  return undefined
+}
+
+/** From now on nodes remember every packet that they ever took. */
+function keepPackets(): () => void {
+  const { prototype } = ReplaySet
+  const take = Object.getOwnPropertyDescriptor(prototype, 'take')
+  const original = take?.value as ReplaySet['take']
+  prototype.take = function (this: ReplaySet & { kept?: Set<string> }, ...args) {
+    this.kept ??= new Set()
+    this.kept.add(toHex(args[1]))
+    return original.apply(this, args)
+  }
+  return () => {
+    prototype.take = original
+  }
+}
+
 /** From now on windows do not tell of some of the addresses that they derive. Returns what ends it. */
-export function forgetIndices(): () => void {
+function forgetIndices(): () => void {
   const { prototype } = ReadWindow
   const extend = Object.getOwnPropertyDescriptor(prototype, 'extend')
   const original = extend?.value as ReadWindow['extend']

@@ -17,7 +17,8 @@ import { FaultDisk } from './disk.ts'
 import type { Fixture } from './fixture.ts'
 import { Incidents } from './incidents.ts'
 import { Machine } from './machine.ts'
-import { forgetIndices, HastyDisk, type Planted, plantedStore } from './planted.ts'
+import { overBounds } from './memory-bounds.ts'
+import { HastyDisk, type Planted, plantedPatch, plantedStore } from './planted.ts'
 import { drawSchedule, RUN_MS, type Schedule, type Text } from './schedule.ts'
 import { unreadBoxes } from './unread.ts'
 import { Watcher } from './watcher.ts'
@@ -66,7 +67,7 @@ const OFF_MS_MAX = 120_000
 
 /** The same arguments give the same report. One at a time in a process. */
 export async function runSeed(ports: SeedPorts, options: SeedOptions): Promise<SeedReport> {
-  const remember = options.planted === 'forgotten-index' ? forgetIndices() : undefined
+  const unpatch = plantedPatch(options.planted)
   const run = new Run(ports, options)
   // Whatever is thrown beside the path of a promise that somebody waits for.
   const stray = (error: unknown): void => run.stray(error)
@@ -75,7 +76,7 @@ export async function runSeed(ports: SeedPorts, options: SeedOptions): Promise<S
     return await run.all()
   } finally {
     process.off('unhandledRejection', stray)
-    remember?.()
+    unpatch?.()
   }
 }
 
@@ -245,8 +246,22 @@ class Run {
       }
     }
     watcher.closeSent()
+    this.#weigh()
     const { reused } = this.#crypto
     if (reused > 0) watcher.violation(`${reused} times two plaintexts under one key and nonce`)
+  }
+
+  /** One node: a look costs some 70 ms. What is kept for ever shows most in the one that has run for the longest. */
+  #weigh(): void {
+    const [oldest] = this.#machines
+      .filter(({ upSince }) => upSince !== undefined)
+      .toSorted((a, b) => (a.upSince ?? 0) - (b.upSince ?? 0))
+    if (oldest === undefined) return
+    const held = oldest.held()
+    for (const over of overBounds(held, this.#machines.length)) {
+      this.#watcher.violation(`${oldest.name}: ${over}`)
+    }
+    this.#count('fields that were counted', held.size)
   }
 
   #rng(purpose: string): FastRng {

@@ -58,6 +58,11 @@ describe('the simulator of faults', () => {
     expect(violations.join(' ')).toContain('one key made 2 messages')
   })
 
+  it('finds packets that a node remembers for ever', async () => {
+    const { violations } = await run(LONG_MS, undefined, 'kept-packets')
+    expect(violations.join(' ')).toContain('ReplaySet.kept holds')
+  })
+
   it('finds nothing where nothing is wrong, and runs a seed twice alike', async () => {
     const first = await run(SHORT_MS, 'disk')
     const again = await run(SHORT_MS, 'disk')
