@@ -119,6 +119,8 @@ const STOPS = [...FAILPOINTS, 'ratchet-computed', 'ratchet-stored'] as const
 const MEAN_TEXT_MS = 25_000
 const LONG_TEXT_SHARE = 0.1
 const HOURS_2 = 7_200_000
+/** What still fits on a full disk: a commit or two, or some hundred of them. */
+const FULL_BYTES_MAX = [4_000, 100_000] as const
 
 /** What happens in a run of `runMs`, in the order of time. */
 export function drawSchedule(rng: Rng, nodes: number, runMs = RUN_MS): Schedule {
@@ -171,6 +173,8 @@ const KINDS = [
   'crash',
   'restart',
   'write-error',
+  'file-error',
+  'full-disk',
   'clock-step',
   'drift',
   'slow-peer',
@@ -201,6 +205,16 @@ function drawFault(rng: Rng, nodes: number, runMs: number): Fault {
       return { kind, at, node, downMs: drawDown(rng) }
     case 'write-error':
       return { kind, at, node, after: uniformInt(rng, 10), kept: uniform(rng) < 0.5 }
+    case 'file-error': {
+      const on = uniform(rng) < 0.5 ? 'write' : 'sync'
+      // Every commit writes the watermark: few of the errors would be of what matters.
+      const of = uniform(rng) < 0.7 ? 'shelf' : 'any'
+      return { kind, at, node, on, of, after: uniformInt(rng, 6), kept: uniform(rng) < 0.5 }
+    }
+    case 'full-disk': {
+      const [few, some] = FULL_BYTES_MAX
+      return { kind, at, forMs, node, bytes: uniformInt(rng, uniform(rng) < 0.5 ? few : some) }
+    }
     case 'clock-step': {
       const most = uniform(rng) < 0.5 ? 60_000 : HOURS_2
       return { kind, at, forMs, node, byMs: between(-most, most) }
