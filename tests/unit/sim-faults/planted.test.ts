@@ -63,6 +63,30 @@ describe('the simulator of faults', () => {
     expect(violations.join(' ')).toContain('ReplaySet.kept holds')
   })
 
+  it('finds nothing where disks are full and files fail, again and again', async () => {
+    const { texts } = schedule(SHORT_MS)
+    const at = (i: number): number => TEXT_EVERY_MS * i + 50
+    const faults = [0, 1, 2].flatMap((i): Fault[] => [
+      { kind: 'full-disk', at: at(5 * i), forMs: 3_000, node: i % 2, bytes: 500 * i },
+      {
+        kind: 'file-error',
+        at: at(5 * i + 3),
+        node: 0,
+        on: i === 1 ? 'write' : 'sync',
+        of: i === 2 ? 'any' : 'shelf',
+        after: i,
+        kept: i === 1,
+      },
+    ])
+    const options = { seed: 1, schedule: { texts, faults }, runMs: SHORT_MS }
+    const first = await runSeed({ fixture, crypto }, options)
+    const again = await runSeed({ fixture, crypto }, options)
+    expect(first.violations).toEqual([])
+    expect(first.counts['healed of full']).toBeGreaterThan(0)
+    expect(first.counts['healed of failed']).toBeGreaterThan(0)
+    expect(again.trace).toBe(first.trace)
+  })
+
   it('finds nothing where nothing is wrong, and runs a seed twice alike', async () => {
     const first = await run(SHORT_MS, 'disk')
     const again = await run(SHORT_MS, 'disk')
