@@ -28,6 +28,18 @@ const READ_AHEAD_BYTES = 65_536
 const opening = { maxOpenFiles: MAX_OPEN_FILES }
 const ahead = (range: EngineRange) => ({ ...range, highWaterMarkBytes: READ_AHEAD_BYTES })
 
+/**
+ * LevelDB takes a name that leads nowhere, and a table without its end, for errors of the disk. A disk that fails says
+ * something else, and waiting may help then.
+ */
+function isDamage(cause: unknown): boolean {
+  const { code, message = '' } = cause as { code?: string; message?: string }
+  if (code === 'LEVEL_CORRUPTION') return true
+  return (
+    code === 'LEVEL_IO_ERROR' && /: (?:No such file or directory|Invalid argument)$/.test(message)
+  )
+}
+
 function openingError(cause: unknown): HearsayError {
   const inner = (cause as { cause?: unknown }).cause ?? cause
   const code = (inner as { code?: string }).code
@@ -37,7 +49,7 @@ function openingError(cause: unknown): HearsayError {
   if (isFullDisk(inner)) {
     return new HearsayError('storage-full', 'no space left to open the store', {}, inner)
   }
-  if (code === 'LEVEL_CORRUPTION') {
+  if (isDamage(inner)) {
     return new HearsayError('storage-corrupt', 'the database is damaged', {}, inner)
   }
   return new HearsayError('storage-failed', 'the database cannot be opened', {}, inner)
@@ -52,7 +64,7 @@ async function reading<T>(action: () => Promise<T>): Promise<T> {
     if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
       throw new HearsayError('not-running', 'the store is closed', {}, cause)
     }
-    if (code === 'LEVEL_CORRUPTION') throw corrupt('the database is damaged', {}, cause)
+    if (isDamage(cause)) throw corrupt('the database is damaged', {}, cause)
     throw new HearsayError('storage-failed', 'the database cannot be read', {}, cause)
   }
 }

@@ -137,6 +137,7 @@ describe('a device that was put back and cannot know it', () => {
     await air.slots(40, OPTIONS.ttlDays * DAY_MS * 0.05)
     await settled(air, [alice, bob])
     await talk(air, [alice, bob], 'after')
+    expect([alice.phase(), bob.phase()]).toEqual(['ready', 'ready'])
   })
 })
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FAILPOINTS, type FailpointName } from '../../../src/base/index.ts'
-import { CryptoWatch } from '../../sim/faults/crypto-watch.ts'
+import { CryptoWatch } from '../../support/crypto-watch.ts'
 import { type Fixture, makeFixture } from '../../sim/faults/fixture.ts'
 import { runSeed } from '../../sim/faults/run-seed.ts'
 import type { Schedule } from '../../sim/faults/schedule.ts'

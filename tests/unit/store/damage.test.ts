@@ -134,6 +134,28 @@ describe('a damaged home', () => {
     expect(refused).toMatchObject({ log: 12, ldb: 12, MANIFEST: 4, CURRENT: 4 })
   })
 
+  it.each(['db/CURRENT', 'table'])(
+    'is called damaged where LevelDB blames the disk: %s',
+    async (what) => {
+      const name = what === 'table' ? (files.find((each) => each.endsWith('.ldb')) ?? '') : what
+      for (const wasStopped of [true, false]) {
+        const dir = await damaged(async (copy) => {
+          const bytes = await readFile(join(copy, name))
+          // Another name of the manifest, or a table without its end.
+          bytes[2] = (bytes[2] ?? 0) ^ 4
+          await writeFile(
+            join(copy, name),
+            what === 'table' ? bytes.subarray(0, bytes.length >> 1) : bytes,
+          )
+          if (!wasStopped) await rm(join(copy, 'clean'))
+        })
+        const { refused, damaged: parts } = await inspect(dir)
+        expect(refused === 'storage-corrupt' || (refused === '' && parts > 0)).toBe(true)
+        await rm(dir, { recursive: true })
+      }
+    },
+  )
+
   it('is refused when the log is cut short, and opens as a restored one in a new epoch', async () => {
     const log = files.find((name) => name.endsWith('.log')) ?? ''
     const size = (await readFile(join(root, 'whole', log))).length
