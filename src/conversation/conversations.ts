@@ -5,7 +5,7 @@ import type { AddressBook, ContactSummary } from './address-book.ts'
 import { assemble } from './assemble.ts'
 import type { AuditTally } from './audits.ts'
 import { INVITE_TTL_MS_MAX, INVITE_TTL_MS_MIN } from './constants.ts'
-import { hasEnded, hasMet } from './contact.ts'
+import { type Contact, hasEnded, hasMet } from './contact.ts'
 import { contactEvent } from './events.ts'
 import type { Exchange } from './exchange.ts'
 import type { History, MessageFilter } from './history.ts'
@@ -57,8 +57,8 @@ export class Conversations {
   readonly #sender: Sender
   readonly #book: AddressBook
   readonly #stored: number[]
-  /** Conflicts whose contact has begun anew too often today; one for each address of a window at most. */
-  readonly #postponed = new Set<WatchRef>()
+  /** Of contacts that have begun anew too often today: one conflict each, for it ends the stream of all. */
+  readonly #postponed = new Map<Contact, WatchRef>()
 
   constructor(ports: ConversationPorts, options: ConversationOptions) {
     const parts = assemble(ports, options)
@@ -163,7 +163,7 @@ export class Conversations {
   }
 
   async #endEquivocated(): Promise<void> {
-    const postponed = [...this.#postponed]
+    const postponed = [...this.#postponed.values()]
     this.#postponed.clear()
     for (const ref of [...postponed, ...this.#listener.takeConflicts()]) {
       const claimer = claimerOf(ref)
@@ -188,7 +188,7 @@ export class Conversations {
       this.#recoveries.tryBegin(batch, contact)
     } else {
       // As every other reason to begin anew it waits for its day.
-      this.#postponed.add(ref)
+      this.#postponed.set(contact, ref)
       return
     }
     await batch.commit()
