@@ -113,7 +113,7 @@ export interface Schedule {
 
 const MEAN_FAULTS = 7
 /** Stops at failpoints, however long a run is. */
-const STOPS_MAX = 3
+const STOPS_MAX = 2
 /** Twice what only aged conversations reach, which are half of the short seeds. */
 const STOPS = [...FAILPOINTS, 'ratchet-computed', 'ratchet-stored'] as const
 const MEAN_TEXT_MS = 25_000
