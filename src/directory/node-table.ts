@@ -108,7 +108,7 @@ export class NodeTable {
   }
 
   isExcluded(nodeId: NodeId): boolean {
-    return this.#excluded.has(toHex(nodeId))
+    return this.#excluded.size > 0 && this.#excluded.has(toHex(nodeId))
   }
 
   /** What is derived from the nodes has to be derived anew: something that is kept beside them changed. */

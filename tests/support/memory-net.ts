@@ -10,17 +10,10 @@ import {
   uniform,
   xorDistance,
 } from '../../src/base/index.ts'
-import {
-  GRAYLIST_THRESHOLD,
-  type Kademlia,
-  type PeerChange,
-  type Peers,
-  type PubSub,
-  type TopicHandler,
-  type Verdict,
-} from '../../src/net/index.ts'
-import { MAX_PENALISED_PEERS, PENALTY_HALF_LIFE_MS, SEEN_TTL_MS } from '../../src/net/constants.ts'
+import { type Kademlia, type PeerChange, type Peers } from '../../src/net/index.ts'
+import { MAX_PENALISED_PEERS, PENALTY_HALF_LIFE_MS } from '../../src/net/constants.ts'
 import { Penalties } from '../../src/net/penalties.ts'
+import { MemoryPubSub } from './memory-pubsub.ts'
 import { MemoryLinks, MemoryRequests } from './memory-streams.ts'
 
 export interface MemoryNetworkOptions {
@@ -30,6 +23,11 @@ export interface MemoryNetworkOptions {
   messageId?: (topic: string, message: Uint8Array) => Uint8Array
   /** Messages of a node whose score fell below GRAYLIST_THRESHOLD are no longer read. */
   graylist?: boolean
+  /**
+   * Links over which a node sends the messages of a topic, as gossipsub keeps a mesh; whom it has no such link to it
+   * tells of them later. Undefined: all links.
+   */
+  meshDegree?: number
   /** Asked of everything that is sent; what it says true of is lost on its way, and its sender does not know. */
   drop?: (sent: Sent) => boolean
   /** Milliseconds by which each copy comes later than its latency: none for what is lost, two for what comes twice. */
@@ -57,10 +55,11 @@ const ONE_COPY = [0]
  */
 export class MemoryNetwork {
   readonly clock: Clock
+  readonly rng: Rng
   readonly options: MemoryNetworkOptions
-  readonly #rng: Rng
   readonly #nodes = new Map<string, MemoryNode>()
-  readonly #cut = new Set<string>()
+  /** Whom a node has no link to, both ways. */
+  readonly #cut = new Map<string, Set<string>>()
   readonly #taps = new Set<(sent: Sent) => void>()
 
   constructor(
@@ -68,7 +67,7 @@ export class MemoryNetwork {
     options: MemoryNetworkOptions = { latencyMs: [1, 5] },
   ) {
     this.clock = ports.clock
-    this.#rng = ports.rng
+    this.rng = ports.rng
     this.options = options
   }
 
@@ -101,8 +100,8 @@ export class MemoryNetwork {
     const [one, two] = [this.find(a), this.find(b)]
     if (one === undefined || two === undefined || one === two) return
     const before = this.isLinked(one, two)
-    if (up) this.#cut.delete(linkKey(a, b))
-    else this.#cut.add(linkKey(a, b))
+    this.#setCut(one.key, two.key, !up)
+    this.#setCut(two.key, one.key, !up)
     if (before !== this.isLinked(one, two)) this.#tell(one, two, up)
   }
 
@@ -122,12 +121,14 @@ export class MemoryNetwork {
 
   isLinked(a: MemoryNode, b: MemoryNode): boolean {
     if (a === b || !a.online || !b.online) return false
-    if (this.#cut.size > 0 && this.#cut.has(linkKey(a.nodeId, b.nodeId))) return false
+    if (this.#cut.get(a.key)?.has(b.key) === true) return false
     return a.allows(b.nodeId) && b.allows(a.nodeId)
   }
 
   linkedTo(node: MemoryNode): MemoryNode[] {
-    return this.nodes.filter((other) => this.isLinked(node, other))
+    const linked: MemoryNode[] = []
+    for (const other of this.#nodes.values()) if (this.isLinked(node, other)) linked.push(other)
+    return linked
   }
 
   /** Runs `arrive` one latency later if the link still stands then. */
@@ -146,13 +147,22 @@ export class MemoryNetwork {
   /** As `send`, for what carries no bytes. */
   deliver(from: MemoryNode, to: MemoryNode, fn: () => void, lateMs = 0): void {
     const [min, max] = this.options.latencyMs
-    const latency = min + uniform(this.#rng) * (max - min) + lateMs
+    const latency = min + uniform(this.rng) * (max - min) + lateMs
     this.clock.setTimer(latency, () => {
       if (this.isLinked(from, to)) fn()
     })
   }
 
+  #setCut(from: string, to: string, isCut: boolean): void {
+    const cut = this.#cut.get(from) ?? new Set()
+    this.#cut.set(from, cut)
+    if (isCut) cut.add(to)
+    else cut.delete(to)
+  }
+
   #tell(a: MemoryNode, b: MemoryNode, up: boolean): void {
+    a.pubsub.onLink(b, up)
+    b.pubsub.onLink(a, up)
     a.peers.tell({ nodeId: b.nodeId, up })
     b.peers.tell({ nodeId: a.nodeId, up })
   }
@@ -160,6 +170,8 @@ export class MemoryNetwork {
 
 export class MemoryNode {
   readonly nodeId: NodeId
+  /** The id in hexadecimal. */
+  readonly key: string
   readonly pubsub: MemoryPubSub
   readonly requests: MemoryRequests
   readonly links: MemoryLinks
@@ -171,129 +183,12 @@ export class MemoryNode {
 
   constructor(network: MemoryNetwork, nodeId: NodeId) {
     this.nodeId = nodeId
+    this.key = toHex(nodeId)
     this.pubsub = new MemoryPubSub(network, this)
     this.requests = new MemoryRequests(network, this)
     this.links = new MemoryLinks(network, this)
     this.peers = new MemoryPeers(network, this)
     this.kademlia = { closest: async (key) => closest(network, this, key) }
-  }
-}
-
-/** Floods each accepted message to all neighbours; remembers ids before validation, as gossipsub does. */
-export class MemoryPubSub implements PubSub {
-  readonly #network: MemoryNetwork
-  readonly #node: MemoryNode
-  readonly #handlers = new Map<string, TopicHandler>()
-  /** Ids of messages and when they are forgotten, oldest first. */
-  readonly #seen = new Map<string, number>()
-  /** Largest message by topic; longer ones are rejected unread. */
-  limits: ReadonlyMap<string, number> = new Map()
-
-  constructor(network: MemoryNetwork, node: MemoryNode) {
-    this.#network = network
-    this.#node = node
-  }
-
-  subscribe(topic: string, handler: TopicHandler): void {
-    if (this.#handlers.has(topic)) throw new HearsayError('bug', 'topic already has a handler')
-    this.#handlers.set(topic, handler)
-  }
-
-  async publish(topic: string, message: Uint8Array): Promise<number> {
-    return this.#spread(topic, message)
-  }
-
-  /** Topics that are listened to. */
-  get topics(): readonly string[] {
-    return [...this.#handlers.keys()]
-  }
-
-  /** Sends bytes to one neighbour without validating them here: what an attacker does. */
-  inject(to: NodeId, topic: string, message: Uint8Array): void {
-    const target = this.#network.find(to)
-    if (target === undefined) return
-    this.#network.send(this.#node, target, { kind: 'gossip', name: topic, bytes: message }, () =>
-      target.pubsub.receive(topic, message, this.#node.nodeId),
-    )
-  }
-
-  meshPeers(topic: string): number {
-    return this.#subscribers(topic).length
-  }
-
-  receive(topic: string, message: Uint8Array, from: NodeId): void {
-    const handler = this.#handlers.get(topic)
-    const key = this.#key(topic, message)
-    if (handler === undefined || key === undefined || this.#hasSeen(key)) return
-    if (this.#network.options.graylist === true && this.#isGraylisted(from)) return
-    this.#note(key)
-    void this.#judge(handler, topic, message, from).then(
-      (verdict) => {
-        if (verdict === 'reject') this.#node.peers.rejected(from)
-        if (verdict !== 'accept') return
-        handler.handle(message, from)
-        this.#spread(topic, message, from)
-      },
-      () => undefined,
-    )
-  }
-
-  async #judge(
-    handler: TopicHandler,
-    topic: string,
-    message: Uint8Array,
-    from: NodeId,
-  ): Promise<Verdict> {
-    if (message.length > (this.limits.get(topic) ?? Number.POSITIVE_INFINITY)) return 'reject'
-    return handler.validate(message, from)
-  }
-
-  #hasSeen(key: string): boolean {
-    return (this.#seen.get(key) ?? 0) > this.#network.clock.monotonic()
-  }
-
-  #note(key: string): void {
-    const now = this.#network.clock.monotonic()
-    for (const [oldest, until] of this.#seen) {
-      if (until > now) break
-      this.#seen.delete(oldest)
-    }
-    if (!this.#seen.has(key)) this.#seen.set(key, now + SEEN_TTL_MS)
-  }
-
-  #isGraylisted(from: NodeId): boolean {
-    return this.#node.peers.score(from) < GRAYLIST_THRESHOLD
-  }
-
-  #spread(topic: string, message: Uint8Array, from?: NodeId): number {
-    const key = this.#key(topic, message)
-    if (key !== undefined) this.#note(key)
-    const origin = from === undefined ? '' : toHex(from)
-    // All nodes compute the same id, so a copy that its receiver would drop is not sent.
-    const targets = this.#subscribers(topic).filter(
-      (other) => toHex(other.nodeId) !== origin && !other.pubsub.#hasSeen(key ?? ''),
-    )
-    const copy = message.slice()
-    for (const target of targets) {
-      this.#network.send(this.#node, target, { kind: 'gossip', name: topic, bytes: copy }, () =>
-        target.pubsub.receive(topic, copy, this.#node.nodeId),
-      )
-    }
-    return targets.length
-  }
-
-  #subscribers(topic: string): MemoryNode[] {
-    const { nodes } = this.#network
-    return nodes.filter(
-      (other) => other.pubsub.#handlers.has(topic) && this.#network.isLinked(this.#node, other),
-    )
-  }
-
-  #key(topic: string, message: Uint8Array): string | undefined {
-    const handler = this.#handlers.get(topic)
-    const id =
-      handler && (this.#network.options.messageId?.(topic, message) ?? handler.messageId(message))
-    return id === undefined ? undefined : `${topic} ${toHex(id)}`
   }
 }
 
@@ -375,8 +270,4 @@ function kadId(nodeId: NodeId): Uint8Array {
 
 function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(bytes).digest())
-}
-
-function linkKey(a: NodeId, b: NodeId): string {
-  return [toHex(a), toHex(b)].toSorted().join(' ')
 }

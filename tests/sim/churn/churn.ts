@@ -2,6 +2,7 @@ import { asNodeId, equalBytes, type Logger } from '../../../src/base/index.ts'
 import type { Message } from '../../../src/conversation/index.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
 import type { PresetName } from '../../../src/directory/index.ts'
+import { MESH_DEGREE } from '../../../src/net/constants.ts'
 import { MemoryNetwork, type Sent } from '../../support/memory-net.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { FaultDisk } from '../faults/disk.ts'
@@ -85,7 +86,11 @@ class Run {
     const drops = ({ kind }: Sent) => kind === 'frame' && fate.float() < options.dropShare
     const air = new MemoryNetwork(
       { clock: this.#clock, rng: this.#rng('air') },
-      { latencyMs: [2, 8], fate: (sent) => (this.#isOn(sent) && !drops(sent) ? [0] : []) },
+      {
+        latencyMs: [2, 8],
+        meshDegree: MESH_DEGREE,
+        fate: (sent) => (this.#isOn(sent) && !drops(sent) ? [0] : []),
+      },
     )
     for (const [index, node] of nodes.entries()) {
       const disk = new FaultDisk(

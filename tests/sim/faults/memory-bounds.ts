@@ -19,6 +19,7 @@ const BY_FIELD: Readonly<Record<string, number>> = {
   'RecentBoxes.#hashes': BOXES,
   // The network of the tests.
   'MemoryPubSub.#seen': 4 * BOXES,
+  'MemoryMesh.#told': BOXES,
   // As long as this from the start.
   'ItemIndex.#buckets': 8_192,
   // 256 for each epoch whose key is not erased yet.

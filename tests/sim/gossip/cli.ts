@@ -8,7 +8,7 @@ const USAGE = `npm run sim -- gossip [options]
   --every ms     between two messages, default 400
   --from ms      shortest latency of a link, default 100
   --to ms        longest one, default 400
-  --mesh n       links that each node of the model keeps, an even number; default all, as in the simulations
+  --mesh n       degree of the model's mesh; default that of gossipsub, as in the simulations
   --seed text    default 1
 How long after its publication each node hears a message: in the model that the simulations use, and with gossipsub on
 the loopback interface in one process, which takes real time, and whose sockets are as slow as the links of the model.
@@ -70,6 +70,6 @@ function optionsOf(args: readonly string[]): HearOptions {
     everyMs: number('every', 1),
     latencyMs: [number('from', 0), number('to', Number(values.from))],
     seed: values.seed,
-    ...(values.mesh === undefined ? {} : { mesh: number('mesh', 2) }),
+    ...(values.mesh === undefined ? {} : { meshDegree: number('mesh', 1) }),
   }
 }

@@ -1,4 +1,5 @@
-import { asNodeId, type Clock, shuffled, systemClock, uniform } from '../../../src/base/index.ts'
+import { asNodeId, type Clock, systemClock, uniform } from '../../../src/base/index.ts'
+import { MESH_DEGREE } from '../../../src/net/constants.ts'
 import type { Net, PubSub } from '../../../src/net/index.ts'
 import { MemoryNetwork } from '../../support/memory-net.ts'
 import { seededRng } from '../../support/seeded-rng.ts'
@@ -14,8 +15,8 @@ export interface HearOptions {
   /** Latency of a link: uniform between the two, in milliseconds. */
   readonly latencyMs: readonly [number, number]
   readonly seed: string
-  /** Links that each node keeps in the model, an even number; all by default, as in the simulations. */
-  readonly mesh?: number
+  /** Of the model; by default that of gossipsub, as in the simulations. */
+  readonly meshDegree?: number
 }
 
 const MESSAGE_BYTES = 2_300
@@ -60,30 +61,20 @@ function numberOf(message: Uint8Array): string {
 export async function modelHearTimes(options: HearOptions): Promise<number[]> {
   const clock = new VirtualClock()
   const ears = new Ears(clock)
-  const air = new MemoryNetwork({ clock, rng: seededRng(options.seed) }, options)
+  const { latencyMs, meshDegree = MESH_DEGREE } = options
+  const air = new MemoryNetwork({ clock, rng: seededRng(options.seed) }, { latencyMs, meshDegree })
   const nodes = Array.from({ length: options.nodes }, (_, i) => {
     const node = air.join(asNodeId(sha256(Uint8Array.of(i))))
     ears.listen(node.pubsub)
     return node
   })
-  if (options.mesh !== undefined) keepMesh(air, options.mesh, options.seed)
+  await clock.advance(SETTLE_MS)
   for (let i = 0; i < options.messages; i++) {
     await nodes[i % nodes.length]?.pubsub.publish(TOPIC, ears.message(i))
     await clock.advance(options.everyMs)
   }
   await clock.advance(SETTLE_MS)
   return ears.times.toSorted((a, b) => a - b)
-}
-
-/** Cuts all links but those of rings through all nodes in random orders: nobody keeps more than `degree`. */
-function keepMesh(air: MemoryNetwork, degree: number, seed: string): void {
-  const rng = seededRng(`mesh of ${seed}`)
-  const ids = air.nodes.map(({ nodeId }) => nodeId)
-  air.setPartition(ids, ids, false)
-  for (let ring = 0; ring < degree / 2; ring++) {
-    const order = shuffled(rng, ids)
-    for (const [i, id] of order.entries()) air.setLink(id, order.at(i - 1) ?? id, true)
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { uniform } from '../../../src/base/index.ts'
 import type { Message } from '../../../src/conversation/index.ts'
 import type { ParameterOverrides, PresetName } from '../../../src/directory/index.ts'
+import { MESH_DEGREE } from '../../../src/net/constants.ts'
 import { World, type WorldNode } from '../../support/world.ts'
 
 export interface LossOptions {
@@ -51,6 +52,7 @@ export async function runLossyTraffic(options: LossOptions): Promise<LossReport>
     ...(preset === undefined ? {} : { preset }),
     ...(overrides === undefined ? {} : { overrides }),
     net: {
+      meshDegree: MESH_DEGREE,
       drop: ({ kind }) => {
         if (kind !== 'frame') return false
         count.frames++

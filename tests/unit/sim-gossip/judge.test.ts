@@ -40,7 +40,7 @@ describe('the check of the model of gossip', () => {
   it.each<[string, Partial<HearOptions>]>([
     ['twice as slow', { latencyMs: [200, 800] }],
     ['twice as fast', { latencyMs: [50, 200] }],
-    ['without more than two links a node', { mesh: 2 }],
+    ['without more than two links a node', { meshDegree: 2 }],
   ])('fails a model that is %s', async (_name, changes) => {
     const { ok, distance, text } = await judge(changes)
     expect(text).toMatch(/^Outside: /)
