@@ -1,4 +1,5 @@
 import { Namespaces } from '../support/namespaces.ts'
+import { PacketWire } from '../support/packet-wire.ts'
 
 const PORT = 7_760
 /** 10.1.0.0/24 is the first machine's. */
@@ -16,6 +17,7 @@ export interface Program {
 export class Hosts {
   readonly #namespaces = new Namespaces()
   readonly #addresses: string[] = []
+  #wire: PacketWire | undefined
   /** Nodes that are on another machine than that of their number. */
   readonly #moved = new Map<number, { readonly machine: number; readonly port: number }>()
 
@@ -34,6 +36,20 @@ export class Hosts {
   /** Why this computer cannot do it; undefined where it can. */
   static missing(): string | undefined {
     return Namespaces.missing()
+  }
+
+  /** From now on a program carries the packets, and does to them what it is told. The machines have been added. */
+  wired(seed: string): PacketWire {
+    this.#namespaces.cutRouter()
+    const nets = this.#addresses.map((_, machine) => FIRST_NET + machine)
+    this.#wire = new PacketWire(this.#namespaces, { nets, seed })
+    return this.#wire
+  }
+
+  /** Programs that belong to the machines, not to the nodes. */
+  get pids(): readonly number[] {
+    const pid = this.#wire?.pid
+    return pid === undefined ? [] : [pid]
   }
 
   /** The multiaddr of a node. */
@@ -57,6 +73,7 @@ export class Hosts {
 
   /** After everything that ran there has ended. */
   remove(): void {
+    this.#wire?.close()
     this.#namespaces.remove()
   }
 

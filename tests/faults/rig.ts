@@ -36,6 +36,7 @@ import { planState, spawnOptions } from '../../daemon/testnet/up.ts'
 import { V8_FLAGS } from '../../daemon/start-settings.ts'
 import { STOP_GRACE_MS } from '../../daemon/stop-deadline.ts'
 import { systemClock } from '../../src/base/index.ts'
+import type { PacketFaults, PacketWire } from '../support/packet-wire.ts'
 import type { Recorder } from './history.ts'
 import type { Hosts, Program } from './hosts.ts'
 
@@ -167,7 +168,7 @@ export class Rig {
 
   /** Ends the process of a node and resolves when it is gone. */
   async kill(index: number, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
-    const ref = this.#process(index)
+    const ref = this.process(index)
     this.#lookForCrash(index)
     this.#doomed.add(ref.pid)
     this.recorder.fault(signal, index)
@@ -209,7 +210,7 @@ export class Rig {
     for (;;) {
       const exit = this.#processes.get(index)?.exit()
       if (exit !== undefined) {
-        this.#doomed.add(this.#process(index).pid)
+        this.#doomed.add(this.process(index).pid)
         return exit
       }
       if (performance.now() > deadline) return undefined
@@ -217,14 +218,21 @@ export class Rig {
     }
   }
 
+  /** @throws Error when the node does not run. */
+  process(index: number): ProcessRef {
+    const ref = this.node(index).process
+    if (ref === undefined) throw new Error(`node ${index} does not run`)
+    return ref
+  }
+
   pause(index: number): void {
     this.recorder.fault('SIGSTOP', index)
-    signalProcess(this.#process(index), 'SIGSTOP')
+    signalProcess(this.process(index), 'SIGSTOP')
   }
 
   resume(index: number): void {
     this.recorder.fault('SIGCONT', index)
-    signalProcess(this.#process(index), 'SIGCONT')
+    signalProcess(this.process(index), 'SIGCONT')
   }
 
   /**
@@ -290,6 +298,12 @@ export class Rig {
     this.recorder.fault(what)
   }
 
+  /** Replaces all faults of the wire between machines. */
+  async wire(what: string, wire: PacketWire, faults: PacketFaults): Promise<void> {
+    await wire.set(faults)
+    this.recorder.fault(what)
+  }
+
   /** Records of every node whether it is there, when that has changed. To be called often. */
   look(): void {
     const { presence } = this.recorder
@@ -300,12 +314,13 @@ export class Rig {
     }
   }
 
-  /** The processes of the nodes that run, and of the relay. */
+  /** The processes of the nodes that run, of the relay and of the machines. */
   pids(): number[] {
     const { nodes, relay } = this.state
-    return [...nodes, relay ?? {}].flatMap(({ process: ref }) =>
+    const started = [...nodes, relay ?? {}].flatMap(({ process: ref }) =>
       ref !== undefined && isAlive(ref) ? [ref.pid] : [],
     )
+    return [...started, ...(this.options.hosts?.pids ?? [])]
   }
 
   #spawn({ program, ...options }: Spawn, env: NodeJS.ProcessEnv): NodeProcess {
@@ -336,12 +351,6 @@ export class Rig {
     const exit = this.#processes.get(index)?.exit()
     const how = `ended by itself, exit code ${exit?.code}: ${exit?.said}`
     this.recorder.crashes.push({ node: index, what: how })
-  }
-
-  #process(index: number): ProcessRef {
-    const ref = this.node(index).process
-    if (ref === undefined) throw new Error(`node ${index} does not run`)
-    return ref
   }
 }
 

@@ -1,4 +1,7 @@
+import { join } from 'node:path'
 import { Sandbox } from './sandbox.ts'
+
+const WITHOUT_OFFLOAD = join(import.meta.dirname, 'without-offload.py')
 
 /**
  * Hosts that are network namespaces of this machine, each in a /24 of its own behind one router, with iproute2 and
@@ -33,13 +36,29 @@ export class Namespaces {
     this.#create(name)
     const [inner, outer] = [this.#full(name), this.#full('router')]
     const port = `net${net}`
-    this.#ip(['link', 'add', 'eth0', 'netns', inner, 'type', 'veth', 'peer', port, 'netns', outer])
+    const [near, far] = [hardwareAddress(net, 2), hardwareAddress(net, 1)]
+    const eth0 = ['eth0', 'address', near, 'netns', inner]
+    const peer = [port, 'address', far, 'netns', outer]
+    this.#ip(['link', 'add', ...eth0, 'type', 'veth', 'peer', 'name', ...peer])
     this.#ip(['-n', outer, 'address', 'add', `10.${net}.0.1/24`, 'dev', port])
     this.#ip(['-n', outer, 'link', 'set', port, 'up'])
     this.#ip(['-n', inner, 'address', 'add', `10.${net}.0.2/24`, 'dev', 'eth0'])
     this.#ip(['-n', inner, 'link', 'set', 'eth0', 'up'])
     this.#ip(['-n', inner, 'route', 'add', 'default', 'via', `10.${net}.0.1`])
     return `10.${net}.0.2`
+  }
+
+  /** From now on the router passes nothing on: somebody else carries the packets, which are as on a real wire. */
+  cutRouter(): void {
+    this.#in('router', ['sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward'])
+    for (const name of this.#names) {
+      if (name !== 'router') this.#in(name, ['python3', WITHOUT_OFFLOAD, 'eth0'])
+    }
+  }
+
+  /** The words in front of a command that runs on the router. */
+  onRouter(): [string, ...string[]] {
+    return this.on('router')
   }
 
   /** Gives a host an address of its own that no other host has a route to. */
@@ -100,4 +119,9 @@ export class Namespaces {
   #ip(words: string[]): void {
     this.#sandbox.run('ip', ...words)
   }
+}
+
+/** Of the router (1) or the host (2) of a net: `packet-wire.py` reckons with it. */
+function hardwareAddress(net: number, host: 1 | 2): string {
+  return `02:00:00:00:${net.toString(16).padStart(2, '0')}:0${host}`
 }

@@ -1,45 +1,108 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
-import { impossible, type Outcome } from '../verdict.ts'
 import { compiled } from '../rig.ts'
+import { impossible, type Outcome } from '../verdict.ts'
 
 const VICTIM = 0
-const SHIFTS = ['+2h', '-2h', '-3650d', '+0 x10'] as const
+const RIGHT = '+0 x1'
+/** By so much a clock is wrong for a while; the last runs ten times too fast. Without a factor the last one would stay. */
+const SHIFTS = ['+2h x1', '-2h x1', '-3650d x1', '+0 x10'] as const
+/** A clock that is set back again and again. */
+const STEPS_BACK = ['-10m x1', '-20m x1', '-30m x1'] as const
 const EACH_MS = 30_000
+const RIGHT_MS = 15_000
 
-/** R10: the clock of one node is wrong, or runs ten times too fast, and is set right again. */
+/**
+ * R10: clocks of running nodes are wrong, and are set right again: first that of one node, then all at once. The monotonic
+ * clocks are right, as they are on machines whose wall clocks are not.
+ */
 export async function clock(options: RunOptions): Promise<Outcome> {
   if (spawnSync('faketime', ['--version']).error !== undefined) {
     return impossible('faketime is not installed; in Debian: apt-get install faketime')
   }
   const nodes = options.nodes ?? 5
-  return rehearse(options, {
-    nodes,
-    preset: options.preset ?? 'swift',
-    rate: options.rate ?? 30,
-    minRate: 10,
-    settleMs: 300_000,
-    // Under faketime everything is slower, the start most of all.
-    readyMs: 30_000,
-    faults: async (stage) => {
-      for (const shift of SHIFTS) await wrong(stage, shift)
-      return { clocks: SHIFTS.join(', '), 'each, s': EACH_MS / 1000 }
-    },
-  })
+  const clocks = new Clocks()
+  try {
+    return await rehearse(options, {
+      nodes,
+      preset: options.preset ?? 'swift',
+      rate: options.rate ?? 20,
+      minRate: 10,
+      settleMs: 300_000,
+      // Under faketime everything is slower, the start most of all.
+      readyMs: 30_000,
+      beforehand: async ({ rig }) => {
+        for (let node = 0; node < nodes; node++) {
+          await rig.kill(node, 'SIGTERM')
+          await rig.start(node, { counted: false, ...clocks.under(node) })
+        }
+      },
+      faults: async (stage) => {
+        const all = Array.from({ length: nodes }, (_, node) => node)
+        for (const shift of SHIFTS) await wrong(stage, clocks, [VICTIM], [shift])
+        await wrong(stage, clocks, [VICTIM], STEPS_BACK)
+        for (const shift of SHIFTS) await wrong(stage, clocks, all, [shift])
+        await wrong(stage, clocks, all, STEPS_BACK)
+        return {
+          'of one node and of all': [...SHIFTS, STEPS_BACK.join(' ')].join(', '),
+          'each, s': EACH_MS / 1000,
+        }
+      },
+    })
+  } finally {
+    clocks.remove()
+  }
 }
 
-async function wrong({ rig, sleep }: Stage, shift: string): Promise<void> {
-  rig.options.progress(`the clock of node ${VICTIM} is at ${shift}`)
-  const { file, args } = compiled()
-  await rig.kill(VICTIM, 'SIGTERM')
-  rig.recorder.fault(`clock ${shift}`, VICTIM)
-  await rig.start(VICTIM, {
-    program: { file: 'faketime', args: ['-f', shift, file, ...args] },
-    // The monotonic clock is right on a machine whose wall clock is wrong.
-    env: { FAKETIME_DONT_FAKE_MONOTONIC: '1' },
-  })
-  await sleep(EACH_MS)
-  await rig.kill(VICTIM, 'SIGTERM')
-  await rig.start(VICTIM)
-  await sleep(EACH_MS)
+/** The clocks of these nodes take one value after the other, and are right in the end. */
+async function wrong(
+  { rig, sleep }: Stage,
+  clocks: Clocks,
+  nodes: readonly number[],
+  values: readonly string[],
+): Promise<void> {
+  const whose = nodes.length === 1 ? `node ${nodes[0]}` : 'all nodes'
+  for (const value of [...values, RIGHT]) {
+    rig.options.progress(`the clock of ${whose} is at ${value}`)
+    for (const node of nodes) {
+      rig.recorder.fault(`clock ${value}`, node)
+      clocks.set(node, value)
+    }
+    await sleep(value === RIGHT ? RIGHT_MS : EACH_MS)
+  }
+}
+
+/** What faketime reads every second, a file for each node. */
+class Clocks {
+  readonly #dir = mkdtempSync(join(tmpdir(), 'hf-clocks-'))
+
+  /** How a node starts whose clock can be set; it is right. */
+  under(node: number) {
+    const { file, args } = compiled()
+    this.set(node, RIGHT)
+    return {
+      // What the wrapper sets would count for more than the file.
+      program: { file: 'faketime', args: ['-f', RIGHT, 'env', '-u', 'FAKETIME', file, ...args] },
+      env: {
+        FAKETIME_TIMESTAMP_FILE: this.#file(node),
+        FAKETIME_CACHE_DURATION: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      },
+    }
+  }
+
+  set(node: number, value: string): void {
+    writeFileSync(this.#file(node), `${value}\n`)
+  }
+
+  remove(): void {
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  #file(node: number): string {
+    return join(this.#dir, String(node))
+  }
 }

@@ -5,7 +5,9 @@ import {
   NO_FAULTS,
   percentiles,
 } from '../../../daemon/testnet/index.ts'
-import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import type { PacketWire } from '../../support/packet-wire.ts'
+import { onWire } from '../on-wire.ts'
+import type { RunOptions, Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 
 interface Profile extends Pick<LinkFaults, 'rateBps' | 'delayMs' | 'jitterMs' | 'loss'> {
@@ -26,41 +28,50 @@ const PROFILES: readonly Profile[] = [
 ]
 const EACH_MS = 35_000
 const ARRIVAL_MS = 60_000
+/** Mean packets of a loss: they come in bursts. */
+const BURST = 3
 
 /** R8: all links become worse step by step. What is sent on a step must arrive, whatever that takes. */
 export function ladder(options: RunOptions): Promise<Outcome> {
   const nodes = options.nodes ?? 5
   const ms = options.minutes === undefined ? EACH_MS : (options.minutes * 60_000) / PROFILES.length
-  return rehearse(options, {
+  return onWire(options, {
     nodes,
     preset: options.preset ?? 'swift',
-    relayed: true,
     rate: options.rate ?? 15,
     minRate: 10,
     settleMs: 300_000,
-    faults: async (stage) => {
+    faults: async (stage, wire) => {
       const figures: Record<string, string> = {}
-      for (const profile of PROFILES) figures[profile.name] = await step(stage, profile, nodes, ms)
-      await stage.rig.links('clean', {})
+      for (const profile of PROFILES) {
+        stage.rig.options.progress(`links are ${profile.name}`)
+        await worsen(stage, wire, profile, nodes)
+        figures[profile.name] = await step(stage, ms)
+      }
+      if (wire === undefined) await stage.rig.links('clean', {})
+      else await stage.rig.wire('clean', wire, {})
       return figures
     },
   })
 }
 
-/** @returns `p50 / p99 ms, n of m`: times from sending to arrival, while the step lasted and a little longer. */
-async function step(
-  { rig, sleep }: Stage,
+async function worsen(
+  { rig }: Stage,
+  wire: PacketWire | undefined,
   { name, ...shape }: Profile,
   nodes: number,
-  ms: number,
-): Promise<string> {
-  rig.options.progress(`links are ${name}`)
+): Promise<void> {
+  if (wire !== undefined) return rig.wire(name, wire, { ...shape, burst: BURST })
   const all = Array.from({ length: nodes }, (_, i) => i)
   const faults = { ...NO_FAULTS, ...shape }
   await rig.links(
     name,
     changeLinks({}, directions(all, all), () => faults),
   )
+}
+
+/** @returns `p50 / p99 ms, n of m`: times from sending to arrival, while the step lasted and a little longer. */
+async function step({ rig, sleep }: Stage, ms: number): Promise<string> {
   const { recorder } = rig
   const first = recorder.sends.length
   await sleep(ms)
