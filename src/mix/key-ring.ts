@@ -40,6 +40,14 @@ const GENERATION = utf8('generation')
 const ERASED = utf8('erased')
 /** A wall clock that stepped is noticed within this time. */
 const POLL_MS = 30_000
+/** A clock that is adjusted by less has not stepped. */
+const STEP_MS = 1_000
+
+/** What the wall clock was ahead of the monotonic one, from when on. */
+interface Offset {
+  readonly from: number
+  readonly ms: number
+}
 
 /**
  * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
@@ -47,7 +55,8 @@ const POLL_MS = 30_000
  * takes this node.
  *
  * No epoch gets a second key: after a clock that was ahead erased those that were running, the node has none for them and
- * sits out. Others have pinned the first; a second one would be a proof against this node.
+ * sits out. Others have pinned the first; a second one would be a proof against this node. So a clock that leaps is believed
+ * only when it has stayed there for `KEY_GRACE_MS`: one that is set right before has erased nothing.
  *
  * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
  * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
@@ -63,6 +72,10 @@ export class KeyRing {
   #first = 0
   /** Epochs whose key is erased, the last of them at the end. */
   readonly #erased = new Set<number>()
+  /** What the wall clock has shown within the last `KEY_GRACE_MS`, the latest at the end. */
+  #offsets: readonly Offset[] = []
+  /** Epochs of the public keys at the last turn. */
+  #said = ''
 
   constructor(ports: KeyRingPorts, options: KeyRingOptions) {
     this.#ports = ports
@@ -146,9 +159,14 @@ export class KeyRing {
     return Math.max(0, Math.floor((this.#ports.clock.now() - originMs) / keyEpochMs))
   }
 
-  /** First key epoch whose key still is here: what packets may have been made for. */
+  /** First key epoch that packets of this moment may have been made for. */
   get oldest(): number {
-    return Math.max(0, this.#epochAt(this.#ports.clock.now() - KEY_GRACE_MS))
+    return this.#epochAt(this.#ports.clock.now() - KEY_GRACE_MS)
+  }
+
+  /** First key epoch whose key may still be here: no packet of one before can be opened any more. */
+  get oldestHeld(): number {
+    return Math.min(this.oldest, ...this.#keys.keys())
   }
 
   /**
@@ -193,6 +211,20 @@ export class KeyRing {
     return Math.max(0, Math.floor((time - originMs) / keyEpochMs))
   }
 
+  /** The least that the wall clock would show now, by any of its steps within the last `KEY_GRACE_MS`. */
+  #believedNow(): number {
+    const { clock } = this.#ports
+    const now = clock.monotonic()
+    const ms = clock.now() - now
+    const last = this.#offsets.at(-1)
+    const isStep = last === undefined || Math.abs(ms - last.ms) >= STEP_MS
+    const before = isStep ? this.#offsets : this.#offsets.slice(0, -1)
+    const all = [...before, { from: isStep ? now : last.from, ms }]
+    // One holds until the next begins.
+    this.#offsets = all.filter((_, i) => (all[i + 1]?.from ?? now) > now - KEY_GRACE_MS)
+    return now + Math.min(...this.#offsets.map((offset) => offset.ms))
+  }
+
   /** Milliseconds until a key is due to be made or erased. */
   #untilNext(): number {
     const { originMs, keyEpochMs } = this.#options
@@ -231,10 +263,11 @@ export class KeyRing {
     }
   }
 
-  /** True when the public keys changed. */
+  /** True when the public keys changed: also because another time is shown. */
   async #turn(): Promise<boolean> {
     const { rng, store } = this.#ports
-    const { epoch, oldest } = this
+    const { epoch } = this
+    const oldest = this.#epochAt(this.#believedNow() - KEY_GRACE_MS)
     const batch = store.batch()
     let isChanged = false
     for (let each = Math.max(epoch, this.#first); each <= epoch + KEYS_AHEAD; each++) {
@@ -249,7 +282,11 @@ export class KeyRing {
     this.#dropKeys(batch, old)
     if (isChanged || old.length > 0) await batch.commit()
     this.#forget(old)
-    return isChanged || old.length > 0
+    const before = this.#said
+    this.#said = this.publicKeys()
+      .map((each) => each.epoch)
+      .join()
+    return this.#said !== before
   }
 }
 

@@ -212,7 +212,7 @@ export class Mix {
   async prepare(): Promise<readonly { epoch: number; key: Uint8Array }[]> {
     await this.#keys.start()
     // Of keys that ended while this node was away.
-    await this.#replays.dropBefore(this.#keys.oldest)
+    await this.#replays.dropBefore(this.#keys.oldestHeld)
     await this.#replays.load(() => this.#keys.eraseUsed())
     return this.#keys.publicKeys()
   }
@@ -474,7 +474,7 @@ export class Mix {
 
   async #turnKeys(): Promise<void> {
     this.#ports.onKeys(this.#keys.publicKeys())
-    await this.#replays.dropBefore(this.#keys.oldest)
+    await this.#replays.dropBefore(this.#keys.oldestHeld)
   }
 
   async #expireReplies(signal: AbortSignal): Promise<void> {

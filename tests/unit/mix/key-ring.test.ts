@@ -264,13 +264,64 @@ describe('a wall clock that steps', () => {
     stop()
   })
 
-  it('ahead erases what ended on the way, and makes no second key for it when it is set back', async () => {
+  it('ahead erases nothing when it is set right within the grace', async () => {
+    const { ring, run, stop, advance, clock, published } = await open()
+    await ring.start()
+    run()
+    const before = [10, 11, 12].map((epoch) => keyOf(ring, epoch))
+    clock.stepMs = 8 * EPOCH_MS
+    await advance(KEY_GRACE_MS - 1_000)
+    // No packet is opened with the keys of a time that is not now.
+    expect([epochsOf(ring), held(ring)]).toEqual([[18, 19, 20], [18]])
+    expect(ring.oldestHeld).toBe(10)
+    clock.stepMs = 0
+    await advance(31_000)
+    expect([10, 11, 12].map((epoch) => keyOf(ring, epoch))).toEqual(before)
+    expect(ring.isUsable).toBe(true)
+    // Others have to hear of the keys of the present again.
+    expect(published).toEqual([
+      [18, 19, 20],
+      [10, 11, 12],
+    ])
+    stop()
+  })
+
+  it('ahead again and again erases nothing as long as it is right in between', async () => {
+    const { ring, run, stop, advance, clock } = await open()
+    await ring.start()
+    run()
+    for (let i = 0; i < 6; i++) {
+      clock.stepMs = 8 * EPOCH_MS
+      await advance(KEY_GRACE_MS / 3)
+      clock.stepMs = 0
+      await advance(KEY_GRACE_MS / 3)
+    }
+    expect(epochsOf(ring)).toEqual([10, 11, 12])
+    expect(ring.isUsable).toBe(true)
+    stop()
+  })
+
+  it('that is adjusted bit by bit delays no erasing', async () => {
+    const { ring, run, stop, advance, clock } = await open()
+    await ring.start()
+    run()
+    for (let at = 0; at < 0.5 * EPOCH_MS + KEY_GRACE_MS; at += 30_000) {
+      clock.stepMs -= 10
+      await advance(30_000)
+    }
+    await advance(-clock.stepMs + 1)
+    expect(ring.oldestHeld).toBe(11)
+    stop()
+  })
+
+  it('ahead for longer erases what ended on the way, and makes no second key for it when it is set back', async () => {
     const { ring, run, stop, advance, clock } = await open()
     await ring.start()
     run()
     clock.stepMs = 8 * EPOCH_MS
-    await advance(31_000)
+    await advance(KEY_GRACE_MS + 61_000)
     expect(epochsOf(ring)).toEqual([18, 19, 20])
+    expect(ring.oldestHeld).toBe(18)
     clock.stepMs = 0
     await advance(31_000)
     expect([epochsOf(ring), held(ring), ring.isUsable]).toEqual([[], [], false])
