@@ -25,6 +25,7 @@ const healthCode = z
     'NETWORK_NOT_ENTERED',
     'NETWORK_MISMATCH',
     'NO_PEERS',
+    'NO_ROUTE',
     'UNREACHABLE',
     'REJOIN_HOLD',
     'FEW_REPLIES',

@@ -50,6 +50,7 @@ export type HealthCode =
   | 'NETWORK_NOT_ENTERED'
   | 'NETWORK_MISMATCH'
   | 'NO_PEERS'
+  | 'NO_ROUTE'
   | 'UNREACHABLE'
   | 'REJOIN_HOLD'
   | 'FEW_REPLIES'

@@ -27,8 +27,10 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
   }),
   gossip: (s) => ({
     ok: s.link === 'linked',
-    detail: s.link === 'linked' ? 'boxes can leave' : 'no gossip neighbour',
-    ...(s.link === 'linked' ? {} : { fix: 'wait a little; then check the peers' }),
+    detail: gossipDetail(s),
+    ...(s.link === 'linked'
+      ? {}
+      : { fix: 'wait a little; then check the peers, and the clocks of the nodes' }),
   }),
   reachable: (s) => {
     const entry = s.health.find(({ code }) => code === 'UNREACHABLE')
@@ -39,8 +41,22 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
   cover: (s) => ({
     ok: s.mixing.cover !== 'off',
     detail: s.mixing.cover === 'off' ? 'no cover traffic' : `cover traffic ${s.mixing.cover}`,
-    ...(s.mixing.cover === 'off' ? { fix: 'join a network' } : {}),
+    ...(s.mixing.cover === 'off'
+      ? {
+          fix:
+            s.network === null
+              ? 'join a network'
+              : 'it begins when there is a way through the mixes',
+        }
+      : {}),
   }),
+}
+
+function gossipDetail({ link, peers }: NodeStatus): string {
+  if (link === 'linked') return 'boxes can leave'
+  return peers === 0
+    ? 'no gossip neighbour'
+    : 'no gossip neighbour, or no way through the mixes yet'
 }
 
 /** Runs the named checks, or all. Unknown names are reported as failed checks. */

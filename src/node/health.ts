@@ -111,6 +111,13 @@ export function healthOf(
       'every node that was reached has another network key',
       'get a fresh network file from the operator',
     )
+  } else if (session.link === 'joining' && session.net.peers.connected().length > 0) {
+    add(
+      'warning',
+      'NO_ROUTE',
+      'other nodes are connected, but no way through the mixes is known: nothing leaves this node',
+      'wait some minutes, as after a start; if it stays, compare the clocks of the nodes',
+    )
   } else if (session.link === 'joining') {
     add(
       'warning',

@@ -8,6 +8,7 @@ import type { HealthRecord, Recorder } from './history.ts'
 const NETWORK_CODES: ReadonlySet<string> = new Set<HealthCode>([
   'NETWORK_NOT_ENTERED',
   'NO_PEERS',
+  'NO_ROUTE',
   'FEW_REPLIES',
   'REPLIES_LOST',
 ])
