@@ -55,6 +55,8 @@ export const CATCH_UP_MS = 86_400_000
 export const GAP_ROUNDS_MAX = 4
 export const GAP_LOOK_UPS_PER_HOUR = 64
 export const GAP_WAIT_ROUND_TRIPS = 72
+/** Of them so many while the node runs and its clock does not leap. */
+export const GAP_AWAKE_ROUND_TRIPS = 12
 export const AUDITS_MAX = 256
 export const AUDIT_TRIES_MAX = 6
 export const AUDIT_SAMPLES = 32

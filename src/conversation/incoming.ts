@@ -2,7 +2,12 @@ import { type BoxBytes, isHearsayError, uniform } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import type { Batch } from '../store/index.ts'
 import { openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.ts'
-import { EXCHANGE_BOXES, GAP_WAIT_ROUND_TRIPS, RECORDS_PER_TURN } from './constants.ts'
+import {
+  EXCHANGE_BOXES,
+  GAP_AWAKE_ROUND_TRIPS,
+  GAP_WAIT_ROUND_TRIPS,
+  RECORDS_PER_TURN,
+} from './constants.ts'
 import { type Ack, type Contact, hasEnded, hasMet, isFormer } from './contact.ts'
 import { epochTag } from './epoch-tag.ts'
 import { contactEvent } from './events.ts'
@@ -373,14 +378,18 @@ export class Incoming {
 
   /** Before a contact is ready nothing may be skipped: a text behind a lost `confirm` would be lost too. */
   #giveUpGap(batch: Batch, contact: Contact): boolean {
-    const { waits } = this.#ports
+    const { clock, waits } = this.#ports
+    const { ackRoundTripMs } = this.#options
     const { reader, formers } = contact
-    const now = waits.now()
-    const wait = GAP_WAIT_ROUND_TRIPS * this.#options.ackRoundTripMs
+    const now = { at: waits.now(), awake: clock.monotonic() }
+    const wait = {
+      at: GAP_WAIT_ROUND_TRIPS * ackRoundTripMs,
+      awake: GAP_AWAKE_ROUND_TRIPS * ackRoundTripMs,
+    }
     let ofFormers = 0
     // What is missing there goes again in the new stream; after its end it would be heard no more.
     for (const { reader: former, until } of formers) {
-      ofFormers += former.giveUpGap(now, now < until ? wait : 0)
+      ofFormers += former.giveUpGap(now, now.at < until ? wait : { at: 0, awake: 0 })
     }
     const isOpen = contact.card.phase === 'ready' && !contact.busy
     const width = isOpen ? (reader?.giveUpGap(now, wait) ?? 0) : 0

@@ -40,23 +40,39 @@ const GENERATION = utf8('generation')
 const ERASED = utf8('erased')
 /** A wall clock that stepped is noticed within this time. */
 const POLL_MS = 30_000
-/** A clock that is adjusted by less has not stepped. */
-const STEP_MS = 1_000
+/** A clock that is adjusted by less has not leapt. */
+const LEAP_MS = 1_000
 
-/** What the wall clock was ahead of the monotonic one, from when on. */
-interface Offset {
-  readonly from: number
-  readonly ms: number
+/** One look at the clocks. */
+interface Look {
+  /** Monotonic. */
+  readonly at: number
+  /** What the wall clock is ahead of the monotonic one. */
+  readonly aheadMs: number
+}
+
+/** A key whose end the clock leapt over. */
+interface Held {
+  /** For how long the clock has said, all in all, that it is over. */
+  readonly overMs: number
+  /** What it said last. */
+  readonly isOver: boolean
+}
+
+/** What a turn has done. */
+export interface KeyTurn {
+  /** Other epochs than before are to be announced. */
+  readonly isOther: boolean
 }
 
 /**
  * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
- * erased `KEY_GRACE_MS` after their epoch. From then on no recorded packet of that epoch can be followed, whoever
+ * erased `KEY_GRACE_MS` after their epoch, `2 KEY_GRACE_MS` at most where the clock leaps over its end. From then on no recorded packet of that epoch can be followed, whoever
  * takes this node.
  *
  * No epoch gets a second key: after a clock that was ahead erased those that were running, the node has none for them and
- * sits out. Others have pinned the first; a second one would be a proof against this node. So a clock that leaps is believed
- * only when it has stayed there for `KEY_GRACE_MS`: one that is set right before has erased nothing.
+ * sits out. Others have pinned the first; a second one would be a proof against this node. So what a leap of the clock has
+ * ended is held for another `KEY_GRACE_MS`: a clock that is set right before has erased nothing.
  *
  * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
  * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
@@ -72,9 +88,10 @@ export class KeyRing {
   #first = 0
   /** Epochs whose key is erased, the last of them at the end. */
   readonly #erased = new Set<number>()
-  /** What the wall clock has shown within the last `KEY_GRACE_MS`, the latest at the end. */
-  #offsets: readonly Offset[] = []
-  /** Epochs of the public keys at the last turn. */
+  /** Only of keys that are here. */
+  readonly #held = new Map<number, Held>()
+  #lastLook: Look | undefined
+  /** Epochs of the public keys that were announced last. */
   #said = ''
 
   constructor(ports: KeyRingPorts, options: KeyRingOptions) {
@@ -191,12 +208,13 @@ export class KeyRing {
       .map(([epoch, pair]) => ({ epoch, pair }))
   }
 
-  /** Makes and erases keys as time goes on; `changed` after each change. */
-  async run(signal: AbortSignal, changed: () => Promise<void>): Promise<void> {
+  /** Makes and erases keys as time goes on; `turned` after each change. */
+  async run(signal: AbortSignal, turned: (turn: KeyTurn) => Promise<void>): Promise<void> {
     const { clock } = this.#ports
     while (!signal.aborted) {
       await clock.sleep(Math.min(POLL_MS, Math.max(1, this.#untilNext())), signal)
-      if (await this.#turn()) await changed()
+      const turn = await this.#turn()
+      if (turn !== undefined) await turned(turn)
     }
   }
 
@@ -211,18 +229,31 @@ export class KeyRing {
     return Math.max(0, Math.floor((time - originMs) / keyEpochMs))
   }
 
-  /** The least that the wall clock would show now, by any of its steps within the last `KEY_GRACE_MS`. */
-  #believedNow(): number {
+  /**
+   * Epochs whose key is to be erased now. One that ended while the clock went its way is; one whose end the clock leapt over is
+   * held until the clock has said for `KEY_GRACE_MS` in all that it is over. In all, because whoever sets the clock back now and
+   * then would keep it for ever.
+   */
+  #ended(): number[] {
     const { clock } = this.#ports
-    const now = clock.monotonic()
-    const ms = clock.now() - now
-    const last = this.#offsets.at(-1)
-    const isStep = last === undefined || Math.abs(ms - last.ms) >= STEP_MS
-    const before = isStep ? this.#offsets : this.#offsets.slice(0, -1)
-    const all = [...before, { from: isStep ? now : last.from, ms }]
-    // One holds until the next begins.
-    this.#offsets = all.filter((_, i) => (all[i + 1]?.from ?? now) > now - KEY_GRACE_MS)
-    return now + Math.min(...this.#offsets.map((offset) => offset.ms))
+    const at = clock.monotonic()
+    const aheadMs = clock.now() - at
+    const last = this.#lastLook
+    this.#lastLook = { at, aheadMs }
+    const hasLeapt = last !== undefined && aheadMs - last.aheadMs >= LEAP_MS
+    const passedMs = last === undefined ? 0 : at - last.at
+    return [...this.#keys.keys()].filter((epoch) => {
+      const held = this.#held.get(epoch)
+      if (epoch >= this.oldest) {
+        if (held !== undefined) this.#held.set(epoch, { ...held, isOver: false })
+        return false
+      }
+      const wasOver = held?.isOver === true
+      if (!wasOver && !hasLeapt) return true
+      const overMs = (held?.overMs ?? 0) + (wasOver ? passedMs : 0)
+      this.#held.set(epoch, { overMs, isOver: true })
+      return overMs >= KEY_GRACE_MS
+    })
   }
 
   /** Milliseconds until a key is due to be made or erased. */
@@ -260,33 +291,40 @@ export class KeyRing {
     for (const each of epochs) {
       this.#keys.get(each)?.wipe()
       this.#keys.delete(each)
+      this.#held.delete(each)
     }
   }
 
-  /** True when the public keys changed: also because another time is shown. */
-  async #turn(): Promise<boolean> {
+  /** Undefined when nothing changed. */
+  async #turn(): Promise<KeyTurn | undefined> {
     const { rng, store } = this.#ports
     const { epoch } = this
-    const oldest = this.#epochAt(this.#believedNow() - KEY_GRACE_MS)
     const batch = store.batch()
-    let isChanged = false
+    let isMade = false
     for (let each = Math.max(epoch, this.#first); each <= epoch + KEYS_AHEAD; each++) {
       if (this.#keys.has(each) || this.#erased.has(each)) continue
       const seed = rng.bytes(SEED_BYTES)
       batch.putSecret(BUCKETS.mixKeys, u32be(each), seed)
       this.#keys.set(each, mixKeyPair(this.#options.suite, seed))
       seed.fill(0)
-      isChanged = true
+      isMade = true
     }
-    const old = [...this.#keys.keys()].filter((each) => each < oldest)
-    this.#dropKeys(batch, old)
-    if (isChanged || old.length > 0) await batch.commit()
-    this.#forget(old)
-    const before = this.#said
-    this.#said = this.publicKeys()
-      .map((each) => each.epoch)
+    const ended = this.#ended()
+    this.#dropKeys(batch, ended)
+    if (isMade || ended.length > 0) await batch.commit()
+    this.#forget(ended)
+    const isOther = this.#saysOther()
+    return isOther || ended.length > 0 ? { isOther } : undefined
+  }
+
+  /** Also when the clock shows another time. A node without keys for it says nothing: what it said is true still. */
+  #saysOther(): boolean {
+    const says = this.publicKeys()
+      .map(({ epoch }) => epoch)
       .join()
-    return this.#said !== before
+    if (says === '' || says === this.#said) return false
+    this.#said = says
+    return true
   }
 }
 

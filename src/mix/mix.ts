@@ -34,7 +34,7 @@ import { Drain } from './drain.ts'
 import { type BuiltPacket, Emitter } from './emitter.ts'
 import { decodeMixFrame, encodeMixFrame, frameBytes, type MixFrame } from './frame.ts'
 import { KeeperDesk } from './keeper-desk.ts'
-import { KeyRing, type KeyRingPorts } from './key-ring.ts'
+import { KeyRing, type KeyRingPorts, type KeyTurn } from './key-ring.ts'
 import { MixLinks } from './mix-links.ts'
 import { allowanceOf, type FrameAllowance, NeighbourQuota } from './neighbour-quota.ts'
 import type { Emission, KeeperPort, MixDirectory, MixNode, PublishPort, SlotWork } from './ports.ts'
@@ -220,7 +220,7 @@ export class Mix {
   /** Begins to send. Frames are taken from the moment the net runs. */
   start(): void {
     this.#tasks.spawn('links', (signal) => this.#links.run(signal))
-    this.#tasks.spawn('keys', (signal) => this.#keys.run(signal, () => this.#turnKeys()))
+    this.#tasks.spawn('keys', (signal) => this.#keys.run(signal, (turn) => this.#turnKeys(turn)))
     this.#tasks.spawn('replies', (signal) => this.#expireReplies(signal))
     this.#emitter.start()
   }
@@ -472,8 +472,8 @@ export class Mix {
     return fresh
   }
 
-  async #turnKeys(): Promise<void> {
-    this.#ports.onKeys(this.#keys.publicKeys())
+  async #turnKeys({ isOther }: KeyTurn): Promise<void> {
+    if (isOther) this.#ports.onKeys(this.#keys.publicKeys())
     await this.#replays.dropBefore(this.#keys.oldestHeld)
   }
 

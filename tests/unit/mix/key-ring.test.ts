@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts'
 import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
-import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
+import { KeyRing, type KeyTurn, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import { copiedDisk, damage } from '../../support/copied-disk.ts'
@@ -36,6 +36,7 @@ async function open(options: RingOptions = {}) {
     { suite: 'x25519', originMs: START - ageMs, keyEpochMs },
   )
   const published: number[][] = []
+  let turns = 0
   const stopper = new AbortController()
   return {
     clock,
@@ -43,9 +44,13 @@ async function open(options: RingOptions = {}) {
     disk,
     ring,
     published,
+    turns: () => turns,
     run: () => {
-      const changed = async () => void published.push(epochsOf(ring))
-      ring.run(stopper.signal, changed).catch(() => undefined)
+      const turned = async ({ isOther }: KeyTurn) => {
+        turns++
+        if (isOther) published.push(epochsOf(ring))
+      }
+      ring.run(stopper.signal, turned).catch(() => undefined)
     },
     stop: () => stopper.abort(),
     advance: (ms: number) => clock.virtual.advance(ms),
@@ -286,18 +291,41 @@ describe('a wall clock that steps', () => {
     stop()
   })
 
-  it('ahead again and again erases nothing as long as it is right in between', async () => {
+  it('ahead now and then, for longer than the grace in all, erases', async () => {
     const { ring, run, stop, advance, clock } = await open()
     await ring.start()
     run()
-    for (let i = 0; i < 6; i++) {
+    let rounds = 0
+    for (; ring.isUsable && rounds < 20; rounds++) {
       clock.stepMs = 8 * EPOCH_MS
-      await advance(KEY_GRACE_MS / 3)
+      await advance(60_000)
       clock.stepMs = 0
-      await advance(KEY_GRACE_MS / 3)
+      await advance(60_000)
     }
-    expect(epochsOf(ring)).toEqual([10, 11, 12])
-    expect(ring.isUsable).toBe(true)
+    expect(rounds).toBeGreaterThanOrEqual(KEY_GRACE_MS / 60_000)
+    // Half a minute of each is not noticed.
+    expect(rounds).toBeLessThanOrEqual((2 * KEY_GRACE_MS) / 60_000 + 1)
+    expect([epochsOf(ring), ring.isUsable]).toEqual([[], false])
+    stop()
+  })
+
+  it('back now and then keeps nothing: the time in which a key is over counts in all', async () => {
+    const { ring, run, stop, advance, clock } = await open()
+    await ring.start()
+    run()
+    await advance(0.4 * EPOCH_MS)
+    let begun = 0
+    for (let i = 0; i < 60; i++) {
+      clock.stepMs = 0
+      await advance(KEY_GRACE_MS - 12_000)
+      begun += KEY_GRACE_MS - 12_000
+      clock.stepMs = -begun - 0.1 * EPOCH_MS
+      await advance(32_000)
+      begun += 32_000
+    }
+    clock.stepMs = 0
+    // Of the hours that went by, the last half has run at least.
+    expect(ring.oldestHeld).toBeGreaterThanOrEqual(ring.epoch - 1)
     stop()
   })
 
@@ -315,16 +343,21 @@ describe('a wall clock that steps', () => {
   })
 
   it('ahead for longer erases what ended on the way, and makes no second key for it when it is set back', async () => {
-    const { ring, run, stop, advance, clock } = await open()
+    const { ring, run, stop, advance, clock, published, turns } = await open()
     await ring.start()
     run()
     clock.stepMs = 8 * EPOCH_MS
-    await advance(KEY_GRACE_MS + 61_000)
+    await advance(KEY_GRACE_MS - 1_000)
+    expect([ring.oldestHeld, turns()]).toEqual([10, 1])
+    await advance(62_000)
+    // Nothing else is announced, but the tags of these keys may go.
+    expect([ring.oldestHeld, turns(), published]).toEqual([18, 2, [[18, 19, 20]]])
     expect(epochsOf(ring)).toEqual([18, 19, 20])
-    expect(ring.oldestHeld).toBe(18)
     clock.stepMs = 0
     await advance(31_000)
     expect([epochsOf(ring), held(ring), ring.isUsable]).toEqual([[], [], false])
+    // A descriptor without keys would help nobody.
+    expect(published).toHaveLength(1)
     await advance(EPOCH_MS)
     expect(epochsOf(ring)).toEqual([13])
     await advance(2 * EPOCH_MS)
