@@ -55,8 +55,10 @@ export const CATCH_UP_MS = 86_400_000
 export const GAP_ROUNDS_MAX = 4
 export const GAP_LOOK_UPS_PER_HOUR = 64
 export const GAP_WAIT_ROUND_TRIPS = 72
-/** Of them so many while the node runs and its clock does not leap. */
+/** Of them so many while the node looked. */
 export const GAP_AWAKE_ROUND_TRIPS = 12
+/** Of these so many since it was last halted, or its clock leapt. */
+export const GAP_CALM_ROUND_TRIPS = 2
 export const AUDITS_MAX = 256
 export const AUDIT_TRIES_MAX = 6
 export const AUDIT_SAMPLES = 32

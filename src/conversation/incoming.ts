@@ -5,6 +5,7 @@ import { openBox, openSaltedBox, parseBox, wipeBoxKeys } from '../stream/index.t
 import {
   EXCHANGE_BOXES,
   GAP_AWAKE_ROUND_TRIPS,
+  GAP_CALM_ROUND_TRIPS,
   GAP_WAIT_ROUND_TRIPS,
   RECORDS_PER_TURN,
 } from './constants.ts'
@@ -49,6 +50,7 @@ export interface Heard {
 }
 
 const EXPIRY_TURNS = 64
+const AT_ONCE = { at: 0, awake: 0, calm: 0 }
 
 /**
  * What arrives: recognised boxes become records, and records take effect in order, a few in each batch. Between two
@@ -385,11 +387,12 @@ export class Incoming {
     const wait = {
       at: GAP_WAIT_ROUND_TRIPS * ackRoundTripMs,
       awake: GAP_AWAKE_ROUND_TRIPS * ackRoundTripMs,
+      calm: GAP_CALM_ROUND_TRIPS * ackRoundTripMs,
     }
     let ofFormers = 0
     // What is missing there goes again in the new stream; after its end it would be heard no more.
     for (const { reader: former, until } of formers) {
-      ofFormers += former.giveUpGap(now, now.at < until ? wait : { at: 0, awake: 0 })
+      ofFormers += former.giveUpGap(now, now.at < until ? wait : AT_ONCE)
     }
     const isOpen = contact.card.phase === 'ready' && !contact.busy
     const width = isOpen ? (reader?.giveUpGap(now, wait) ?? 0) : 0

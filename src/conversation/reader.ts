@@ -1,3 +1,4 @@
+import { type Moment, Patience, type Wait } from './patience.ts'
 import {
   type Address,
   type BoxBytes,
@@ -93,14 +94,6 @@ const NOTHING: AcceptedBox = {
   sequenced: false,
 }
 
-/** Milliseconds by two clocks, or of both. */
-export interface Moment {
-  /** The clock of waits: it counts sleeps and leaps. */
-  readonly at: number
-  /** The monotonic clock. */
-  readonly awake: number
-}
-
 /**
  * The reading end of one device's stream: which boxes to listen for, which records are whole, and in what
  * order they count. Pure and serialisable; a key is erased as soon as its box was read. What a hostile writer
@@ -118,7 +111,8 @@ export class StreamReader {
   readonly #lost = new Set<number>()
   /** Given up for the sake of those behind them; applied all the same if they come. */
   #late = new SeqRanges()
-  #gapSince: Moment | undefined
+  /** For the first hole. */
+  #patience: Patience | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
@@ -273,7 +267,7 @@ export class StreamReader {
     }
     this.#late.remove(seq)
     if (seq === this.#contiguous + 1) this.#contiguous = seq
-    this.#gapSince = undefined
+    this.#patience = undefined
   }
 
   /** What an ack says: the highest record that is durable here and the holes below it. Never a lie. */
@@ -308,20 +302,17 @@ export class StreamReader {
   }
 
   /**
-   * After `wait` with records waiting behind a hole, both by the clock of waits and awake, gives the hole up and returns its
-   * width, else 0, so that one lost record does not silence a contact. What was given up still counts when it comes. Not beyond
+   * After `wait` with records waiting behind a hole gives the hole up and returns its width, else 0, so that one lost record does not silence a contact. What was given up still counts when it comes. Not beyond
    * LATE_RANGES_MAX holes that were given up and are open: those are filled first.
    */
-  giveUpGap(now: Moment, wait: Moment): number {
+  giveUpGap(now: Moment, wait: Wait): number {
     const first = this.#heldBeyond(this.#contiguous)[0]
     if (first === undefined || this.next() !== undefined) {
-      this.#gapSince = undefined
+      this.#patience = undefined
       return 0
     }
-    this.#gapSince ??= now
-    if (now.at - this.#gapSince.at < wait.at) return 0
-    // A sleep or a leap of the clock has let nothing come.
-    if (now.awake - this.#gapSince.awake < wait.awake) return 0
+    this.#patience ??= new Patience(now)
+    if (!this.#patience.isOver(now, wait)) return 0
     const width = first - 1 - this.#contiguous
     // Nothing comes any more when all epochs are closed. Else a hole that is forgotten would be acknowledged: a lie.
     if (this.#epochs.length > 0) {
@@ -329,7 +320,7 @@ export class StreamReader {
       this.#late.append(this.#contiguous + 1, first - 1)
     }
     this.#contiguous = first - 1
-    this.#gapSince = undefined
+    this.#patience = undefined
     for (const seq of this.#lost) if (seq < first) this.#lost.delete(seq)
     return width
   }

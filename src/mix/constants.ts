@@ -18,8 +18,10 @@ export const REQUEST_BODY_BYTES = 1 + 2_048
 export const ASK_REF_BYTES = 16
 /** A packet of a key epoch is taken for so long before it begins and after it ended: clocks and its way. */
 export const KEY_GRACE_MS = 180_000
+/** For so long in all a key is held that is over by a leap of the clock alone. */
+export const HOLD_MS = 210_000
 /** Key epochs whose key is known to be erased: those that a clock set back may show again. */
-export const ERASED_EPOCHS_MAX = 64
+export const ERASED_EPOCHS_MAX = 1_024
 /**
  * Around the beginning of an epoch a packet takes the mixes and keys of one or the other by chance: else the first to
  * use the new ones would be those whose clock is fast.

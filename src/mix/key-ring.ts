@@ -10,7 +10,7 @@ import {
 } from '../base/index.ts'
 import { type MixKeyPair, mixKeyPair, type MixSuite } from '../sphinx/index.ts'
 import { type Batch, BUCKETS, type Store } from '../store/index.ts'
-import { ERASED_EPOCHS_MAX, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
+import { ERASED_EPOCHS_MAX, HOLD_MS, KEY_GRACE_MS, KEYS_AHEAD } from './constants.ts'
 
 export interface KeyRingPorts {
   readonly clock: Clock
@@ -49,30 +49,34 @@ interface Look {
   readonly at: number
   /** What the wall clock is ahead of the monotonic one. */
   readonly aheadMs: number
+  /** What the wall clock says. */
+  readonly epoch: number
 }
 
-/** A key whose end the clock leapt over. */
+/** A key over the end of whose epoch the clock leapt. */
 interface Held {
-  /** For how long the clock has said, all in all, that it is over. */
-  readonly overMs: number
-  /** What it said last. */
-  readonly isOver: boolean
+  /** For how long the clock has said, all in all, that the grace is over too. */
+  overMs: number
+  /** Whether it said so last. */
+  isOver: boolean
+  /** False while it says that the epoch goes on. */
+  isHeld: boolean
 }
 
 /** What a turn has done. */
 export interface KeyTurn {
-  /** Other epochs than before are to be announced. */
+  /** `announce` would say other epochs than it did. */
   readonly isOther: boolean
 }
 
 /**
  * This node's mix keys: one per key epoch, made `KEYS_AHEAD` epochs ahead so that others know them in time, and
- * erased `KEY_GRACE_MS` after their epoch, `2 KEY_GRACE_MS` at most where the clock leaps over its end. From then on no recorded packet of that epoch can be followed, whoever
+ * erased `KEY_GRACE_MS` after their epoch, `HOLD_MS` of running later where the clock leaps over its end. From then on no recorded packet of that epoch can be followed, whoever
  * takes this node.
  *
  * No epoch gets a second key: after a clock that was ahead erased those that were running, the node has none for them and
  * sits out. Others have pinned the first; a second one would be a proof against this node. So what a leap of the clock has
- * ended is held for another `KEY_GRACE_MS`: a clock that is set right before has erased nothing.
+ * ended is held for some minutes: a clock that is set right before has erased nothing.
  *
  * Keys of a home that was restored are erased: the former life may have taken packets under them whose tags are not
  * known here. New ones begin after the last epoch for which it can have announced any: two keys of one node for one
@@ -88,7 +92,7 @@ export class KeyRing {
   #first = 0
   /** Epochs whose key is erased, the last of them at the end. */
   readonly #erased = new Set<number>()
-  /** Only of keys that are here. */
+  /** By epoch; only of keys that are here. */
   readonly #held = new Map<number, Held>()
   #lastLook: Look | undefined
   /** Epochs of the public keys that were announced last. */
@@ -198,6 +202,13 @@ export class KeyRing {
       .map(([epoch, { publicKey }]) => ({ epoch, key: publicKey }))
   }
 
+  /** `publicKeys`, which the caller puts into its descriptor now. */
+  announce(): { epoch: number; key: Uint8Array }[] {
+    const keys = this.publicKeys()
+    this.#said = textOf(keys)
+    return keys
+  }
+
   /** Keys that a packet of this moment may be for, the likeliest first. */
   current(): RingKey[] {
     const { epoch: running, oldest } = this
@@ -230,30 +241,37 @@ export class KeyRing {
   }
 
   /**
-   * Epochs whose key is to be erased now. One that ended while the clock went its way is; one whose end the clock leapt over is
-   * held until the clock has said for `KEY_GRACE_MS` in all that it is over. In all, because whoever sets the clock back now and
-   * then would keep it for ever.
+   * Epochs whose key is to be erased now. One that ended while the clock went its way is, after its grace; one over whose end
+   * the clock leapt is held until the clock has said for `HOLD_MS` in all that this too is over. In all, because whoever sets the
+   * clock back now and then would keep it for ever.
    */
   #ended(): number[] {
     const { clock } = this.#ports
     const at = clock.monotonic()
-    const aheadMs = clock.now() - at
-    const last = this.#lastLook
-    this.#lastLook = { at, aheadMs }
-    const hasLeapt = last !== undefined && aheadMs - last.aheadMs >= LEAP_MS
-    const passedMs = last === undefined ? 0 : at - last.at
+    const look = { at, aheadMs: clock.now() - at, epoch: this.epoch }
+    const last = this.#lastLook ?? look
+    this.#lastLook = look
+    const hasLeapt = look.aheadMs - last.aheadMs >= LEAP_MS
+    // Of a process that was halted for an hour not more than of one that looks.
+    const passedMs = Math.min(POLL_MS, look.at - last.at)
+    const { oldest } = this
     return [...this.#keys.keys()].filter((epoch) => {
+      const hasEnded = epoch < look.epoch
+      const isOver = epoch < oldest
+      if (hasLeapt && hasEnded && epoch >= last.epoch) this.#hold(epoch)
       const held = this.#held.get(epoch)
-      if (epoch >= this.oldest) {
-        if (held !== undefined) this.#held.set(epoch, { ...held, isOver: false })
-        return false
-      }
-      const wasOver = held?.isOver === true
-      if (!wasOver && !hasLeapt) return true
-      const overMs = (held?.overMs ?? 0) + (wasOver ? passedMs : 0)
-      this.#held.set(epoch, { overMs, isOver: true })
-      return overMs >= KEY_GRACE_MS
+      if (held === undefined) return isOver
+      if (isOver || held.isOver) held.overMs += passedMs
+      held.isOver = isOver
+      held.isHeld &&= hasEnded
+      return isOver && (!held.isHeld || held.overMs >= HOLD_MS)
     })
+  }
+
+  #hold(epoch: number): void {
+    const held = this.#held.get(epoch) ?? { overMs: 0, isOver: false, isHeld: true }
+    held.isHeld = true
+    this.#held.set(epoch, held)
   }
 
   /** Milliseconds until a key is due to be made or erased. */
@@ -313,19 +331,15 @@ export class KeyRing {
     this.#dropKeys(batch, ended)
     if (isMade || ended.length > 0) await batch.commit()
     this.#forget(ended)
-    const isOther = this.#saysOther()
+    // Also when the clock shows another time. A node without keys for it says nothing: what it said is true still.
+    const says = textOf(this.publicKeys())
+    const isOther = says !== '' && says !== this.#said
     return isOther || ended.length > 0 ? { isOther } : undefined
   }
+}
 
-  /** Also when the clock shows another time. A node without keys for it says nothing: what it said is true still. */
-  #saysOther(): boolean {
-    const says = this.publicKeys()
-      .map(({ epoch }) => epoch)
-      .join()
-    if (says === '' || says === this.#said) return false
-    this.#said = says
-    return true
-  }
+function textOf(keys: readonly { readonly epoch: number }[]): string {
+  return keys.map(({ epoch }) => epoch).join()
 }
 
 function u32At(bytes: Uint8Array): number {

@@ -214,7 +214,7 @@ export class Mix {
     // Of keys that ended while this node was away.
     await this.#replays.dropBefore(this.#keys.oldestHeld)
     await this.#replays.load(() => this.#keys.eraseUsed())
-    return this.#keys.publicKeys()
+    return this.#keys.announce()
   }
 
   /** Begins to send. Frames are taken from the moment the net runs. */
@@ -473,7 +473,7 @@ export class Mix {
   }
 
   async #turnKeys({ isOther }: KeyTurn): Promise<void> {
-    if (isOther) this.#ports.onKeys(this.#keys.publicKeys())
+    if (isOther) this.#ports.onKeys(this.#keys.announce())
     await this.#replays.dropBefore(this.#keys.oldestHeld)
   }
 

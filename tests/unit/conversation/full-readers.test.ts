@@ -31,7 +31,8 @@ const FRAGMENT_BYTES = BOX_PAYLOAD_BYTES - FRAGMENT_HEADER_BYTES
 /** The largest state of all readers of a contact that is stored with every box of it. */
 const STATE_BYTES_MAX = 192 * 1024
 const rng = seededRng('full readers')
-const both = (ms: number) => ({ at: ms, awake: ms })
+const moment = (ms: number) => ({ at: ms, awake: ms })
+const wait = (ms: number) => ({ at: ms, awake: 0, calm: 0 })
 
 /** What one contact's reader costs on the disk, box by box. */
 class Disk {
@@ -84,7 +85,7 @@ function full(): { disk: Disk; last: ReturnType<Disk['open']> } {
   let seq = far
   for (let i = 0; i < LATE_RANGES_MAX; i++) {
     first([whole(seq, 64)])
-    disk.reader.giveUpGap(both(0), both(0))
+    disk.reader.giveUpGap(moment(0), wait(0))
     disk.reader.applied(seq)
     seq += 2
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts'
-import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
+import { HOLD_MS, KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
 import { KeyRing, type KeyTurn, type RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, type MemoryDisk, memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
@@ -46,9 +46,10 @@ async function open(options: RingOptions = {}) {
     published,
     turns: () => turns,
     run: () => {
+      ring.announce()
       const turned = async ({ isOther }: KeyTurn) => {
         turns++
-        if (isOther) published.push(epochsOf(ring))
+        if (isOther) published.push(ring.announce().map(({ epoch }) => epoch))
       }
       ring.run(stopper.signal, turned).catch(() => undefined)
     },
@@ -302,9 +303,51 @@ describe('a wall clock that steps', () => {
       clock.stepMs = 0
       await advance(60_000)
     }
-    expect(rounds).toBeGreaterThanOrEqual(KEY_GRACE_MS / 60_000)
-    // Half a minute of each is not noticed.
-    expect(rounds).toBeLessThanOrEqual((2 * KEY_GRACE_MS) / 60_000 + 1)
+    // What lies between two looks counts whole: a minute and a half of each.
+    expect(rounds).toBeGreaterThanOrEqual(HOLD_MS / 90_000)
+    expect(rounds).toBeLessThanOrEqual(HOLD_MS / 30_000)
+    expect([epochsOf(ring), ring.isUsable]).toEqual([[], false])
+    stop()
+  })
+
+  it('that is set back for a moment around every other look keeps nothing', async () => {
+    const { ring, run, stop, advance, clock } = await open()
+    await ring.start()
+    run()
+    for (let i = 0; i < 10; i++) {
+      clock.stepMs = 8 * EPOCH_MS
+      await advance(58_000)
+      clock.stepMs = 0
+      await advance(2_000)
+    }
+    expect([epochsOf(ring), ring.isUsable]).toEqual([[], false])
+    stop()
+  })
+
+  it('ahead into the grace of the running epoch erases nothing when it is set right in time', async () => {
+    // So that an hour more lies in the grace, and goes on past its end.
+    const { ring, run, stop, advance, clock } = await open({ ageMs: 10 * EPOCH_MS + 105_000 })
+    await ring.start()
+    run()
+    clock.stepMs = EPOCH_MS
+    await advance(90_000)
+    expect([ring.epoch, ring.oldest]).toEqual([11, 11])
+    clock.stepMs = 0
+    await advance(31_000)
+    expect([epochsOf(ring), ring.isUsable]).toEqual([[10, 11, 12], true])
+    stop()
+  })
+
+  it('days ahead for days makes no second key for any of these days', async () => {
+    const { ring, run, stop, advance, clock } = await open({ keyEpochMs: 60_000 })
+    await ring.start()
+    run()
+    const first = ring.epoch
+    clock.stepMs = 70 * 60_000
+    await advance(71 * 60_000)
+    clock.stepMs = 0
+    await advance(31_000)
+    expect(ring.epoch).toBeLessThan(first + 73)
     expect([epochsOf(ring), ring.isUsable]).toEqual([[], false])
     stop()
   })
@@ -347,7 +390,7 @@ describe('a wall clock that steps', () => {
     await ring.start()
     run()
     clock.stepMs = 8 * EPOCH_MS
-    await advance(KEY_GRACE_MS - 1_000)
+    await advance(HOLD_MS - 1_000)
     expect([ring.oldestHeld, turns()]).toEqual([10, 1])
     await advance(62_000)
     // Nothing else is announced, but the tags of these keys may go.

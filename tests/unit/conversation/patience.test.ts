@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest'
+import { Patience } from '../../../src/conversation/patience.ts'
+
+const WAIT = { at: 72_000, awake: 12_000, calm: 2_000 }
+
+/** Looks every second; `skip` lets both clocks, or the one of waits alone, go on without a look. */
+function waiting() {
+  const now = { at: 1_000_000, awake: 0 }
+  const patience = new Patience({ ...now })
+  const look = (): boolean => {
+    now.at += 1_000
+    now.awake += 1_000
+    return patience.isOver({ ...now }, WAIT)
+  }
+  return {
+    /** After how many looks it is over; 100 for more. */
+    untilOver: (): number => {
+      for (let looks = 1; looks < 100; looks++) if (look()) return looks
+      return 100
+    },
+    looks: (count: number): boolean => Array.from({ length: count }, look).some(Boolean),
+    skip: (at: number, awake: number): void => {
+      now.at += at
+      now.awake += awake
+    },
+  }
+}
+
+describe('patience with a hole', () => {
+  it('is over after its time, by a clock that goes its way', () => {
+    expect(waiting().untilOver()).toBe(72)
+  })
+
+  it.each([
+    ['a sleep', 3_600_000, 0],
+    ['a halt', 3_600_000, 3_600_000],
+  ])('after %s that began with the hole lets things come first', (_, at, awake) => {
+    const { skip, untilOver, looks } = waiting()
+    expect(looks(1)).toBe(false)
+    skip(at, awake)
+    const left = untilOver()
+    expect(left).toBeGreaterThanOrEqual(9)
+    expect(left).toBeLessThanOrEqual(12)
+  })
+
+  it('after a sleep of a machine that has waited for long is over soon, not at once', () => {
+    const { skip, untilOver, looks } = waiting()
+    expect(looks(30)).toBe(false)
+    skip(3_600_000, 0)
+    expect(untilOver()).toBe(3)
+  })
+
+  it('ends also where a machine only wakes for moments', () => {
+    const { skip, looks } = waiting()
+    let wakes = 0
+    do skip(3_600_000, 0)
+    while (!looks(3) && ++wakes < 50)
+    expect(wakes).toBeLessThan(8)
+  })
+})
