@@ -1,3 +1,4 @@
+import { aliasOf } from '../../daemon/testnet/contacts.ts'
 import type { History, ListedMessage, SendRecord } from './history.ts'
 import { forgiver, isDoubtful } from './returns.ts'
 
@@ -157,7 +158,7 @@ function returnsBefore({ returns }: History, node: number, at: number): number {
 function order(history: History): Violation[] {
   // What a life that is gone had acknowledged, a new one may find again, late and in any order.
   const sends = acceptedOf(history).filter(
-    (send) => !isForgiven(history, send) && !isDoubtful(history, send),
+    (send) => !isForgiven(history, send) && !isDoubtful(history, send) && !isLate(history, send),
   )
   const pairs = Map.groupBy(sends, ({ from, to }) => `${from}>${to}`)
   return [...pairs].flatMap(([pair, its]) => {
@@ -200,6 +201,16 @@ function acceptedOf(history: History): SendRecord[] {
   return history.sends.filter(({ acceptedAt }) => acceptedAt !== undefined)
 }
 
+/** Came when its recipient had told that it is missing: who waits for ever for one text is silent. */
+function isLate(history: History, { from, to, text, calledAt }: SendRecord): boolean {
+  const { gaps, firstAt } = index(history)
+  const cameAt = firstAt.get(to)?.get(text)
+  return (gaps.get(to) ?? []).some(
+    ({ at, alias }) =>
+      alias === aliasOf(from) && calledAt < at && cameAt !== undefined && at < cameAt,
+  )
+}
+
 function givenUp(history: History, send: SendRecord): boolean {
   return [...GIVEN_UP].some((state) => reportedBy(history, send, `message.${state}`))
 }
@@ -224,6 +235,10 @@ interface Index {
   readonly received: Map<number, Map<string, Set<string>>>
   /** By node and message id: types of the events about it. */
   readonly told: Map<number, Map<string, Set<string>>>
+  /** By node: when it told of texts that are missing, and of whom. */
+  readonly gaps: Map<number, { readonly at: number; readonly alias: string }[]>
+  /** By node and text: when an event showed it first. */
+  readonly firstAt: Map<number, Map<string, number>>
   readonly forgetful: ReturnType<typeof forgiver>
 }
 
@@ -239,11 +254,18 @@ function index(history: History): Index {
     byId: byNode(history, (list) => new Map(list.map((each) => [each.messageId, each]))),
     received: new Map(),
     told: new Map(),
+    gaps: new Map(),
+    firstAt: new Map(),
     forgetful: forgiver(history),
   }
-  for (const { node, type, text, messageId, id, epoch } of history.events) {
-    if (type === 'message.received') note(made.received, node, text, `${epoch}/${id}`)
-    else note(made.told, node, messageId, type)
+  for (const { node, at, type, text, messageId, id, epoch, alias } of history.events) {
+    if (type === 'message.received') {
+      note(made.received, node, text, `${epoch}/${id}`)
+      const times = made.firstAt.get(node) ?? new Map<string, number>()
+      made.firstAt.set(node, times.set(text, times.get(text) ?? at))
+    } else if (alias !== undefined) {
+      made.gaps.set(node, [...(made.gaps.get(node) ?? []), { at, alias }])
+    } else note(made.told, node, messageId, type)
   }
   INDEXES.set(history, made)
   return made

@@ -238,7 +238,9 @@ export class Load {
             const { seq, epoch, id, type } = event
             const { messageId, text } = receivedMessage(event)
             const at = performance.now()
-            this.#rig.recorder.event({ node, at, seq, epoch, id, type, messageId, text })
+            const alias = type === 'message.gap' ? { alias: String(event.data['alias']) } : {}
+            const record = { node, at, seq, epoch, id, type, messageId, text, ...alias }
+            this.#rig.recorder.event(record)
             seen = seq
           }
         } finally {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { check, losses } from '../../faults/checker.ts'
-import type { EventRecord, Recorder, SendRecord } from '../../faults/history.ts'
+import { type EventRecord, Recorder, type SendRecord } from '../../faults/history.ts'
 import { cleanRun } from './clean-run.ts'
 
 const LIMITS = { readyMs: 2_000 }
@@ -221,6 +221,30 @@ describe('the checker', () => {
     list[b] = first
     history.lists.set(1, list)
     expect(promises(history)).toEqual(['D'])
+  })
+
+  it('lets a text come late when its recipient has told that it is missing, and no other', () => {
+    const late = (alias: string, toldAt: number) => {
+      const history = new Recorder()
+      const clean = cleanRun()
+      history.sends.push(...clean.sends)
+      const seq = Math.max(...clean.events.flatMap((each) => (each.node === 1 ? each.seq : [])))
+      for (const each of clean.events) {
+        history.event(each.text === '0>1#0' ? { ...each, at: 50 } : each)
+      }
+      const gap = { node: 1, at: toldAt, seq: seq + 1, epoch: 'epoch-1', id: 'gap', messageId: '' }
+      history.event({ ...gap, type: 'message.gap', text: '', alias })
+      for (const node of [0, 1]) history.lists.set(node, listed(clean, node))
+      const list = [...listed(clean, 1)]
+      const first = list.findIndex((each) => each.text === '0>1#0')
+      history.lists.set(1, [...list.toSpliced(first, 1), ...list.slice(first, first + 1)])
+      return promises(history)
+    }
+    expect(late('node-0', 20)).toEqual([])
+    expect(late('node-2', 20)).toEqual(['D'])
+    // It was told after the text had come, or before it was sent.
+    expect(late('node-0', 60)).toEqual(['D'])
+    expect(late('node-0', 0)).toEqual(['D'])
   })
 
   it('finds a key that made two messages', () => {
