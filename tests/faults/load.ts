@@ -238,8 +238,9 @@ export class Load {
             const { seq, epoch, id, type } = event
             const { messageId, text } = receivedMessage(event)
             const at = performance.now()
-            const alias = type === 'message.gap' ? { alias: String(event.data['alias']) } : {}
-            const record = { node, at, seq, epoch, id, type, messageId, text, ...alias }
+            const { alias } = event.data
+            const whose = type === 'message.gap' && typeof alias === 'string' ? { alias } : {}
+            const record = { node, at, seq, epoch, id, type, messageId, text, ...whose }
             this.#rig.recorder.event(record)
             seen = seq
           }
