@@ -12,7 +12,7 @@ export interface Wait {
   readonly at: number
   /** Of it while the node looked. */
   readonly awake: number
-  /** Of that since the last sleep, halt or leap; more than a look takes to come. */
+  /** Of that since the last sleep, halt or leap, unless it has been awake for all of `awake` since the first. */
   readonly calm: number
 }
 
@@ -28,6 +28,9 @@ export class Patience {
   #seen: Moment
   #awakeMs = 0
   #calmMs = 0
+  /** Awake from the first leap to the last. */
+  #restlessMs = 0
+  #isRestless = false
 
   constructor(now: Moment) {
     this.#since = now.at
@@ -40,9 +43,13 @@ export class Patience {
     const hasLeapt = now.at - this.#seen.at > step + LEAP_MS
     this.#seen = now
     this.#awakeMs += step
-    this.#calmMs = hasLeapt ? 0 : this.#calmMs + step
-    return (
-      now.at - this.#since >= wait.at && this.#awakeMs >= wait.awake && this.#calmMs >= wait.calm
-    )
+    if (hasLeapt) {
+      this.#restlessMs += this.#isRestless ? this.#calmMs + step : step
+      this.#isRestless = true
+      this.#calmMs = 0
+    } else this.#calmMs += step
+    if (now.at - this.#since < wait.at || this.#awakeMs < wait.awake) return false
+    // A machine that never wakes for long must not be silent for ever.
+    return this.#calmMs >= wait.calm || this.#restlessMs + this.#calmMs >= wait.awake
   }
 }

@@ -24,8 +24,8 @@ export interface EventRecord extends Pick<EventView, 'seq' | 'epoch' | 'id' | 't
   /** What of its data the checker looks at. */
   readonly messageId: string
   readonly text: string
-  /** Of a gap: whose texts are missing. */
-  readonly alias?: string
+  /** Of a gap: of whom so many records are missing. */
+  readonly gap?: { readonly alias: string; readonly missing: number }
 }
 
 /** An answer that a client got where it did not hope for one. */

@@ -4,7 +4,8 @@ import type { Rpc } from '../../daemon/rpc-port.ts'
 import { aliasOf } from '../../daemon/testnet/contacts.ts'
 import { RpcFailure } from '../../rpc/client/index.ts'
 import { systemClock } from '../../src/base/index.ts'
-import type { ListedMessage, SendRecord } from './history.ts'
+import type { EventView } from '../../src/node/index.ts'
+import type { EventRecord, ListedMessage, SendRecord } from './history.ts'
 import type { Rig } from './rig.ts'
 
 export interface LoadOptions {
@@ -238,9 +239,7 @@ export class Load {
             const { seq, epoch, id, type } = event
             const { messageId, text } = receivedMessage(event)
             const at = performance.now()
-            const { alias } = event.data
-            const whose = type === 'message.gap' && typeof alias === 'string' ? { alias } : {}
-            const record = { node, at, seq, epoch, id, type, messageId, text, ...whose }
+            const record = { node, at, seq, epoch, id, type, messageId, text, ...gapIn(event) }
             this.#rig.recorder.event(record)
             seen = seq
           }
@@ -298,4 +297,10 @@ export class Load {
       return false
     }
   }
+}
+
+function gapIn({ type, data }: EventView): Pick<EventRecord, 'gap'> {
+  const { alias, missing } = data
+  if (type !== 'message.gap' || typeof alias !== 'string') return {}
+  return { gap: { alias, missing: Number(missing) } }
 }

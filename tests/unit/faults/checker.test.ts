@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { check, losses } from '../../faults/checker.ts'
-import { type EventRecord, Recorder, type SendRecord } from '../../faults/history.ts'
+import type { EventRecord, Recorder, SendRecord } from '../../faults/history.ts'
 import { cleanRun } from './clean-run.ts'
 
 const LIMITS = { readyMs: 2_000 }
@@ -223,28 +223,25 @@ describe('the checker', () => {
     expect(promises(history)).toEqual(['D'])
   })
 
-  it('lets a text come late when its recipient has told that it is missing, and no other', () => {
-    const late = (alias: string, toldAt: number) => {
-      const history = new Recorder()
-      const clean = cleanRun()
-      history.sends.push(...clean.sends)
-      const seq = Math.max(...clean.events.flatMap((each) => (each.node === 1 ? each.seq : [])))
-      for (const each of clean.events) {
-        history.event(each.text === '0>1#0' ? { ...each, at: 50 } : each)
+  it('lets as many texts come late as their recipient has told to be missing', () => {
+    const late = (alias: string, missing: number, order: readonly number[]) => {
+      const history = cleanRun()
+      const gap = { node: 1, at: 20, messageId: '', text: '', type: 'message.gap', id: 'gap' }
+      const seq = Math.max(...history.events.flatMap((each) => (each.node === 1 ? each.seq : [])))
+      // Handed out twice, as to a consumer that had not acknowledged it.
+      for (const at of [20, 30]) {
+        history.event({ ...gap, at, seq: seq + 1, epoch: 'epoch-1', gap: { alias, missing } })
       }
-      const gap = { node: 1, at: toldAt, seq: seq + 1, epoch: 'epoch-1', id: 'gap', messageId: '' }
-      history.event({ ...gap, type: 'message.gap', text: '', alias })
-      for (const node of [0, 1]) history.lists.set(node, listed(clean, node))
-      const list = [...listed(clean, 1)]
-      const first = list.findIndex((each) => each.text === '0>1#0')
-      history.lists.set(1, [...list.toSpliced(first, 1), ...list.slice(first, first + 1)])
+      const list = listed(history, 1)
+      const its = list.filter(({ text }) => text.startsWith('0>1'))
+      const others = list.filter(({ text }) => !text.startsWith('0>1'))
+      history.lists.set(1, [...others, ...order.flatMap((i) => its[i] ?? [])])
       return promises(history)
     }
-    expect(late('node-0', 20)).toEqual([])
-    expect(late('node-2', 20)).toEqual(['D'])
-    // It was told after the text had come, or before it was sent.
-    expect(late('node-0', 60)).toEqual(['D'])
-    expect(late('node-0', 0)).toEqual(['D'])
+    expect(late('node-0', 1, [1, 2, 0])).toEqual([])
+    expect(late('node-0', 2, [2, 1, 0])).toEqual([])
+    expect(late('node-0', 1, [2, 1, 0])).toEqual(['D'])
+    expect(late('node-2', 1, [1, 2, 0])).toEqual(['D'])
   })
 
   it('finds a key that made two messages', () => {
