@@ -3,7 +3,7 @@ import { Patience } from '../../../src/conversation/patience.ts'
 
 const WAIT = { at: 72_000, awake: 12_000, calm: 2_000 }
 
-/** Looks every second; `skip` lets both clocks, or the one of waits alone, go on without a look. */
+/** Looks every second; `lapse` lets both clocks, or the one of waits alone, go on without a look. */
 function waiting() {
   const now = { at: 1_000_000, awake: 0 }
   const patience = new Patience({ ...now })
@@ -19,7 +19,7 @@ function waiting() {
       return 100
     },
     looks: (count: number): boolean => Array.from({ length: count }, look).some(Boolean),
-    skip: (at: number, awake: number): void => {
+    lapse: (at: number, awake: number): void => {
       now.at += at
       now.awake += awake
     },
@@ -35,26 +35,26 @@ describe('patience with a hole', () => {
     ['a sleep', 3_600_000, 0],
     ['a halt', 3_600_000, 3_600_000],
   ])('after %s that began with the hole lets things come first', (_, at, awake) => {
-    const { skip, untilOver, looks } = waiting()
+    const { lapse, untilOver, looks } = waiting()
     expect(looks(1)).toBe(false)
-    skip(at, awake)
+    lapse(at, awake)
     const left = untilOver()
     expect(left).toBeGreaterThanOrEqual(9)
     expect(left).toBeLessThanOrEqual(12)
   })
 
   it('after a sleep of a machine that has waited for long is over soon, not at once', () => {
-    const { skip, untilOver, looks } = waiting()
+    const { lapse, untilOver, looks } = waiting()
     expect(looks(30)).toBe(false)
-    skip(3_600_000, 0)
+    lapse(3_600_000, 0)
     expect(untilOver()).toBe(3)
   })
 
   it.each([3, 1])('ends also where a machine wakes for moments: %i s', (seconds) => {
-    const { skip, looks } = waiting()
+    const { lapse, looks } = waiting()
     let awake = 0
     do {
-      skip(3_600_000, 0)
+      lapse(3_600_000, 0)
       awake += seconds
     } while (!looks(seconds) && awake < 100)
     expect(awake).toBeGreaterThanOrEqual(10)
