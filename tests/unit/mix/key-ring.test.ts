@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Rng, silentLogger, toHex, u32be } from '../../../src/base/index.ts'
 import { KEY_GRACE_MS, KEYS_AHEAD } from '../../../src/mix/constants.ts'
-import { KeyRing, type RingKey } from '../../../src/mix/key-ring.ts'
+import type { KeyRing, RingKey } from '../../../src/mix/key-ring.ts'
 import { x25519Kem } from '../../../src/crypto/index.ts'
 import { BUCKETS, openMemoryStore } from '../../../src/store/index.ts'
 import { copiedDisk, damage } from '../../support/copied-disk.ts'

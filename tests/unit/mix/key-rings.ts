@@ -1,4 +1,3 @@
-import { it } from 'vitest'
 import { type Rng, silentLogger, toHex } from '../../../src/base/index.ts'
 import { KeyRing, type KeyTurn } from '../../../src/mix/key-ring.ts'
 import { type MemoryDisk, memoryDisk } from '../../../src/store/index.ts'
