@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
-import { compiled } from '../rig.ts'
 import { impossible, type Outcome } from '../verdict.ts'
 
 const VICTIM = 0
@@ -20,11 +19,12 @@ const RIGHT_MS = 15_000
  * clocks are right, as they are on machines whose wall clocks are not.
  */
 export async function clock(options: RunOptions): Promise<Outcome> {
-  if (spawnSync('faketime', ['--version']).error !== undefined) {
+  const library = faketimeLibrary()
+  if (library === undefined) {
     return impossible('faketime is not installed; in Debian: apt-get install faketime')
   }
   const nodes = options.nodes ?? 5
-  const clocks = new Clocks()
+  const clocks = new Clocks(library)
   try {
     return await rehearse(options, {
       nodes,
@@ -75,18 +75,32 @@ async function wrong(
   }
 }
 
+/**
+ * What the command `faketime` loads into its program; undefined where there is none. The command itself stays between:
+ * it has a process of its own and passes no signal on, so that a daemon would survive whoever stops it.
+ */
+function faketimeLibrary(): string | undefined {
+  const { status, stdout } = spawnSync('faketime', ['-f', RIGHT, 'printenv', 'LD_PRELOAD'], {
+    encoding: 'utf8',
+  })
+  return status === 0 ? stdout.trim() : undefined
+}
+
 /** What faketime reads every second, a file for each node. */
 class Clocks {
+  readonly #library: string
   readonly #dir = mkdtempSync(join(tmpdir(), 'hf-clocks-'))
+
+  constructor(library: string) {
+    this.#library = library
+  }
 
   /** How a node starts whose clock can be set; it is right. */
   under(node: number) {
-    const { file, args } = compiled()
     this.set(node, RIGHT)
     return {
-      // What the wrapper sets would count for more than the file.
-      program: { file: 'faketime', args: ['-f', RIGHT, 'env', '-u', 'FAKETIME', file, ...args] },
       env: {
+        LD_PRELOAD: this.#library,
         FAKETIME_TIMESTAMP_FILE: this.#file(node),
         FAKETIME_CACHE_DURATION: '1',
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
