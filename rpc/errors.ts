@@ -134,7 +134,7 @@ export const RPC_ERRORS = {
   }),
 
   CURSOR_TOO_OLD: kind(1400, 'events after this position are gone', {
-    hint: 'read the lists again and subscribe after asOfSeq',
+    hint: 'read the lists again and subscribe after asOfSeq; a consumer goes on after events.ack {consumer, seq: oldest - 1}',
     details: ['oldest'],
   }),
   CURSOR_AHEAD: kind(1401, 'this position does not exist yet in this epoch', {

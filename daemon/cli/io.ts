@@ -6,6 +6,8 @@ export interface Sink {
   readonly isTTY: boolean
   readonly columns: number
   write(text: string): void
+  /** Resolves when the operating system has taken all that was written; never when it does not, which ends the process. */
+  flushed(): Promise<void>
 }
 
 export interface Source extends AsyncIterable<Uint8Array> {
@@ -41,6 +43,7 @@ function sink(stream: NodeJS.WriteStream, options: { carriesData: boolean }): Si
     // A daemon whose log is on a full disk loses lines of it, and goes on: it heals when there is room.
     if (options.carriesData) process.exit(DAEMON_EXIT.ioError)
   })
+  let last = Promise.resolve()
   return {
     get isTTY() {
       return stream.isTTY === true
@@ -49,8 +52,13 @@ function sink(stream: NodeJS.WriteStream, options: { carriesData: boolean }): Si
       return stream.columns ?? 0
     },
     write: (text) => {
-      stream.write(text)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      last = promise
+      stream.write(text, (error) => {
+        if (!error) resolve()
+      })
     },
+    flushed: () => last,
   }
 }
 

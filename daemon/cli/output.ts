@@ -36,6 +36,11 @@ export class Output {
     this.#stdout.write(this.json ? `${JSON.stringify(value)}\n` : endLine(human))
   }
 
+  /** Resolves when all data are out of this process; never when they cannot be written, which ends it. */
+  delivered(): Promise<void> {
+    return this.#stdout.flushed()
+  }
+
   /** Text that is data whatever the options say, such as a script or a file. */
   raw(text: string): void {
     this.#clearProgress()

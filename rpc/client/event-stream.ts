@@ -117,11 +117,11 @@ export class EventStream implements AsyncIterable<Event>, AsyncDisposable {
     } else if (method === 'event.caughtUp') {
       this.#queue.push({ caughtUp: Number(fields['head']) })
     } else if (method === 'event.closed') {
-      const name = fields['name']
+      const { subscription: _, code, ...data } = fields
       this.#failure = new RpcFailure({
-        code: Number(fields['code']),
+        code: Number(code),
         message: 'the daemon ended the subscription',
-        data: { name },
+        data,
       })
     }
     if (this.#queue.length >= CLIENT_QUEUE) this.#client?.pause()

@@ -19,6 +19,7 @@ const healthCode = z
     'SECRETS_DAMAGED',
     'VALUES_DAMAGED',
     'STORAGE_LOW',
+    'EVENTS_MISSED',
     'HOOK_FAILING',
     'HOOK_MISSED',
     'NO_NETWORK',

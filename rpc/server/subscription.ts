@@ -1,6 +1,6 @@
 import { type Clock, HearsayError, type Timer } from '../../src/base/index.ts'
 import { EVENT_STEP, HEARTBEAT_MS } from '../constants.ts'
-import { ERROR_MAP, RPC_ERRORS, type RpcErrorName } from '../errors.ts'
+import { ERROR_MAP, RPC_ERRORS, type RpcErrorKind, type RpcErrorName } from '../errors.ts'
 import type { EventFeed, NodeApi } from '../node-api.ts'
 import { RpcError } from '../rpc-error.ts'
 
@@ -57,7 +57,7 @@ export class Subscription {
     try {
       await this.#pump(signal)
     } catch (error) {
-      if (!signal.aborted) this.close(closingName(error))
+      if (!signal.aborted) this.close(...closing(error))
     } finally {
       this.#heartbeat?.cancel()
     }
@@ -72,11 +72,12 @@ export class Subscription {
     this.#roomMade?.()
   }
 
-  /** Ends it and tells the reader why. */
-  close(name: RpcErrorName): void {
+  /** Ends it and tells the reader why, and what to do. */
+  close(name: RpcErrorName, details: Readonly<Record<string, unknown>> = {}): void {
     if (this.#stop.signal.aborted) return
-    const { code } = RPC_ERRORS[name]
-    this.#ports.outlet.notify('event.closed', { subscription: this.id, code, name })
+    const { code, hint }: RpcErrorKind = RPC_ERRORS[name]
+    const why = { code, name, ...(hint === undefined ? {} : { hint }), ...details }
+    this.#ports.outlet.notify('event.closed', { subscription: this.id, ...why })
     this.end()
   }
 
@@ -142,7 +143,13 @@ export class Subscription {
   }
 }
 
-function closingName(error: unknown): RpcErrorName {
-  if (error instanceof RpcError) return error.kind
-  return error instanceof HearsayError ? (ERROR_MAP[error.code] ?? 'INTERNAL') : 'INTERNAL'
+function closing(error: unknown): [name: RpcErrorName, details?: Record<string, unknown>] {
+  if (error instanceof RpcError) return [error.kind]
+  if (!(error instanceof HearsayError)) return ['INTERNAL']
+  const name = ERROR_MAP[error.code] ?? 'INTERNAL'
+  const { details = [] }: RpcErrorKind = RPC_ERRORS[name]
+  const told = details.flatMap((field) =>
+    error.details[field] === undefined ? [] : [[field, error.details[field]]],
+  )
+  return [name, Object.fromEntries(told) as Record<string, unknown>]
 }

@@ -53,6 +53,7 @@ export const LABELS = {
   storeKey: 'hearsay/v1/store/key',
   storeJournal: 'hearsay/v1/store/journal',
   storeJournalData: 'hearsay/v1/store/journal-data',
+  storeJournalDamaged: 'hearsay/v1/store/journal-damaged',
   storeShelf: 'hearsay/v1/store/shelf',
   storeShelfValue: 'hearsay/v1/store/shelf-value',
   storeMaster: 'hearsay/v1/store/master',

@@ -44,6 +44,7 @@ export type HealthCode =
   | 'SECRETS_DAMAGED'
   | 'VALUES_DAMAGED'
   | 'STORAGE_LOW'
+  | 'EVENTS_MISSED'
   | 'HOOK_FAILING'
   | 'HOOK_MISSED'
   | 'NO_NETWORK'

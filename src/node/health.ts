@@ -57,7 +57,7 @@ export function healthOf(
       'error',
       'VALUES_DAMAGED',
       `${damagedValues} stored values did not open since the start: the disk has changed them`,
-      'hearsay db check counts what is left of them; contacts, and messages under way, that were hit have ended with an event',
+      'hearsay db check counts what is left of them; contacts, and messages under way, that were hit have ended with an event; an event that was hit is storage.damaged, and hearsay history has the messages',
     )
   }
   if (freeBytes < LOW_SPACE_BYTES) {
@@ -66,6 +66,17 @@ export function healthOf(
       'STORAGE_LOW',
       'less than 256 MiB of disk are free',
       'free some space: below 64 MiB no message is accepted',
+    )
+  }
+  const oldest = ports.store.journal.oldestSeq()
+  for (const { name, cursor } of ports.store.consumers.list()) {
+    // A consumer with a colon is a hook: it goes on by itself, and counts what it missed.
+    if (cursor >= oldest - 1 || name.includes(':')) continue
+    add(
+      'warning',
+      'EVENTS_MISSED',
+      `${oldest - 1 - cursor} events that the consumer "${name}" has not had are no longer kept`,
+      `hearsay events ack ${name} ${oldest - 1} lets it go on, and hearsay history has the messages; one that is not used: hearsay events consumers delete ${name}`,
     )
   }
   for (const { name, failures, lastError, missed } of ports.hooks(ports.store.headSeq())) {

@@ -39,12 +39,12 @@ async function brokenAt(journal: Journal): Promise<number | undefined> {
   const head = journal.headSeq()
   while (after < head) {
     try {
-      after = (await journal.events(after, MAX_SCAN)).scannedTo
+      const { scannedTo, damagedAt } = await journal.events(after, MAX_SCAN)
+      if (damagedAt !== undefined) return damagedAt
+      after = scannedTo
     } catch (error) {
-      if (isHearsayError(error, 'cursor-too-old')) after = journal.oldestSeq() - 1
-      else if (isHearsayError(error, 'storage-corrupt'))
-        return Number(error.details.seq ?? after + 1)
-      else throw error
+      if (!isHearsayError(error, 'cursor-too-old')) throw error
+      after = journal.oldestSeq() - 1
     }
   }
   return undefined

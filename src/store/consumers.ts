@@ -125,7 +125,10 @@ export class Consumers {
     if (!Number.isSafeInteger(seq) || seq < 0) {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
-    if (seq > head) throw new HearsayError('cursor-ahead', 'no such event yet', { head })
+    if (seq > head) {
+      const { epoch } = this.#ports.live.parts
+      throw new HearsayError('cursor-ahead', 'no such event yet', { head, epoch })
+    }
     if (seq <= entry.committed.cursor) return entry.committed.cursor
     entry.pending = Math.max(entry.pending, seq)
     const next = { ...entry.committed, cursor: entry.pending }

@@ -1,20 +1,42 @@
-import { equalBytes, HearsayError, isHearsayError, toBase64Url, u64be } from '../base/index.ts'
+import {
+  equalBytes,
+  HearsayError,
+  isHearsayError,
+  toBase64Url,
+  u64be,
+  utf8,
+} from '../base/index.ts'
+import { hash, LABELS } from '../crypto/index.ts'
 import type { JournalEvent } from './batch-api.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
 import type { CommitListeners } from './commit-listeners.ts'
 import { MAX_PAGE_BYTES, MAX_SCAN } from './constants.ts'
-import { chainValue, dataOf, decodeRecord, type EventRecord, idText } from './event-record.ts'
+import {
+  chainValue,
+  dataOf,
+  decodeRecord,
+  EVENT_ID_BYTES,
+  type EventRecord,
+  idText,
+} from './event-record.ts'
 import { typeFilter } from './event-types.ts'
+import { eventKey } from './journal-stage.ts'
 import type { Live } from './parts.ts'
 import { physicalRange } from './physical-key.ts'
-import { corrupt } from './storage-error.ts'
 
 export interface EventPage {
   readonly events: readonly JournalEvent[]
   /** The next `after`: every event up to here was looked at, matching or not. */
   readonly scannedTo: number
   readonly head: number
+  /** The first number of them that stands for an entry which cannot be read; undefined for none. */
+  readonly damagedAt: number | undefined
 }
+
+/** In the place of an event that the disk has changed or lost. It has no time, no data and an id of its own. */
+export const DAMAGED_EVENT = 'storage.damaged'
+
+const CHAIN_BYTES = 32
 
 export interface JournalPorts {
   readonly live: Live
@@ -48,14 +70,18 @@ export class Journal {
 
   /**
    * Throws unless reading can go on after `after`. @throws HearsayError `cursor-too-old` {oldest};
-   * `cursor-ahead` {head}.
+   * `cursor-ahead` {head, epoch}.
    */
   checkCursor(after: number): void {
     const { seq, oldest } = this.#live.parts.committer.head
     if (!Number.isSafeInteger(after) || after < 0) {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
-    if (after > seq) throw new HearsayError('cursor-ahead', 'no such event yet', { head: seq })
+    if (after > seq)
+      throw new HearsayError('cursor-ahead', 'no such event yet', {
+        head: seq,
+        epoch: this.#live.parts.epoch,
+      })
     if (after < oldest - 1) {
       throw new HearsayError('cursor-too-old', 'these events are no longer kept', { oldest })
     }
@@ -64,8 +90,9 @@ export class Journal {
   /**
    * At most `limit` events after number `after`, in order, without a gap; of the given types only, if any
    * (`message.received`, or `message.*`). Looks at a bounded number of entries and gives a bounded number of
-   * bytes (at least one event if it finds one): go on at `scannedTo`.
-   * @throws as `checkCursor`; HearsayError `storage-corrupt` for a gap or a broken chain.
+   * bytes (at least one event if it finds one): go on at `scannedTo`. In the place of an entry that is damaged, missing or
+   * not chained to the one before stands an event `DAMAGED_EVENT` without data: what it was is not known, so readers of
+   * other types do not get it. Each is counted once in `StoreSpace.damagedValues`. @throws as `checkCursor`.
    */
   async events(after: number, limit: number, types?: readonly string[]): Promise<EventPage> {
     this.checkCursor(after)
@@ -74,37 +101,29 @@ export class Journal {
     const events: JournalEvent[] = []
     const last = Math.min(head, after + MAX_SCAN)
     let scannedTo = after
+    let damagedAt: number | undefined
     let bytes = 0
-    // The entry before the first is read too: it vouches for the first one's `prev`.
-    const from = Math.max(oldest, after)
+    // Two entries before the first are read too: one vouches for the `prev` of the first, the other for the one.
+    const from = Math.max(oldest, after - 1)
     let chain: Uint8Array | undefined
-    let expected = from
     if (limit > 0 && after < head) {
-      for await (const { seq, record } of this.#records(from, last)) {
-        if (seq !== expected) {
-          // Trimmed between the check and the read, or lost.
-          this.checkCursor(after)
-          throw corrupt('the journal has a gap', { seq: expected })
-        }
-        if (chain !== undefined && !equalBytes(chain, record.prev)) {
-          throw corrupt('the chain of the journal is broken', { seq })
-        }
-        chain = chainValue(seq, record)
-        expected = seq + 1
+      for await (const { seq, record } of this.#numbered(from, last)) {
+        const isWhole =
+          record !== undefined && (chain === undefined || equalBytes(chain, record.prev))
+        chain = isWhole ? chainValue(seq, record) : undefined
         if (seq <= after) continue
+        if (record === undefined) await this.#checkKept(after)
         scannedTo = seq
-        if (matches(record.type)) {
-          events.push(this.#toEvent(seq, record))
-          bytes += record.body?.json.length ?? 0
+        const event = isWhole ? this.#toEvent(seq, record) : this.#damagedEvent(seq)
+        if (!isWhole) damagedAt ??= seq
+        if (matches(event.type)) {
+          events.push(event)
+          bytes += isWhole ? (record.body?.json.length ?? 0) : 0
         }
-        if (events.length >= limit || bytes >= MAX_PAGE_BYTES) return { events, scannedTo, head }
-      }
-      if (scannedTo !== last) {
-        this.checkCursor(after)
-        throw corrupt('the journal has a gap', { seq: expected })
+        if (events.length >= limit || bytes >= MAX_PAGE_BYTES) break
       }
     }
-    return { events, scannedTo, head }
+    return { events, scannedTo, head, damagedAt }
   }
 
   /**
@@ -146,8 +165,42 @@ export class Journal {
     return committer.head.oldest
   }
 
-  async *#records(from: number, to: number): AsyncGenerator<{ seq: number; record: EventRecord }> {
-    for await (const { seq, open } of this.#sealed(from, to)) yield { seq, record: open() }
+  /** Every number from `from` to `to`; no record where there is none, or one that does not open. */
+  async *#numbered(
+    from: number,
+    to: number,
+  ): AsyncGenerator<{ seq: number; record: EventRecord | undefined }> {
+    let next = from
+    for await (const { seq, open } of this.#sealed(from, to)) {
+      while (next < seq) yield { seq: next++, record: undefined }
+      yield { seq, record: unlessDamaged(open) }
+      next = seq + 1
+    }
+    while (next <= to) yield { seq: next++, record: undefined }
+  }
+
+  /**
+   * A missing entry may have been trimmed by a group that is on disk and not in the head yet.
+   * @throws HearsayError `cursor-too-old`.
+   */
+  async #checkKept(after: number): Promise<void> {
+    await this.#live.parts.committer.between(async () => {})
+    this.checkCursor(after)
+  }
+
+  #damagedEvent(seq: number): JournalEvent {
+    const { epoch, reader } = this.#live.parts
+    reader.noteDamaged(eventKey(seq))
+    const id = hash(LABELS.storeJournalDamaged, utf8(epoch), u64be(seq)).subarray(0, EVENT_ID_BYTES)
+    return {
+      seq,
+      epoch,
+      id: toBase64Url(id),
+      type: DAMAGED_EVENT,
+      time: 0,
+      data: {},
+      prev: toBase64Url(new Uint8Array(CHAIN_BYTES)),
+    }
   }
 
   async *#sealed(
@@ -158,6 +211,7 @@ export class Journal {
     const range = physicalRange(SYSTEM_BUCKETS.journal, { gte: u64be(from), lte: u64be(to) })
     for await (const [key, value] of engine.iterate(range)) {
       const seq = seqOfKey(key)
+      if (seq === undefined) continue
       yield { seq, open: () => decodeRecord(seq, vault.open(key, value)) }
     }
   }
@@ -185,8 +239,9 @@ function unlessDamaged(open: () => EventRecord): EventRecord | undefined {
   }
 }
 
-function seqOfKey(key: Uint8Array): number {
-  if (key.length !== 9) throw corrupt('the journal has a damaged key')
+/** Undefined for a damaged key: its entry counts as missing. */
+function seqOfKey(key: Uint8Array): number | undefined {
+  if (key.length !== 9) return undefined
   const value = new DataView(key.buffer, key.byteOffset).getBigUint64(1)
   return Number(value)
 }

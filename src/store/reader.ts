@@ -23,6 +23,11 @@ export class ValueReader {
     return this.#damaged.size
   }
 
+  /** Counts a value that did not open, once. */
+  noteDamaged(key: Uint8Array): void {
+    if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(mapKey(key))
+  }
+
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     const envelope = await this.#engine.get(key)
     return envelope && this.open(key, envelope)
@@ -52,7 +57,7 @@ export class ValueReader {
         const again = await this.#engine.get(key)
         if (again === undefined) return undefined
         if (equalBytes(again, current)) {
-          if (this.#damaged.size < DAMAGED_MAX) this.#damaged.add(mapKey(key))
+          this.noteDamaged(key)
           throw error
         }
         current = again

@@ -10,6 +10,8 @@ export interface CliOptions {
   /** Both outputs pretend to be terminals. */
   readonly tty?: boolean
   readonly rng?: Rng
+  /** When what was written is out; at once by default. */
+  readonly flushed?: () => Promise<void>
 }
 
 export interface CliResult {
@@ -36,6 +38,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
     write: (text) => {
       seen[name] += text
     },
+    flushed: () => options.flushed?.() ?? Promise.resolve(),
   })
   const io: Io = {
     stdin: {

@@ -10,6 +10,8 @@ import type { Registry } from '../registry.ts'
 import { printable, table } from '../table.ts'
 
 const LISTEN_CONSUMER = 'cli-listen'
+/** Stands for an event that the disk has changed. */
+const DAMAGED = 'storage.damaged'
 
 interface ListenOptions {
   readonly consumer: string
@@ -67,7 +69,7 @@ export function register(program: Command, registry: Registry): void {
 
 async function listen(context: Context, options: ListenOptions): Promise<void> {
   await context.withRpc(async (rpc) => {
-    const types = ['message.received']
+    const types = ['message.received', DAMAGED]
     await ensureConsumer(rpc, options.consumer, types)
     let names = await aliases(rpc)
     await deliver(context, rpc, {
@@ -75,6 +77,9 @@ async function listen(context: Context, options: ListenOptions): Promise<void> {
       count: parseCount(options.count),
       ack: true,
       print: async (event) => {
+        if (event.type === DAMAGED) {
+          return `${event.time}  event ${event.seq} cannot be read any more: hearsay history has the messages`
+        }
         const { contactId: id, text } = receivedMessage(event)
         if (!names.has(id)) names = await aliases(rpc)
         const sender = printable(names.get(id) ?? id)
@@ -121,8 +126,11 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
   }
   let left = options.count
   const end = endOfTime(context)
-  for await (const event of rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))) {
+  const arriving = rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))
+  for await (const event of explained(arriving, consumer)) {
     context.out.data(event, await options.print(event))
+    // On a disk that is full nothing was printed, and what is acknowledged never comes again.
+    await context.out.delivered()
     if (options.ack && consumer !== undefined) {
       await rpc.call('events.ack', { consumer, seq: event.seq })
     }
@@ -130,6 +138,23 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
   }
   context.signal.throwIfAborted()
   if (end.aborted) throw new ExitError(EXIT.unconfirmed, 'the time of --timeout is over')
+}
+
+/** The events; of a consumer that was away for longer than events are kept, with the way on. */
+async function* explained(events: AsyncIterable<EventView>, consumer: string | undefined) {
+  try {
+    yield* events
+  } catch (error) {
+    const isTooOld = error instanceof RpcFailure && error.kind === 'CURSOR_TOO_OLD'
+    if (!isTooOld || consumer === undefined) throw error
+    const oldest = Number(error.data['oldest'])
+    throw new ExitError(
+      EXIT.notFound,
+      `events that "${consumer}" has not had are no longer kept; the first that is left is ${oldest}`,
+      `hearsay events ack ${consumer} ${oldest - 1} goes on with it; hearsay history has the messages`,
+      error,
+    )
+  }
 }
 
 /** Aborts after `--timeout`; never without it. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_CODES, HearsayError, type ErrorCode } from '../../../src/base/index.ts'
 import { type CliOptions, runCli, startCli } from '../../support/cli.ts'
@@ -340,6 +341,41 @@ describe('listen', () => {
   it('exits 6 when nothing comes within --timeout', async () => {
     const { code, stdout } = await cli(['listen', '--timeout', '20ms'])
     expect([code, stdout]).toEqual([6, ''])
+  })
+
+  it('acknowledges a message once it is printed, not before', async () => {
+    rpc.node.append('message.received', message('one'))
+    const disk = Promise.withResolvers<void>()
+    const listening = startCli(['--socket', rpc.socketPath, 'listen', '--count', '1'], {
+      flushed: () => disk.promise,
+    })
+    while (!listening.seen.stdout.includes('one')) await nextTurn()
+    // What goes over the socket without waiting is there after a call that came later.
+    expect((await cli(['events', 'consumers'])).code).toBe(0)
+    expect(rpc.node.callsOf('events.ack')).toEqual([])
+    disk.resolve()
+    expect((await listening.result).code).toBe(0)
+    expect(rpc.node.callsOf('events.ack')).toHaveLength(1)
+  })
+
+  it('says how to go on when it was away for longer than events are kept', async () => {
+    rpc.node.append('message.received', message('one'))
+    await cli(['listen', '--count', '1'])
+    for (const text of ['two', 'three', 'four']) rpc.node.append('message.received', message(text))
+    rpc.node.oldest = 4
+    const { code, stderr } = await cli(['listen', '--count', '1'])
+    expect(code).toBe(7)
+    expect(stderr).toContain('the first that is left is 4')
+    expect(stderr).toContain('hearsay events ack cli-listen 3')
+    expect((await cli(['events', 'ack', 'cli-listen', '3'])).code).toBe(0)
+    expect((await cli(['listen', '--count', '1'])).stdout).toContain('four')
+  })
+
+  it('says where an event is damaged, and goes on', async () => {
+    rpc.node.append('storage.damaged')
+    rpc.node.append('message.received', message('two'))
+    const { stdout } = await cli(['listen', '--count', '2'])
+    expect(stdout).toMatch(/event 1 cannot be read any more.*hearsay history.*\n.*two/)
   })
 
   it('does not let a message forge a line or move the cursor', async () => {

@@ -210,7 +210,8 @@ describe('a subscription', () => {
     await ask(client, 'events.subscribe', { after: 1 })
     await settle()
     const closed = client.wire.sent.find(({ method }) => method === 'event.closed')
-    expect(closed?.params).toMatchObject({ code: 1400 })
+    expect(closed?.params).toMatchObject({ code: 1400, oldest: 5 })
+    expect(closed?.params).toMatchObject({ hint: expect.stringContaining('events.ack') as string })
     expect(rpc.clock.pendingTimers).toBe(0)
   })
 

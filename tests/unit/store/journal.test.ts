@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { systemRng, u64be } from '../../../src/base/index.ts'
 import {
   BUCKETS,
+  DAMAGED_EVENT,
+  type EventPage,
   type MemoryDisk,
   memoryDisk,
   openMemoryStore,
@@ -100,29 +102,81 @@ describe('the journal', () => {
     expect(page).toMatchObject({ events: [], scannedTo: 4 + MAX_SCAN })
   })
 
-  it('refuses to read past a missing, a foreign or an exchanged entry', async () => {
+  const seen = (page: EventPage) => page.events.map(({ seq, type }) => `${seq} ${type}`)
+
+  it('gives an event of its own in the place of a missing, a foreign or an exchanged entry, and reads on', async () => {
     await append(6)
     const [three, four] = [eventKey(3), eventKey(4)]
     const saved = (await disk.engine.get(three)) as Uint8Array
     const put = (key: Uint8Array, value: Uint8Array) =>
       disk.engine.write([{ type: 'put', key, value }])
+    const whole = seen(await store.journal.events(0, 9))
+    const hit = whole.with(2, `3 ${DAMAGED_EVENT}`)
+    /** However the pages lie, and the same in each. */
+    const expectHit = async () => {
+      for (let limit = 1; limit <= 6; limit++) {
+        const found: string[] = []
+        let after = 0
+        while (after < 6) {
+          const page = await store.journal.events(after, limit)
+          found.push(...seen(page))
+          after = page.scannedTo
+        }
+        expect(found).toEqual(hit)
+      }
+      expect((await store.journal.events(0, 9)).damagedAt).toBe(3)
+      expect((await store.check()).journalBrokenAt).toBe(3)
+    }
     await disk.engine.write([{ type: 'del', key: three }])
-    const corrupt = { code: 'storage-corrupt' }
-    await expect(store.journal.events(0, 9)).rejects.toMatchObject(corrupt)
-    await expect(store.journal.events(2, 9)).rejects.toMatchObject(corrupt)
-    expect((await store.check()).journalBrokenAt).toBe(3)
-    expect(numbers((await store.journal.events(4, 9)).events)).toEqual([5, 6])
+    await expectHit()
     await put(three, (await disk.engine.get(four)) as Uint8Array)
-    await expect(store.journal.events(0, 9)).rejects.toMatchObject(corrupt)
+    await expectHit()
     // The same number from another history of the same store: sealed rightly, chained wrongly.
     await put(three, saved)
     const other = memoryDisk()
     const twin = await openMemoryStore(storePorts, { disk: other })
     for (let i = 0; i < 6; i++) await twin.batch().append({ type: 'x.y', data: { i } }).commit()
     await put(three, (await other.engine.get(three)) as Uint8Array)
-    await expect(store.journal.events(0, 9)).rejects.toMatchObject(corrupt)
+    await expectHit()
+    expect((await store.space()).damagedValues).toBe(1)
     await put(three, saved)
-    expect((await store.journal.events(0, 9)).events).toHaveLength(6)
+    expect(seen(await store.journal.events(0, 9))).toEqual(whole)
+  })
+
+  it('gives a damaged entry to readers of all types and to those who ask for it, under one id', async () => {
+    await append(3)
+    await disk.engine.write([{ type: 'del', key: eventKey(2) }])
+    const types = async (wanted?: string[]) => (await store.journal.events(0, 9, wanted)).events
+    const [event] = await types([DAMAGED_EVENT])
+    expect(event).toMatchObject({ seq: 2, epoch: store.epoch, data: {}, time: 0 })
+    expect(await types(['storage.*'])).toEqual([event])
+    expect((await types())[1]).toEqual(event)
+    expect(await types(['x.y'])).toEqual([])
+    expect((await store.journal.events(0, 9, ['x.y'])).scannedTo).toBe(3)
+  })
+
+  it('says that a position is too old when its entries are deleted while it is read', async () => {
+    await append(6)
+    const { engine } = disk
+    const write = engine.write.bind(engine)
+    let reading: Promise<unknown> | undefined
+    engine.write = async (operations) => {
+      await write(operations)
+      // On disk, and the head does not say so yet.
+      reading = store.journal.events(0, 9).catch((error: unknown) => error)
+      await new Promise(setImmediate)
+    }
+    await store.journal.trim(4)
+    engine.write = write
+    expect(await reading).toMatchObject({ code: 'cursor-too-old', details: { oldest: 4 } })
+  })
+
+  it('leads a consumer past the damage', async () => {
+    await store.consumers.create('bot', { from: 'start' })
+    await append(5)
+    await disk.engine.write([{ type: 'del', key: eventKey(3) }])
+    const feed = await store.feed({ consumer: 'bot' })
+    expect(numbers(await feed.next(9))).toEqual([1, 2, 3, 4, 5])
   })
 
   it('refuses to open when the last entry is missing or another', async () => {
