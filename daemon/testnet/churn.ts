@@ -1,12 +1,13 @@
 import { type Rng, uniform } from '../../src/base/index.ts'
 import { reasonOf } from '../exit-codes.ts'
 import { STOP_GRACE_MS } from '../stop-deadline.ts'
+import { inParallel } from './asking.ts'
 import { spawnNode } from './node-process.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive, signalProcess, stopProcesses } from './processes.ts'
 import { seededRng } from './seeded-rng.ts'
 import { requireNode, requireState, writeState } from './state.ts'
-import { connectWhenReady, inParallel, spawnOptions } from './up.ts'
+import { spawnOptions, waitReady } from './up.ts'
 
 export interface ChurnOptions {
   readonly dir: string
@@ -153,8 +154,7 @@ class Churn {
       writeState(dir, { ...state, nodes })
       const deadline = clock.monotonic() + startTimeoutMs
       const never = new AbortController().signal
-      const rpc = await connectWhenReady(this.#ports, node, { process: spawned, deadline }, never)
-      rpc.close()
+      await waitReady(this.#ports, node, { process: spawned, deadline }, never)
       this.#up.add(index)
       this.starts++
     } finally {

@@ -1,12 +1,13 @@
 import { EXIT, ExitError } from '../exit-codes.ts'
-import type { Rpc } from '../rpc-port.ts'
+import { inParallel, withNodeInTime } from './asking.ts'
+import { joinAll, running, waitLinked } from './joining.ts'
 import { chooseAddresses, nodeHome } from './layout.ts'
 import { type NodeProcess, type SpawnOptions, spawnNode } from './node-process.ts'
 import { type Parameters, sameParameters } from './parameters.ts'
 import type { TestnetPorts } from './ports.ts'
 import { STOP_GRACE_MS } from '../stop-deadline.ts'
 import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
-import { startRelay } from './relay/index.ts'
+import { relayReport, startRelay } from './relay/index.ts'
 import { type NodeState, type Preset, readState, type TestnetState, writeState } from './state.ts'
 
 export interface UpOptions {
@@ -60,8 +61,14 @@ export async function bringUp(
       writeState(options.dir, state)
     }
     state = await startMissing(ports, options, { state, started, deadline }, signal)
-    await joinAll(ports, state, running(state), signal)
-    state = await waitLinked(ports, state, deadline, signal)
+    const { only } = options
+    const nodes = running(state).filter(({ index }) => only?.includes(index) ?? true)
+    const wanted = { nodes, deadline, signal }
+    await joinAll(ports, state, wanted)
+    // A single node that runs and is not linked is what its links are: nobody wants it stopped for that.
+    if (only !== undefined) started.length = 0
+    const { links } = relayReport(options.dir, state)
+    state = await waitLinked(ports, state, { ...wanted, links })
     writeState(options.dir, state)
     return state
   } catch (error) {
@@ -131,13 +138,7 @@ async function startMissing(
     nodes[node.index] = { ...node, process: spawned.ref }
     // Written at once: if this command is killed now, `testnet down` still finds the process.
     writeState(options.dir, { ...start.state, nodes })
-    const rpc = await connectWhenReady(
-      ports,
-      node,
-      { process: spawned, deadline: start.deadline },
-      signal,
-    )
-    rpc.close()
+    await waitReady(ports, node, { process: spawned, deadline: start.deadline }, signal)
     ready++
     tell()
   }
@@ -155,13 +156,13 @@ export function spawnOptions(
     : { dir, index, address: listen, announce: address, tethered }
 }
 
-/** A connection to a node that runs. @throws ExitError when it ended, or 5 when it is late. */
-export async function connectWhenReady(
+/** Resolves when a node runs. @throws ExitError when it ended, or 5 when it is late. */
+export async function waitReady(
   ports: TestnetPorts,
   node: NodeState,
   start: { process: NodeProcess; deadline: number },
   signal: AbortSignal,
-): Promise<Rpc> {
+): Promise<void> {
   for (;;) {
     const exit = start.process.exit()
     if (exit !== undefined) {
@@ -172,8 +173,7 @@ export async function connectWhenReady(
         `its log is in ${node.home}/log`,
       )
     }
-    const rpc = await tryConnect(ports, node)
-    if (rpc !== undefined) return rpc
+    if (await isRunning(ports, node, { deadline: start.deadline, signal })) return
     if (ports.clock.monotonic() > start.deadline) {
       throw new ExitError(EXIT.notReady, `node ${node.index} is not ready in time`)
     }
@@ -181,109 +181,18 @@ export async function connectWhenReady(
   }
 }
 
-async function tryConnect(ports: TestnetPorts, node: NodeState): Promise<Rpc | undefined> {
-  let rpc: Rpc | undefined
+async function isRunning(
+  ports: TestnetPorts,
+  node: NodeState,
+  until: { deadline: number; signal: AbortSignal },
+): Promise<boolean> {
   try {
-    rpc = await ports.connect(node.rpc)
-    const { state } = await rpc.call('node.status')
-    if (state === 'running') return rpc
+    const status = await withNodeInTime(ports, node, until, (rpc, signal) =>
+      rpc.call('node.status', {}, signal),
+    )
+    return status.state === 'running'
   } catch {
     // Not listening yet, or not answering yet: asked again until the deadline.
+    return false
   }
-  rpc?.close()
-  return undefined
-}
-
-function running(state: TestnetState): NodeState[] {
-  return state.nodes.filter(({ process }) => process !== undefined && isAlive(process))
-}
-
-/** Makes the network on node 0 unless it has one, and joins every node that has none. */
-async function joinAll(
-  ports: TestnetPorts,
-  state: TestnetState,
-  nodes: readonly NodeState[],
-  signal: AbortSignal,
-): Promise<void> {
-  ports.progress('joining the network …')
-  const [first, ...others] = nodes
-  if (first === undefined) return
-  const uri = await withNode(ports, first, async (rpc) => {
-    const { network } = await rpc.call('node.status')
-    if (network !== null) return (await rpc.call('network.get')).uri
-    const created = await rpc.call('network.create', {
-      name: 'testnet',
-      preset: state.preset,
-      ...(state.parameters === undefined ? {} : { parameters: state.parameters }),
-      admission: 'open',
-      announce: [first.address],
-      join: true,
-    })
-    return created.uri
-  })
-  await inParallel(others, STARTS_AT_ONCE, async (node) => {
-    signal.throwIfAborted()
-    await withNode(ports, node, async (rpc) => {
-      const { network } = await rpc.call('node.status')
-      if (network === null) await rpc.call('network.join', { uri })
-    })
-  })
-}
-
-async function waitLinked(
-  ports: TestnetPorts,
-  state: TestnetState,
-  deadline: number,
-  signal: AbortSignal,
-): Promise<TestnetState> {
-  let linked = 0
-  const alive = running(state)
-  const nodes = await Promise.all(
-    state.nodes.map(async (node) => {
-      if (!alive.includes(node)) return node
-      return withNode(ports, node, async (rpc) => {
-        const timeoutMs = Math.max(1, Math.round(deadline - ports.clock.monotonic()))
-        const status = await rpc.call('node.wait', { for: 'linked', timeoutMs }, signal)
-        ports.progress(`linking nodes, ${++linked} of ${alive.length} linked`)
-        return { ...node, peerId: status.peerId }
-      })
-    }),
-  )
-  return { ...state, nodes }
-}
-
-/** Runs `use` with a connection to `node` and closes it. */
-export async function withNode<T>(
-  ports: Pick<TestnetPorts, 'connect'>,
-  node: NodeState,
-  use: (rpc: Rpc) => Promise<T>,
-): Promise<T> {
-  const rpc = await ports.connect(node.rpc)
-  try {
-    return await use(rpc)
-  } finally {
-    rpc.close()
-  }
-}
-
-/** Runs `work` for every item, at most `limit` at a time; rejects with the first failure after all ended. */
-export async function inParallel<T>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const queue = [...items]
-  const failures: unknown[] = []
-  const worker = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-      try {
-        await work(item)
-      } catch (error) {
-        failures.push(error)
-        queue.length = 0
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: limit }, worker))
-  if (failures.length > 0) throw failures[0]
 }

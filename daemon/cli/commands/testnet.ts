@@ -9,6 +9,7 @@ import {
   canRelay,
   defaultPreset,
   isAlive,
+  isCutOff,
   MAX_NODES,
   nodeReports,
   type NodeReport,
@@ -254,9 +255,9 @@ async function start(context: Context, i: string, options: Dir): Promise<void> {
     context.out.data({ index: node.index, started: false }, '')
     return
   }
-  await withTestnetLock(dir, async () => {
+  const state = await withTestnetLock(dir, async () => {
     const state = requireState(dir)
-    await bringUp(
+    return bringUp(
       testnetPorts(context),
       {
         dir,
@@ -270,7 +271,12 @@ async function start(context: Context, i: string, options: Dir): Promise<void> {
       context.signal,
     )
   })
-  context.out.note(`${context.out.ok} node ${i} is linked`)
+  const isOff = isCutOff(state, relayReport(dir, state).links, node)
+  context.out.note(
+    isOff
+      ? `${context.out.warn} node ${i} runs; all of its links are cut: hearsay testnet heal`
+      : `${context.out.ok} node ${i} is linked`,
+  )
   context.out.data({ index: node.index, started: true }, '')
 }
 

@@ -193,6 +193,7 @@ describe('a subscription', () => {
       subscription: 's-1',
       code: 1404,
       name: 'CONSUMER_NOT_FOUND',
+      hint: 'events.consumers.create',
     })
     expect(rpc.metrics.subscriptions).toBe(0)
   })

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { healthOf } from '../../../src/node/health.ts'
+import type { Networks } from '../../../src/node/networks.ts'
+import { memoryDisk, openMemoryStore, type Store } from '../../../src/store/index.ts'
+import { eventKey } from '../../../src/store/journal-stage.ts'
+import { storePorts } from '../../support/store-contract.ts'
+
+async function complaints(store: Store) {
+  const ports = {
+    store,
+    networks: { joined: undefined } as unknown as Networks,
+    state: () => 'running' as const,
+    hooks: () => [],
+  }
+  const health = healthOf(ports, undefined, { ...(await store.space()), freeBytes: 1e12 })
+  return new Map(health.map((entry) => [entry.code, entry]))
+}
+
+async function append(store: Store, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await store.batch().append({ type: 'x.y', data: {} }).commit()
+}
+
+describe('the status', () => {
+  it('names a consumer that was away for longer than events are kept, until it goes on', async () => {
+    const store = await openMemoryStore(storePorts)
+    await store.consumers.create('slow', { from: 'start' })
+    await store.consumers.create('fast', { from: 'start' })
+    await store.consumers.create('hook:of-the-daemon', { from: 'start' })
+    await append(store, 9)
+    await store.consumers.ack('fast', 9)
+    expect((await complaints(store)).has('EVENTS_MISSED')).toBe(false)
+    await store.retain({ dropUpTo: 5 })
+    const missed = (await complaints(store)).get('EVENTS_MISSED')
+    expect(missed?.text).toBe('5 events that the consumer "slow" has not had are no longer kept')
+    expect(missed?.fix).toContain('hearsay events ack slow 5')
+    await store.consumers.ack('slow', 5)
+    expect((await complaints(store)).has('EVENTS_MISSED')).toBe(false)
+    expect((await (await store.feed({ consumer: 'slow' })).next(1))[0]?.seq).toBe(6)
+  })
+
+  it('counts events that the disk has changed once a reader has passed them', async () => {
+    const disk = memoryDisk()
+    const store = await openMemoryStore(storePorts, { disk })
+    await append(store, 3)
+    await disk.engine.write([{ type: 'del', key: eventKey(2) }])
+    await store.journal.events(0, 9)
+    await store.journal.events(1, 9, ['x.y'])
+    expect((await complaints(store)).get('VALUES_DAMAGED')?.text).toMatch(/^1 stored values/)
+  })
+})
