@@ -43,7 +43,7 @@ export async function startInBackground(
   options: BackgroundOptions,
 ): Promise<BackgroundResult> {
   const { home } = options
-  if (await ready(options)) return { kind: 'already' }
+  if (await isThere(options)) return { kind: 'already' }
   await prepareHome(home)
   rotate(home.logFile)
   const from = statSync(home.logFile, { throwIfNoEntry: false })?.size ?? 0
@@ -84,6 +84,16 @@ export function isClosing(home: Home): boolean {
     return pid !== undefined && process.kill(pid, 0)
   } catch (error) {
     return systemCode(error) === 'EPERM'
+  }
+}
+
+/** As `ready`, before anything was started: one that is there and silent must not get a second one beside it. */
+async function isThere(options: BackgroundOptions): Promise<boolean> {
+  try {
+    return await options.isReady()
+  } catch (error) {
+    if (error instanceof ExitError && error.exitCode === EXIT.notReady) throw error
+    return false
   }
 }
 

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, isHearsayError, type Rng, silentLogger } from '../src/base/index.ts'
 import { type CheckResult, openStore, renewHome } from '../src/store/index.ts'
-import { EXIT, ExitError, reasonOf } from './exit-codes.ts'
+import { EXIT, ExitError } from './exit-codes.ts'
 import type { Home } from './home.ts'
+import { explainStart } from './startup-errors.ts'
 
 /**
  * Opens the store of a home whose daemon is not running and reads all of it.
@@ -39,7 +40,7 @@ async function withDatabase<T>(home: Home, use: () => Promise<T>): Promise<T> {
     return await use()
   } catch (error) {
     const code = isHearsayError(error, 'storage-locked') ? EXIT.notReady : EXIT.storage
-    const fix = isHearsayError(error, 'storage-corrupt') ? 'restore a backup' : undefined
-    throw new ExitError(code, `${home.root}: ${reasonOf(error)}`, fix, error)
+    const { message, fix } = explainStart(error, home, [])
+    throw new ExitError(code, message, fix, error)
   }
 }

@@ -2,6 +2,7 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Clock,
+  equalBytes,
   type ErrorCode,
   isHearsayError,
   type Rng,
@@ -144,10 +145,10 @@ function isLinked(from: string, to: string): boolean {
 }
 
 async function findKey(home: Home, { file, keyFile }: RestoreRequest): Promise<Uint8Array> {
-  if (keyFile !== undefined) return readVaultKey(systemFiles, keyFile)
+  if (keyFile !== undefined) return readKey(keyFile)
   const inside = await backupKey({}, file)
   if (inside !== undefined) return inside
-  if (existsSync(home.keyFile)) return readVaultKey(systemFiles, home.keyFile)
+  if (existsSync(home.keyFile)) return readKey(home.keyFile)
   throw new ExitError(
     EXIT.usage,
     'this backup was made without its key',
@@ -155,9 +156,27 @@ async function findKey(home: Home, { file, keyFile }: RestoreRequest): Promise<U
   )
 }
 
+/** @throws ExitError 4 with the name of the file: there may be two. */
+async function readKey(path: string): Promise<Uint8Array> {
+  try {
+    return await readVaultKey(systemFiles, path)
+  } catch (error) {
+    if (!isHearsayError(error) || error.code === 'not-found') throw error
+    const isOpen = error.code === 'storage-permissions'
+    const fix = isOpen ? `run: chmod 600 ${path}` : 'give another one: --key-file <file>'
+    throw new ExitError(EXIT.auth, `${path}: ${error.message}`, fix, error)
+  }
+}
+
+/** A key that is damaged is not the one of the backup: it may be why there is a restore. */
 async function holds(keyFile: string, vaultKey: Uint8Array): Promise<boolean> {
   if (!existsSync(keyFile)) return false
-  return toHex(await readVaultKey(systemFiles, keyFile)) === toHex(vaultKey)
+  try {
+    return equalBytes(await readVaultKey(systemFiles, keyFile), vaultKey)
+  } catch (error) {
+    if (!isHearsayError(error, 'bad-encoding')) throw error
+    return false
+  }
 }
 
 async function writeKey(path: string, vaultKey: Uint8Array): Promise<void> {

@@ -25,3 +25,15 @@ export interface Subscription {
   readonly after?: number
   readonly types?: string[]
 }
+
+/** The same connection; a call without a signal ends with this one. */
+export function endingWith(rpc: Rpc, signal: AbortSignal): Rpc {
+  return {
+    // A pair of optional parameters that depends on the method is more than the compiler follows.
+    call: ((method: MethodName, params: object = {}, own: AbortSignal = signal) =>
+      rpc.call(method, params as never, own)) as Rpc['call'],
+    request: (method, params, own = signal) => rpc.request(method, params, own),
+    subscribe: (params, own) => rpc.subscribe(params, own),
+    close: () => rpc.close(),
+  }
+}

@@ -1,11 +1,15 @@
+import type { Timer } from '../../src/base/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
-import { type Home, resolveHome } from '../home.ts'
+import { type Home, readPid, resolveHome } from '../home.ts'
 import type { MethodName, ResultOf } from '../../rpc/client/index.ts'
 import type { Target } from '../connect.ts'
-import type { CallArguments, Rpc } from '../rpc-port.ts'
+import { type CallArguments, endingWith, type Rpc } from '../rpc-port.ts'
 import { parseDuration } from './duration.ts'
 import type { Io } from './io.ts'
 import { Output } from './output.ts'
+
+/** A daemon that is there answers within this, whatever it has to do; `--timeout` may be shorter. */
+const SILENCE_MS = 10_000
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -73,13 +77,62 @@ export class Context {
     return key === undefined ? params : { ...params, idempotencyKey: key }
   }
 
-  /** Runs `use` with a connection and closes it. @throws ExitError 3 when no daemon answers. */
+  /**
+   * Runs `use` with a connection, whose calls end with this command, and closes it. @throws ExitError 3 when there is no
+   * daemon, 5 when there is one and it does not answer.
+   */
   async withRpc<T>(use: (rpc: Rpc) => Promise<T>): Promise<T> {
-    const rpc = await this.#connect(this.target)
+    const rpc = endingWith(await this.#connect(this.target), this.signal)
     try {
+      await this.#expectAnswer(rpc)
       return await use(rpc)
     } finally {
       rpc.close()
+    }
+  }
+
+  /** Of a process that is stopped the kernel takes connections, and nobody reads them. */
+  async #expectAnswer(rpc: Rpc): Promise<void> {
+    const late = new AbortController()
+    const ms = Math.min(this.timeoutMs(SILENCE_MS), SILENCE_MS)
+    const timer = this.io.clock.setTimer(ms, () => late.abort())
+    try {
+      await rpc.call('rpc.ping', {}, AbortSignal.any([this.signal, late.signal]))
+    } catch (error) {
+      this.signal.throwIfAborted()
+      if (!late.signal.aborted) throw error
+      const { url, socket } = this.target
+      const pid = url === undefined ? readPid(this.home) : undefined
+      throw new ExitError(
+        EXIT.notReady,
+        `the daemon at ${url ?? socket} does not answer`,
+        pid === undefined
+          ? 'it is stopped or has too much to do'
+          : `it is stopped or has too much to do: kill -CONT ${pid} lets it go on, kill -9 ${pid} ends it, and loses nothing`,
+        error,
+      )
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** Says how long it has taken, of work that takes long and does not tell how far it is. */
+  async patiently<T>(what: string, work: Promise<T>): Promise<T> {
+    const { clock } = this.io
+    const began = clock.monotonic()
+    const everyMs = this.out.interactive ? 1_000 : 10_000
+    const tell = (): Timer => {
+      const seconds = Math.round((clock.monotonic() - began) / 1_000)
+      this.out.progress(seconds === 0 ? `${what} …` : `${what}, ${seconds} s …`)
+      return clock.setTimer(everyMs, () => {
+        timer = tell()
+      })
+    }
+    let timer = tell()
+    try {
+      return await work
+    } finally {
+      timer.cancel()
     }
   }
 

@@ -468,7 +468,7 @@ export interface NodeApi {
     check(): Promise<DbCheck>
     /**
      * Writes a new file where the daemon runs; `withKey` makes it as secret as the home.
-     * @throws HearsayError `bad-value` {field: 'path'}, `storage-full`, `storage-failed`.
+     * @throws HearsayError `bad-value` {field: 'path'} for whatever is about the place, no room included; `storage-failed`.
      */
     backup(params: { path: string; withKey?: boolean }): Promise<DbBackup>
   }

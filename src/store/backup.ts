@@ -6,7 +6,7 @@ import type { OpenFile } from './files.ts'
 import { mapKey } from './physical-key.ts'
 import { META_KEYS, readFormat } from './meta.ts'
 import type { Parts } from './parts.ts'
-import { corrupt, isFullDisk, writeError } from './storage-error.ts'
+import { corrupt, isFullDisk } from './storage-error.ts'
 import { isSecret } from './vault.ts'
 
 export interface BackupOptions {
@@ -34,6 +34,7 @@ export interface BackupPorts {
 }
 
 const ID_BYTES = 32
+const PLACES = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'EEXIST'])
 /** Belongs to the files of one home, and is made anew by a restore. */
 const LEFT_OUT = new Set<number>([
   SYSTEM_BUCKETS.secretIndex,
@@ -139,18 +140,17 @@ function opened(
   }
 }
 
-/** The place was the caller's choice, so most failures are about it and not about the store. */
+/** The place was the caller's choice: what the system says of a file is about it, and not about the store. */
 function backupError(error: unknown): HearsayError {
   if (isHearsayError(error)) return error
-  if (isFullDisk(error)) return writeError(error)
-  const { code } = error as { code?: string }
-  if (['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'EROFS', 'EEXIST'].includes(code ?? '')) {
-    return new HearsayError(
-      'bad-value',
-      'no file can be made in this place',
-      { field: 'path' },
-      error,
-    )
+  const { code = '' } = error as { code?: string }
+  if (!/^E[A-Z0-9]+$/.test(code)) {
+    return new HearsayError('storage-failed', 'the backup cannot be written', {}, error)
   }
-  return new HearsayError('storage-failed', 'the backup cannot be written', {}, error)
+  const why = isFullDisk(error)
+    ? 'there is no room for the backup in this place'
+    : PLACES.has(code)
+      ? 'no file can be made in this place'
+      : 'the backup cannot be written to this place'
+  return new HearsayError('bad-value', why, { field: 'path' }, error)
 }

@@ -46,12 +46,18 @@ async function stats(context: Context): Promise<void> {
 
 async function check(context: Context): Promise<number> {
   const { out } = context
-  out.progress('reading everything …')
-  const result = (await context.isRunning())
-    ? await context.call('db.check')
-    : await offline(context)
+  const result = await context.patiently(
+    'reading everything',
+    (await isThere(context)) ? context.call('db.check') : offline(context),
+  )
   out.data(result, result.ok ? `${out.ok} ${result.values} values, all whole` : damageText(result))
   return result.ok ? EXIT.ok : EXIT.storage
+}
+
+/** Whoever names a daemon means that one, and not the home that is here. */
+async function isThere(context: Context): Promise<boolean> {
+  const { socket, url } = context.options
+  return socket !== undefined || url !== undefined || (await context.isRunning())
 }
 
 async function offline({ io, home }: Context): Promise<Check> {
@@ -85,12 +91,9 @@ async function backup(
   options: { withKey?: boolean },
 ): Promise<number> {
   const { out } = context
-  out.progress('writing …')
   const withKey = options.withKey === true
-  const result = await context.call('db.backup', {
-    path: resolve(file),
-    ...(withKey ? { withKey } : {}),
-  })
+  const request = { path: resolve(file), ...(withKey ? { withKey } : {}) }
+  const result = await context.patiently('writing', context.call('db.backup', request))
   const { path, bytes, entries, secrets, headSeq, damaged } = result
   out.note(
     `${out.ok} ${formatBytes(bytes)}, ${entries} entries, ${secrets} secrets, up to event ${headSeq}`,
@@ -114,12 +117,12 @@ async function restore(
   const { out, home, io } = context
   await refuseRunning(context)
   const { restoreHome } = await import('../../restore.ts')
-  out.progress('restoring …')
-  const result = await restoreHome(io, home, {
+  const restored = restoreHome(io, home, {
     file: resolve(file),
     keyFile: options.keyFile === undefined ? undefined : resolve(options.keyFile),
     replace: options.replace === true,
   })
+  const result = await context.patiently('restoring', restored)
   const { entries, secrets, headSeq, movedTo } = result
   out.note(`${out.ok} ${entries} entries, ${secrets} secrets, up to event ${headSeq}`)
   if (movedTo !== null) out.note(`  what was there before is in ${movedTo}`)

@@ -164,6 +164,32 @@ describe('hearsay db restore', () => {
   })
 })
 
+describe('hearsay db restore where the key of the home is damaged', () => {
+  it('takes the key of the backup and moves the damaged one aside, when told to', async () => {
+    await write(home, 'kept', { withKey: true })
+    await writeFile(join(home, 'vault.key'), '')
+    const refused = await db(home, 'restore', file)
+    expect(refused.code).toBe(8)
+    const { code, stdout } = await db(home, 'restore', file, '--replace')
+    expect(code).toBe(0)
+    const { movedTo } = JSON.parse(stdout) as { movedTo: string }
+    expect(readdirSync(movedTo)).toContain('vault.key')
+    expect(await read(home)).toMatchObject({ text: 'kept', restored: true })
+  })
+
+  it('names the file of a key that is none', async () => {
+    await write(home, 'kept', { withKey: false })
+    await writeFile(join(home, 'vault.key'), '')
+    const own = await db(home, 'restore', file, '--replace')
+    expect([own.code, own.stderr]).toEqual([4, expect.stringContaining(join(home, 'vault.key'))])
+    expect(own.stderr).toContain('--key-file')
+    const other = join(root, 'some.key')
+    await writeFile(other, 'x')
+    const given = await db(home, 'restore', file, '--replace', '--key-file', other)
+    expect([given.code, given.stderr]).toEqual([4, expect.stringContaining(other)])
+  })
+})
+
 describe('hearsay db check while the daemon is down', () => {
   it('reads everything, and changes neither the home nor what it thinks of itself', async () => {
     const epoch = await write(home, 'kept')
@@ -183,10 +209,18 @@ describe('hearsay db check while the daemon is down', () => {
     expect(stderr).toContain('restore a backup')
   })
 
-  it('exits 5 while something else has it', async () => {
+  it('exits 5 while something else has it, and says what to do', async () => {
     const store = await openStore(storePorts, { dir: home })
-    expect((await db(home, 'check')).code).toBe(5)
+    const { code, stderr } = await db(home, 'check')
+    expect([code, stderr]).toEqual([5, expect.stringContaining('hearsay down')])
     await store.close()
+  })
+
+  it('reads no home here in place of a daemon that was named and is not there', async () => {
+    await write(home, 'kept')
+    const elsewhere = join(root, 'none.sock')
+    const { code, stdout } = await db(home, 'check', '--socket', elsewhere)
+    expect([code, stdout]).toEqual([3, ''])
   })
 })
 

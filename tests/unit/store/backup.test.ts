@@ -188,7 +188,11 @@ describe('a backup', () => {
     const ports = { ...storePorts, files: { ...systemFiles, create } }
     const again = await openStore(ports, { dir: home, reserveBytes: 0 })
     const failed = again.backup({ path: join(root, 'two.backup') })
-    await expect(failed).rejects.toMatchObject({ code: 'storage-full' })
+    await expect(failed).rejects.toMatchObject({
+      code: 'bad-value',
+      message: 'there is no room for the backup in this place',
+      details: { field: 'path' },
+    })
     expect((await readdir(root)).toSorted()).toEqual(['home', 'one.backup'])
     // The disk of the backup is not the disk of the store.
     expect(again.state()).toBe('ok')
