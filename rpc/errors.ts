@@ -105,7 +105,7 @@ export const RPC_ERRORS = {
   EXPIRED: kind(1202, 'the message has expired', { reserved: true }),
   QUOTA: kind(1203, 'the quota is used up', {
     ...again(60_000),
-    hint: 'outbox.list shows what waits: let it be delivered, or cancel some of it',
+    hint: 'outbox.list shows what waits: let it be delivered, or take some of it back with messages.cancel',
   }),
   TOO_LATE: kind(1204, 'the message has left or is final', {
     hint: 'only a message in the state queued can be taken back',

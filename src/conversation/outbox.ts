@@ -20,6 +20,8 @@ import type { WaitClock } from './wait-clock.ts'
 import type { WriteEpoch } from './writer.ts'
 
 const WRITES_AT_ONCE = 256
+/** Reason of an expired text of which no box has carried anything. */
+const NOT_SENT = 'not sent'
 
 export interface OutboxPorts {
   readonly clock: Clock
@@ -237,36 +239,55 @@ export class Outbox {
   expire(batch: Batch, contact: Contact, limit: number): number {
     const over = contact.writer?.expired(this.#ports.waits.now()).slice(0, limit) ?? []
     for (const record of over) {
-      this.#retire(batch, contact, record)
-      if (record.message !== undefined) this.#move(batch, record.message, 'expired')
+      const why = this.#retire(batch, contact, record) ? undefined : NOT_SENT
+      if (record.message !== undefined) this.#move(batch, record.message, 'expired', why)
     }
     return over.length
   }
 
-  /** What no box has carried goes; a number that the reader may wait for becomes a tombstone. */
-  #retire(batch: Batch, contact: Contact, record: OutRecord): void {
+  /**
+   * What no box has carried goes; a number that the reader may wait for becomes a tombstone. Returns whether a box may have
+   * carried any of it.
+   */
+  #retire(batch: Batch, contact: Contact, record: OutRecord): boolean {
     const { waits, ledger } = this.#ports
     const { writer } = contact
-    if (writer === undefined) return
+    if (writer === undefined) return true
     if (record.message !== undefined) contact.outboxBytes -= record.bytes.length
-    if (writer.cancel(record)) ledger.dropRecord(batch, contact, record)
-    else if (record.kind === 'tombstone') {
+    if (writer.cancel(record)) {
+      ledger.dropRecord(batch, contact, record)
+      return record.hasLeft
+    }
+    if (record.kind === 'tombstone') {
       writer.drop(record)
       ledger.dropRecord(batch, contact, record)
     } else {
       const expiresAt = waits.now() + this.#options.ttlDays * DAY_MS
       ledger.saveRecord(batch, contact, writer.bury(record, expiresAt))
     }
+    return true
   }
 
-  /** Takes a message back. @throws HearsayError `message-too-late` when a box may carry it already. */
+  /**
+   * Takes a message back. @throws HearsayError `message-too-late` {alreadySent} when a box may carry it already, or when it
+   * has ended; `bad-value` for one that was received.
+   */
   cancel(batch: Batch, message: Message): void {
+    if (message.direction === 'in') {
+      throw new HearsayError('bad-value', 'only a message of this node can be taken back', {
+        field: 'messageId',
+      })
+    }
     const contact = this.#ports.ledger.contacts.get(toHex(message.contactId))
     const record = contact?.writer?.queue.find((r) => r.message === message.number)
     if (contact === undefined || record === undefined || record.hasLeft) {
-      // One that was taken back before never left; of all others a box may have gone.
-      const alreadySent = message.state !== 'cancelled'
-      const reason = alreadySent ? 'the message has left already' : 'it was taken back already'
+      const isBack = message.state === 'cancelled'
+      const alreadySent = !isBack && message.history.at(-1)?.reason !== NOT_SENT
+      const reason = alreadySent
+        ? 'the message has left already'
+        : isBack
+          ? 'it was taken back already'
+          : 'its time was over before it left'
       throw new HearsayError('message-too-late', reason, { alreadySent })
     }
     this.#retire(batch, contact, record)

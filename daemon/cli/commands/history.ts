@@ -27,6 +27,11 @@ export function register(program: Command, registry: Registry): void {
     .command('outbox')
     .description('messages that are not delivered yet: they wait to leave, or for a receipt')
     .action(registry.action(outbox))
+  program
+    .command('cancel')
+    .description('take a message back that has not left yet')
+    .argument('<messageId>')
+    .action(registry.action(cancel))
 }
 
 async function history(
@@ -79,4 +84,10 @@ async function outbox(context: Context): Promise<void> {
     message.contactId,
   ])
   context.out.data({ items }, table(['message', 'state', 'since', 'contact'], rows))
+}
+
+async function cancel(context: Context, messageId: string): Promise<void> {
+  const result = await context.call('messages.cancel', context.keyed({ messageId }))
+  context.out.note(`${context.out.ok} taken back: no part of it has left`)
+  context.out.data(result, '')
 }

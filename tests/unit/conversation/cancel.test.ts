@@ -78,6 +78,43 @@ describe('taking a message back, whatever else happens at that moment', () => {
     expect(types).toHaveLength(1)
   })
 
+  it('after its time is over says whether anything of it had left, also after a restart', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    await bob.crash()
+    const left = await alice.send('left', 'friend', 60_000)
+    await air.slots(4)
+    alice.linked = false
+    const unsent = await alice.send('stayed', 'friend', 60_000)
+    await air.slots(4, 120_000)
+    expect([await alice.state(left), await alice.state(unsent)]).toEqual(['expired', 'expired'])
+    expect(await cancel(alice, unsent)).toEqual({ alreadySent: false })
+    await alice.crash()
+    await alice.restart()
+    expect(await cancel(alice, unsent)).toEqual({ alreadySent: false })
+    expect(await cancel(alice, left)).toEqual(TOO_LATE)
+    const told = await alice.journal('message.expired')
+    expect(told.map(({ data }) => data['reason'])).toEqual(
+      expect.arrayContaining([undefined, 'not sent']),
+    )
+  })
+
+  it('that came from the other side is refused as what it is', async () => {
+    const { air, alice, bob } = await pair()
+    await air.slots(8)
+    await alice.send('yours')
+    await air.until(async () => (await bob.received()).length === 1)
+    const [message] = await bob.conversations.messages({
+      direction: 'in',
+      reverse: false,
+      from: undefined,
+      limit: 1,
+    })
+    if (message === undefined) throw new Error('no message')
+    const refused = bob.commit((batch) => bob.conversations.cancel(batch, message))
+    await expect(refused).rejects.toMatchObject({ code: 'bad-value' })
+  })
+
   it('holds after a crash, and leaves no hole that the reader would wait for', async () => {
     const { air, alice, bob } = await pair()
     await air.slots(8)

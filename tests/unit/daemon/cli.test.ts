@@ -386,6 +386,19 @@ describe('listen', () => {
   })
 })
 
+describe('cancel', () => {
+  it('takes a message back, or exits 8 and says that it has left', async () => {
+    expect((await cli(['cancel', 'm1'])).code).toBe(0)
+    expect(rpc.node.callsOf('messages.cancel')[0]?.params).toEqual({ messageId: 'm1' })
+    const late = new HearsayError('message-too-late', 'the message has left already', {
+      alreadySent: true,
+    })
+    rpc.node.fail('messages.cancel', late)
+    const { code, stderr } = await cli(['cancel', 'm1'])
+    expect([code, stderr]).toEqual([8, expect.stringContaining('has left already')])
+  })
+})
+
 describe('network', () => {
   it('prints the URI of a new network on stdout and its words on stderr', async () => {
     const { stdout, stderr } = await cli([
