@@ -161,7 +161,10 @@ async function readKey(path: string): Promise<Uint8Array> {
   try {
     return await readVaultKey(systemFiles, path)
   } catch (error) {
-    if (!isHearsayError(error) || error.code === 'not-found') throw error
+    if (!isHearsayError(error)) throw error
+    if (error.code === 'not-found') {
+      throw new ExitError(EXIT.notFound, `${path}: ${error.message}`, undefined, error)
+    }
     const isOpen = error.code === 'storage-permissions'
     const fix = isOpen ? `run: chmod 600 ${path}` : 'give another one: --key-file <file>'
     throw new ExitError(EXIT.auth, `${path}: ${error.message}`, fix, error)

@@ -21,13 +21,20 @@ if (!items.some(({ name }) => name === CONSUMER)) {
 await using events = await daemon.subscribe({ consumer: CONSUMER })
 process.stdout.write('listening\n')
 for await (const event of events) {
-  const message = event.data as { messageId: string; contactId: string; body: { text: string } }
-  await daemon.call('messages.send', {
-    to: message.contactId,
-    body: { text: `echo: ${message.body.text}` },
-    idempotencyKey: `echo-${message.messageId}`,
-  })
+  const { messageId, contactId, body } = event.data as {
+    messageId?: string
+    contactId?: string
+    body?: { text: string }
+  }
+  // Nothing is in it when its contact was removed since, or the disk has lost it ("storage.damaged").
+  if (contactId !== undefined && body !== undefined) {
+    await daemon.call('messages.send', {
+      to: contactId,
+      body: { text: `echo: ${body.text}` },
+      idempotencyKey: `echo-${messageId}`,
+    })
+  }
   // Only now: had we died before, the event would come again and the key would stop a second answer.
   await events.ack(event.seq)
-  process.stdout.write(`answered ${message.messageId}\n`)
+  process.stdout.write(`answered ${messageId ?? 'nothing'}\n`)
 }

@@ -64,15 +64,17 @@ def main():
     while True:
         event = rpc.next_event()
         message = event["data"]
-        rpc.call(
-            "messages.send",
-            to=message["contactId"],
-            body={"text": "echo: " + message["body"]["text"]},
-            idempotencyKey="echo-" + message["messageId"],
-        )
+        # Nothing is in it when its contact was removed since, or the disk has lost it ("storage.damaged").
+        if "body" in message:
+            rpc.call(
+                "messages.send",
+                to=message["contactId"],
+                body={"text": "echo: " + message["body"]["text"]},
+                idempotencyKey="echo-" + message["messageId"],
+            )
         # Only now: had we died before, the event would come again and the key would stop a second answer.
         rpc.call("events.ack", consumer=CONSUMER, seq=event["seq"])
-        print("answered", message["messageId"], flush=True)
+        print("answered", message.get("messageId", "nothing"), flush=True)
 
 
 if __name__ == "__main__":

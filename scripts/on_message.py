@@ -19,6 +19,8 @@ import sys
 def main():
     event = json.load(sys.stdin)
     message = event["data"]
+    if "body" not in message:
+        return  # its contact was removed since
     line = "\t".join([event["id"], message["contactId"], json.dumps(message["body"]["text"])]) + "\n"
     with open(sys.argv[1], "a+", encoding="utf-8") as diary:
         diary.seek(0)

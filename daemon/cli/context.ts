@@ -10,6 +10,8 @@ import { Output } from './output.ts'
 
 /** A daemon that is there answers within this, whatever it has to do; `--timeout` may be shorter. */
 const SILENCE_MS = 10_000
+const SILENCE_MIN_MS = 1_000
+const GRACE_MS = 1_000
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -35,6 +37,8 @@ export class Context {
   readonly options: GlobalOptions
   readonly signal: AbortSignal
   readonly #connect: Connect
+  /** Aborts GRACE_MS after `signal`. */
+  #ending: AbortSignal | undefined
 
   constructor(ports: { io: Io; connect: Connect; signal: AbortSignal }, options: GlobalOptions) {
     this.io = ports.io
@@ -78,31 +82,52 @@ export class Context {
   }
 
   /**
-   * Runs `use` with a connection, whose calls end with this command, and closes it. @throws ExitError 3 when there is no
-   * daemon, 5 when there is one and it does not answer.
+   * Runs `use` with a connection and closes it. When this command is interrupted, calls have GRACE_MS more: what was done is
+   * told, and what was printed acknowledged. @throws ExitError 3 when there is no daemon, 5 when there is one and it does
+   * not answer.
    */
   async withRpc<T>(use: (rpc: Rpc) => Promise<T>): Promise<T> {
-    const rpc = endingWith(await this.#connect(this.target), this.signal)
+    this.#ending ??= this.#graceful()
+    const rpc = endingWith(await this.#reach(), this.#ending)
     try {
-      await this.#expectAnswer(rpc)
       return await use(rpc)
     } finally {
       rpc.close()
     }
   }
 
-  /** Of a process that is stopped the kernel takes connections, and nobody reads them. */
-  async #expectAnswer(rpc: Rpc): Promise<void> {
+  #graceful(): AbortSignal {
+    const end = new AbortController()
+    const later = () => {
+      this.io.clock.setTimer(GRACE_MS, () => end.abort(this.signal.reason))
+    }
+    if (this.signal.aborted) later()
+    else this.signal.addEventListener('abort', later, { once: true })
+    return end.signal
+  }
+
+  /** A daemon that answers. Of a process that is stopped the kernel takes connections, and nobody reads them. */
+  async #reach(): Promise<Rpc> {
+    const { url, socket } = this.target
     const late = new AbortController()
-    const ms = Math.min(this.timeoutMs(SILENCE_MS), SILENCE_MS)
-    const timer = this.io.clock.setTimer(ms, () => late.abort())
+    // A busy daemon is not a silent one, however little time there is.
+    const ms = Math.min(Math.max(this.timeoutMs(SILENCE_MS), SILENCE_MIN_MS), SILENCE_MS)
+    const timer = this.io.clock.setTimer(ms, () => late.abort(new Error('late')))
+    const until = AbortSignal.any([this.signal, late.signal])
+    const opening = this.#connect(this.target)
+    let rpc: Rpc | undefined
     try {
-      await rpc.call('rpc.ping', {}, AbortSignal.any([this.signal, late.signal]))
+      rpc = await unlessAborted(opening, until)
+      await rpc.call('rpc.ping', {}, until)
+      return rpc
     } catch (error) {
+      if (rpc === undefined) opening.then((opened) => opened.close()).catch(() => {})
+      else rpc.close()
       this.signal.throwIfAborted()
       if (!late.signal.aborted) throw error
-      const { url, socket } = this.target
-      const pid = url === undefined ? readPid(this.home) : undefined
+      // Only of the home's own daemon it is known which process it is.
+      const isOwn = this.options.url === undefined && this.options.socket === undefined
+      const pid = isOwn ? readPid(this.home) : undefined
       throw new ExitError(
         EXIT.notReady,
         `the daemon at ${url ?? socket} does not answer`,
@@ -185,4 +210,12 @@ export class Context {
     }
     return false
   }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason as Error)
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }

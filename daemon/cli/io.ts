@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs'
 import { type Clock, type Rng, systemClock, systemRng } from '../../src/base/index.ts'
 import { DAEMON_EXIT } from '../exit-codes.ts'
 
@@ -62,6 +63,31 @@ function sink(stream: NodeJS.WriteStream, options: { carriesData: boolean }): Si
   }
 }
 
+/** A file takes a part of a text when the disk fills up, and Node's stream then counts it as written. */
+function fileSink(fd: number): Sink {
+  return {
+    isTTY: false,
+    columns: 0,
+    write: (text) => {
+      const bytes = Buffer.from(text)
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+      } catch {
+        process.exit(DAEMON_EXIT.ioError)
+      }
+    },
+    flushed: () => Promise.resolve(),
+  }
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile()
+  } catch {
+    return false
+  }
+}
+
 /** The surroundings of the real process. */
 export function processIo(): Io {
   return {
@@ -74,7 +100,7 @@ export function processIo(): Io {
       },
       [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator](),
     },
-    stdout: sink(process.stdout, { carriesData: true }),
+    stdout: isFile(1) ? fileSink(1) : sink(process.stdout, { carriesData: true }),
     stderr: sink(process.stderr, { carriesData: false }),
     env: process.env,
     clock: systemClock,

@@ -5,6 +5,8 @@ import type { ProgramEnd } from './program.ts'
 
 /** Consumers of hooks. No client can name one: the RPC takes no colon in a name. */
 export const HOOK_PREFIX = 'hook:'
+/** Stands for an event that the disk has changed. */
+const DAMAGED = 'storage.damaged'
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 600_000
 /** Events taken at a time. */
@@ -93,7 +95,8 @@ export class Hook {
     if (!this.#isOpen) await this.open()
     const { items, head } = await events.list({ after: this.#position, limit: PAGE, types })
     for (const event of items) {
-      if (!(await this.#deliver(event, signal))) return
+      if (event.type === DAMAGED && !this.#wantsDamaged) this.#skipDamaged(event)
+      else if (!(await this.#deliver(event, signal))) return
     }
     if (items.length > 0) return
     this.#position = Math.max(this.#position, head)
@@ -160,6 +163,20 @@ export class Hook {
     this.#state = state
     this.#failures = 0
     this.#lastError = undefined
+  }
+
+  get #wantsDamaged(): boolean {
+    return this.config.events.some((type) => type === DAMAGED || type === 'storage.*')
+  }
+
+  /** It comes whatever types were asked for. A program that waits for a message would fail on it for ever. */
+  #skipDamaged({ seq }: EventView): void {
+    this.#missed++
+    this.#position = seq
+    this.#ports.log.error('an event is damaged that a hook may have wanted', {
+      hook: this.config.name,
+      seq,
+    })
   }
 
   /** It failed for longer than events are kept. */

@@ -14,6 +14,7 @@ export interface Wanted {
 }
 
 const JOINS_AT_ONCE = 8
+const ANSWER_MS = 5_000
 
 /**
  * Joins every wanted node that has no network to that of the first node that runs, which makes one where it has none.
@@ -81,10 +82,12 @@ export async function waitLinked(
 ): Promise<TestnetState> {
   let linked = 0
   const nodes = [...state.nodes]
+  // For the answer that it is not linked: it comes after the deadline.
+  const answered = { ...wanted, deadline: wanted.deadline + ANSWER_MS }
   await Promise.all(
     wanted.nodes.map(async (node) => {
       const mayLink = !isCutOff(state, wanted.links, node)
-      const peerId = await withNodeInTime(ports, node, wanted, async (rpc, signal) => {
+      const peerId = await withNodeInTime(ports, node, answered, async (rpc, signal) => {
         if (!mayLink) return (await rpc.call('node.status', {}, signal)).peerId
         const timeoutMs = Math.max(1, Math.round(wanted.deadline - ports.clock.monotonic()))
         try {

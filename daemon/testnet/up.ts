@@ -66,7 +66,10 @@ export async function bringUp(
     const wanted = { nodes, deadline, signal }
     await joinAll(ports, state, wanted)
     // A single node that runs and is not linked is what its links are: nobody wants it stopped for that.
-    if (only !== undefined) started.length = 0
+    if (only !== undefined) {
+      started.length = 0
+      relay = undefined
+    }
     const { links } = relayReport(options.dir, state)
     state = await waitLinked(ports, state, { ...wanted, links })
     writeState(options.dir, state)

@@ -93,7 +93,7 @@ export function healthOf(
       add(
         'error',
         'HOOK_MISSED',
-        `the hook "${name}" failed until ${missed} of its events were too old to be kept`,
+        `${missed} events that the hook "${name}" should have had are gone: it failed until they were too old, or the disk has changed them`,
         'messages.list still has the messages',
       )
     }

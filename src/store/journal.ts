@@ -91,8 +91,9 @@ export class Journal {
    * At most `limit` events after number `after`, in order, without a gap; of the given types only, if any
    * (`message.received`, or `message.*`). Looks at a bounded number of entries and gives a bounded number of
    * bytes (at least one event if it finds one): go on at `scannedTo`. In the place of an entry that is damaged, missing or
-   * not chained to the one before stands an event `DAMAGED_EVENT` without data: what it was is not known, so readers of
-   * other types do not get it. Each is counted once in `StoreSpace.damagedValues`. @throws as `checkCursor`.
+   * not chained to the one before stands an event `DAMAGED_EVENT` without data, for readers of all types: what it was is not
+   * known. Each is counted once in `StoreSpace.damagedValues`. @throws as `checkCursor`; HearsayError `storage-poisoned`
+   * for an entry that may be missing because a write failed.
    */
   async events(after: number, limit: number, types?: readonly string[]): Promise<EventPage> {
     this.checkCursor(after)
@@ -112,11 +113,13 @@ export class Journal {
           record !== undefined && (chain === undefined || equalBytes(chain, record.prev))
         chain = isWhole ? chainValue(seq, record) : undefined
         if (seq <= after) continue
-        if (record === undefined) await this.#checkKept(after)
+        if (!isWhole && damagedAt === undefined) {
+          await this.#checkKept(after)
+          damagedAt = seq
+        }
         scannedTo = seq
         const event = isWhole ? this.#toEvent(seq, record) : this.#damagedEvent(seq)
-        if (!isWhole) damagedAt ??= seq
-        if (matches(event.type)) {
+        if (!isWhole || matches(event.type)) {
           events.push(event)
           bytes += isWhole ? (record.body?.json.length ?? 0) : 0
         }
@@ -172,19 +175,34 @@ export class Journal {
   ): AsyncGenerator<{ seq: number; record: EventRecord | undefined }> {
     let next = from
     for await (const { seq, open } of this.#sealed(from, to)) {
-      while (next < seq) yield { seq: next++, record: undefined }
+      for (; next < seq; next++) yield { seq: next, record: await this.#single(next) }
       yield { seq, record: unlessDamaged(open) }
       next = seq + 1
     }
-    while (next <= to) yield { seq: next++, record: undefined }
+    for (; next <= to; next++) yield { seq: next, record: await this.#single(next) }
   }
 
   /**
-   * A missing entry may have been trimmed by a group that is on disk and not in the head yet.
-   * @throws HearsayError `cursor-too-old`.
+   * An entry that the iterator did not have. It passes over a table that cannot be opened for a moment, for example because
+   * there are too many open files; this read fails then. @throws HearsayError as the engine.
+   */
+  async #single(seq: number): Promise<EventRecord | undefined> {
+    const { engine, vault } = await this.#live.ready()
+    const key = eventKey(seq)
+    const value = await engine.get(key)
+    return value && unlessDamaged(() => decodeRecord(seq, vault.open(key, value)))
+  }
+
+  /**
+   * A missing entry may have been trimmed by a group that is on disk and not in the head: not yet, or never, because the
+   * rest of its commit failed. @throws HearsayError `cursor-too-old`, `storage-poisoned`.
    */
   async #checkKept(after: number): Promise<void> {
-    await this.#live.parts.committer.between(async () => {})
+    const { committer } = this.#live.parts
+    await committer.between(async () => {})
+    if (committer.poison !== undefined) {
+      throw new HearsayError('storage-poisoned', 'an earlier write failed', {}, committer.poison)
+    }
     this.checkCursor(after)
   }
 

@@ -1,4 +1,4 @@
-import type { Rng } from '../../src/base/index.ts'
+import type { Clock, Rng } from '../../src/base/index.ts'
 import { systemClock, systemRng } from '../../src/base/index.ts'
 import { connect } from '../../daemon/connect.ts'
 import type { Io, Sink } from '../../daemon/cli/io.ts'
@@ -10,6 +10,7 @@ export interface CliOptions {
   /** Both outputs pretend to be terminals. */
   readonly tty?: boolean
   readonly rng?: Rng
+  readonly clock?: Clock
   /** When what was written is out; at once by default. */
   readonly flushed?: () => Promise<void>
 }
@@ -51,7 +52,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
     stdout: sink('stdout'),
     stderr: sink('stderr'),
     env: { HOME: '/nonexistent', ...options.env },
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     rng: options.rng ?? systemRng,
     onSignal: (fn) => {
       onSignal = fn

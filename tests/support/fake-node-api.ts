@@ -7,7 +7,7 @@ import type {
   NodeApi,
 } from '../../rpc/node-api.ts'
 import { REGISTRY } from '../../rpc/schema/registry.ts'
-import type { JsonObject } from '../../src/store/index.ts'
+import { DAMAGED_EVENT, type JsonObject } from '../../src/store/index.ts'
 
 export interface RecordedCall {
   readonly method: string
@@ -246,9 +246,10 @@ export class FakeNodeApi implements NodeApi {
     const found: EventView[] = []
     for (let at = position; at < this.#events.length && found.length < limit; at++) {
       const event = this.#events[at]
-      if (event !== undefined && (types === undefined || types.includes(event.type))) {
-        found.push(event)
-      }
+      if (event === undefined) continue
+      const { type } = event
+      if (types?.includes(type) ?? true) found.push(event)
+      else if (type === DAMAGED_EVENT) found.push(event)
     }
     return found
   }

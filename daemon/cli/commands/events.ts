@@ -10,7 +10,7 @@ import type { Registry } from '../registry.ts'
 import { printable, table } from '../table.ts'
 
 const LISTEN_CONSUMER = 'cli-listen'
-/** Stands for an event that the disk has changed. */
+/** Stands for an event that the disk has changed, of any type. */
 const DAMAGED = 'storage.damaged'
 
 interface ListenOptions {
@@ -69,7 +69,7 @@ export function register(program: Command, registry: Registry): void {
 
 async function listen(context: Context, options: ListenOptions): Promise<void> {
   await context.withRpc(async (rpc) => {
-    const types = ['message.received', DAMAGED]
+    const types = ['message.received']
     await ensureConsumer(rpc, options.consumer, types)
     let names = await aliases(rpc)
     await deliver(context, rpc, {
@@ -134,7 +134,7 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
     if (options.ack && consumer !== undefined) {
       await rpc.call('events.ack', { consumer, seq: event.seq })
     }
-    if (--left === 0) return
+    if (event.type !== DAMAGED && --left === 0) return
   }
   context.signal.throwIfAborted()
   if (end.aborted) throw new ExitError(EXIT.unconfirmed, 'the time of --timeout is over')

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { systemRng, u64be } from '../../../src/base/index.ts'
+import { HearsayError, systemRng, u64be } from '../../../src/base/index.ts'
 import {
   BUCKETS,
   DAMAGED_EVENT,
@@ -143,16 +143,33 @@ describe('the journal', () => {
     expect(seen(await store.journal.events(0, 9))).toEqual(whole)
   })
 
-  it('gives a damaged entry to readers of all types and to those who ask for it, under one id', async () => {
+  it('gives a damaged entry to readers of whatever types, under one id', async () => {
     await append(3)
     await disk.engine.write([{ type: 'del', key: eventKey(2) }])
     const types = async (wanted?: string[]) => (await store.journal.events(0, 9, wanted)).events
-    const [event] = await types([DAMAGED_EVENT])
+    const [event] = await types(['x.y'])
     expect(event).toMatchObject({ seq: 2, epoch: store.epoch, data: {}, time: 0 })
-    expect(await types(['storage.*'])).toEqual([event])
+    expect(await types([DAMAGED_EVENT])).toEqual([event])
     expect((await types())[1]).toEqual(event)
-    expect(await types(['x.y'])).toEqual([])
-    expect((await store.journal.events(0, 9, ['x.y'])).scannedTo).toBe(3)
+    expect(await types(['x.y'])).toEqual([event])
+  })
+
+  it('looks once more for what an iteration passed over, and fails where that fails', async () => {
+    await append(6)
+    const { engine } = disk
+    const iterate = engine.iterate.bind(engine)
+    // As LevelDB does with a table that it cannot open.
+    engine.iterate = async function* (range) {
+      for await (const entry of iterate(range)) if (entry[0][8] !== 3) yield entry
+    }
+    expect(numbers((await store.journal.events(0, 9)).events)).toEqual([1, 2, 3, 4, 5, 6])
+    expect((await store.journal.events(0, 9)).damagedAt).toBeUndefined()
+    const get = engine.get.bind(engine)
+    const failure = new HearsayError('storage-failed', 'too many open files')
+    engine.get = () => Promise.reject(failure)
+    await expect(store.journal.events(0, 9)).rejects.toBe(failure)
+    engine.get = get
+    engine.iterate = iterate
   })
 
   it('says that a position is too old when its entries are deleted while it is read', async () => {

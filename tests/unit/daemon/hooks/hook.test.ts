@@ -13,6 +13,7 @@ import {
   openMemoryStore,
   type Store,
 } from '../../../../src/store/index.ts'
+import { eventKey } from '../../../../src/store/journal-stage.ts'
 import { seededRng } from '../../../support/seeded-rng.ts'
 import { VirtualClock } from '../../../support/virtual-clock.ts'
 
@@ -154,6 +155,22 @@ describe('a hook', () => {
     expect(given).toEqual([])
     expect(cursor()).toBeGreaterThanOrEqual(256)
   })
+
+  it.each([
+    [['message.received'], [1, 3], 1],
+    [['message.received', 'storage.*'], [1, 2, 3], 0],
+  ])(
+    'of %j counts a damaged event unless it asked for it, and goes on',
+    async (types, seqs, missed) => {
+      const hook = await started({ events: types })
+      ends = [fails('exit code 1')]
+      await append(3)
+      await disk.engine.write([{ type: 'del', key: eventKey(2) }])
+      await clock.advance(1_000)
+      expect(given).toEqual([1, ...seqs])
+      expect(status(hook)).toMatchObject({ missed, state: 'idle', behind: 0, cursor: 3 })
+    },
+  )
 
   it('says how many events it has missed when they became too old, and goes on', async () => {
     const hook = await started()
