@@ -71,6 +71,12 @@ async function explained<T>(where: string, use: () => Promise<T>): Promise<T> {
   }
 }
 
+/** True when nobody is there; false when somebody was and the connection broke. */
+export function isAbsent(failure: unknown): boolean {
+  const reason = failure instanceof ConnectionFailure ? failure.reason : undefined
+  return reason === 'ENOENT' || reason === 'ECONNREFUSED'
+}
+
 /** Why no daemon answered at `where`, and how to get one. */
 export function unreachable(where: string, failure: ConnectionFailure): ExitError {
   const { reason } = failure
@@ -90,8 +96,7 @@ export function unreachable(where: string, failure: ConnectionFailure): ExitErro
       failure,
     )
   }
-  const absent = reason === 'ENOENT' || reason === 'ECONNREFUSED'
-  if (!absent) {
+  if (!isAbsent(failure)) {
     return new ExitError(
       EXIT.unreachable,
       `the connection to the daemon at ${where} broke (${reason})`,

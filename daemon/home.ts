@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
 
@@ -83,6 +92,35 @@ export function readPid({ pidFile }: Pick<Home, 'pidFile'>): number | undefined 
     return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined
   } catch {
     return undefined
+  }
+}
+
+const RECORD = 'running.json'
+
+/** Where the daemon of this home listens, for those whose environment says another place: `findDaemon`. */
+export function recordDaemon({ root, socket, pidFile, cookieFile }: Home): void {
+  const record = `${JSON.stringify({ root, socket, pidFile, cookieFile })}\n`
+  writeFileSync(join(root, RECORD), record, { mode: 0o600 })
+}
+
+export function forgetDaemon({ root }: Home): void {
+  rmSync(join(root, RECORD), { force: true })
+}
+
+/**
+ * The home with the socket, the cookie and the pid file of the daemon that has it. XDG_RUNTIME_DIR says where they are, and a cron job
+ * has none: it would find no daemon, and the owner of one that it started could not stop it.
+ */
+export function findDaemon(home: Home): Home {
+  if (existsSync(home.socket)) return home
+  try {
+    const record = JSON.parse(readFileSync(join(home.root, RECORD), 'utf8')) as Partial<Home>
+    const { root, socket, pidFile = home.pidFile, cookieFile = home.cookieFile } = record
+    // A copy of a home must not lead to the daemon of the original.
+    if (root !== home.root || socket === undefined || !existsSync(socket)) return home
+    return { ...home, socket, pidFile, cookieFile }
+  } catch {
+    return home
   }
 }
 

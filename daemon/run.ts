@@ -2,8 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import type { Io } from './cli/io.ts'
 import { compose, type Daemon, type Taps } from './compose.ts'
 import { type ConfigKeyName, loadConfig } from './config/index.ts'
-import { DAEMON_EXIT, ExitError, reasonOf } from './exit-codes.ts'
-import type { Home } from './home.ts'
+import { DAEMON_EXIT, reasonOf, systemCode } from './exit-codes.ts'
+import { forgetDaemon, type Home, recordDaemon } from './home.ts'
 import { type DaemonLog, openLog } from './logging.ts'
 import { prepareHome } from './prepare.ts'
 import { explainStart } from './startup-errors.ts'
@@ -50,7 +50,7 @@ export async function runDaemon(
   } catch (error) {
     throw explainStart(error, home, config.get('listen'))
   }
-  writePidFile(home)
+  sayWhereItIs(home, log)
   log.info('ready', { version: packageVersion(), pid: process.pid })
   await keepHeapSmall()
 
@@ -65,6 +65,7 @@ export async function runDaemon(
   if (options.stopWithStdin) io.stdin.close()
   const clean = await stopInTime(daemon, io, log)
   rmSync(home.pidFile, { force: true })
+  forgetDaemon(home)
   log.info('stopped')
   return end.exitCode === DAEMON_EXIT.ok && !clean ? DAEMON_EXIT.bug : end.exitCode
 }
@@ -130,11 +131,12 @@ async function stopInTime(daemon: Daemon, io: Io, log: DaemonLog): Promise<boole
   }
 }
 
-/** For people and for the message of a second daemon; nothing decides by it. */
-function writePidFile(home: Home): void {
+/** For people, for the message of a second daemon, and for clients with another environment; nothing decides by it. */
+function sayWhereItIs(home: Home, log: DaemonLog): void {
   try {
     writeFileSync(home.pidFile, `${process.pid}\n`, { mode: 0o600 })
+    recordDaemon(home)
   } catch (error) {
-    throw new ExitError(DAEMON_EXIT.ioError, `cannot write ${home.pidFile}: ${reasonOf(error)}`)
+    log.warn('the pid file cannot be written', { reason: systemCode(error) ?? 'unknown' })
   }
 }

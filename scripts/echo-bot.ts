@@ -7,8 +7,9 @@
  * and the idempotency key keeps a message from being answered twice.
  */
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 // In a package of your own: import { connect } from 'hearsay/client'
-import { connect } from '../rpc/client/index.ts'
+import { connect, RpcFailure } from '../rpc/client/index.ts'
 
 const CONSUMER = 'echo-bot-ts'
 const socket = join(process.env['HEARSAY_HOME'] ?? '.', 'rpc.sock')
@@ -28,13 +29,26 @@ for await (const event of events) {
   }
   // Nothing is in it when its contact was removed since, or the disk has lost it ("storage.damaged").
   if (contactId !== undefined && body !== undefined) {
-    await daemon.call('messages.send', {
-      to: contactId,
-      body: { text: `echo: ${body.text}` },
-      idempotencyKey: `echo-${messageId}`,
-    })
+    await answer(contactId, `echo: ${body.text}`, `echo-${messageId}`)
   }
   // Only now: had we died before, the event would come again and the key would stop a second answer.
   await events.ack(event.seq)
   process.stdout.write(`answered ${messageId ?? 'nothing'}\n`)
+}
+
+/** Answers once. What can never be sent is told and passed over: nobody may stop this bot with a text. */
+async function answer(to: string, text: string, idempotencyKey: string): Promise<void> {
+  for (;;) {
+    try {
+      await daemon.call('messages.send', { to, body: { text }, idempotencyKey })
+      return
+    } catch (error) {
+      if (!(error instanceof RpcFailure)) throw error
+      if (!error.retryable) {
+        process.stdout.write(`not answered ${idempotencyKey}: ${error.message}\n`)
+        return
+      }
+      await sleep(Number(error.data['retryAfterMs'] ?? 1_000))
+    }
+  }
 }

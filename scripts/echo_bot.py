@@ -11,9 +11,18 @@ import itertools
 import json
 import os
 import socket
+import time
 
 CONSUMER = "echo-bot"
 PATH = os.path.join(os.environ["HEARSAY_HOME"], "rpc.sock")
+
+
+class RpcError(Exception):
+    """An error that the daemon answered."""
+
+    def __init__(self, error):
+        super().__init__(error["message"])
+        self.data = error.get("data", {})
 
 
 class Rpc:
@@ -40,7 +49,7 @@ class Rpc:
             message = self.read()
             if message.get("id") == request_id:
                 if "error" in message:
-                    raise RuntimeError(message["error"])
+                    raise RpcError(message["error"])
                 return message["result"]
             self.events.append(message)  # an event that came before the answer
 
@@ -52,6 +61,23 @@ class Rpc:
                 return message["params"]
             if message.get("method") == "event.closed":
                 raise ConnectionError(message["params"])
+
+
+def answer(rpc, message):
+    """Answers once. What can never be sent is told and passed over: nobody may stop this bot with a text."""
+    while True:
+        try:
+            return rpc.call(
+                "messages.send",
+                to=message["contactId"],
+                body={"text": "echo: " + message["body"]["text"]},
+                idempotencyKey="echo-" + message["messageId"],
+            )
+        except RpcError as error:
+            if not error.data.get("retryable"):
+                print("not answered", message["messageId"], error, flush=True)
+                return None
+            time.sleep(error.data.get("retryAfterMs", 1000) / 1000)
 
 
 def main():
@@ -66,12 +92,7 @@ def main():
         message = event["data"]
         # Nothing is in it when its contact was removed since, or the disk has lost it ("storage.damaged").
         if "body" in message:
-            rpc.call(
-                "messages.send",
-                to=message["contactId"],
-                body={"text": "echo: " + message["body"]["text"]},
-                idempotencyKey="echo-" + message["messageId"],
-            )
+            answer(rpc, message)
         # Only now: had we died before, the event would come again and the key would stop a second answer.
         rpc.call("events.ack", consumer=CONSUMER, seq=event["seq"])
         print("answered", message.get("messageId", "nothing"), flush=True)

@@ -16,6 +16,13 @@ import os
 import sys
 
 
+def end_of_whole_lines(diary):
+    """The position behind the last line feed."""
+    diary.seek(0)
+    text = diary.read()
+    return len(text[: text.rfind("\n") + 1].encode())
+
+
 def main():
     event = json.load(sys.stdin)
     message = event["data"]
@@ -25,8 +32,12 @@ def main():
     with open(sys.argv[1], "a+", encoding="utf-8") as diary:
         diary.seek(0)
         # The daemon was killed after we wrote and before it noted that: the event comes again, with the same id.
-        if any(known.startswith(event["id"] + "\t") for known in diary):
+        # A line that it was writing then, or for which the disk had no room, has no end: it is written again, whole.
+        if any(known == line for known in diary):
             return
+        cut = end_of_whole_lines(diary)
+        diary.seek(cut)
+        diary.truncate()
         diary.write(line)
         diary.flush()
         os.fsync(diary.fileno())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sends a text and waits until the other side has it. Needs bash and curl.
+# Sends a text and waits up to ten minutes until the other side has it: exit 0 only then. Needs bash and curl.
 # usage: HEARSAY_HOME=… scripts/send.sh <contact> <text>
 set -euo pipefail
 socket=${HEARSAY_HOME:?set HEARSAY_HOME}/rpc.sock
@@ -33,5 +33,7 @@ field() {
 
 reply=$(call messages.send "{\"to\":$(json "$contact"),\"body\":{\"text\":$(json "$text")}}")
 id=$(field "$reply" messageId)
-reply=$(call messages.wait "{\"messageId\":\"$id\",\"state\":\"delivered\",\"timeoutMs\":60000}")
-echo "$id $(field "$reply" state)"
+reply=$(call messages.wait "{\"messageId\":\"$id\",\"state\":\"delivered\",\"timeoutMs\":600000}")
+state=$(field "$reply" state)
+echo "$id $state"
+[[ $state == delivered || $state == read ]]

@@ -1,8 +1,8 @@
 import type { Timer } from '../../src/base/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
-import { type Home, readPid, resolveHome } from '../home.ts'
+import { findDaemon, type Home, readPid, resolveHome } from '../home.ts'
 import type { MethodName, ResultOf } from '../../rpc/client/index.ts'
-import type { Target } from '../connect.ts'
+import { isAbsent, type Target } from '../connect.ts'
 import { type CallArguments, endingWith, type Rpc } from '../rpc-port.ts'
 import { parseDuration } from './duration.ts'
 import type { Io } from './io.ts'
@@ -64,7 +64,7 @@ export class Context {
   get target(): Target {
     const { socket, url, tokenFile } = this.options
     return {
-      socket: socket ?? this.home.socket,
+      socket: socket ?? findDaemon(this.home).socket,
       ...(url === undefined ? {} : { url }),
       ...(tokenFile === undefined ? {} : { tokenFile }),
     }
@@ -127,7 +127,7 @@ export class Context {
       if (!late.signal.aborted) throw error
       // Only of the home's own daemon it is known which process it is.
       const isOwn = this.options.url === undefined && this.options.socket === undefined
-      const pid = isOwn ? readPid(this.home) : undefined
+      const pid = isOwn ? readPid(findDaemon(this.home)) : undefined
       throw new ExitError(
         EXIT.notReady,
         `the daemon at ${url ?? socket} does not answer`,
@@ -174,22 +174,23 @@ export class Context {
     return this.withRpc((rpc) => rpc.call(method, ...rest))
   }
 
-  /** True when a daemon answers on the socket. */
+  /** True when a daemon is on the socket, also one that hangs up at once because it stops or has too many clients. */
   async isRunning(): Promise<boolean> {
     try {
       await this.call('rpc.ping')
       return true
     } catch (error) {
-      if (error instanceof ExitError && error.exitCode === EXIT.unreachable) return false
-      throw error
+      if (!(error instanceof ExitError) || error.exitCode !== EXIT.unreachable) throw error
+      return !isAbsent(error.cause)
     }
   }
 
-  /** Reads stdin to its end as UTF-8. @throws ExitError 2 for other bytes or more than `maxBytes`. */
-  async readStdin(maxBytes: number): Promise<string> {
+  /** Reads stdin to its end as UTF-8; `what` is to be done is said on a terminal. @throws ExitError 2 for other bytes or more than `maxBytes`. */
+  async readStdin(maxBytes: number, what: string): Promise<string> {
+    if (this.io.stdin.isTTY) this.out.note(`${what}; end with Ctrl-D on a new line.`)
     const parts: Uint8Array[] = []
     let length = 0
-    for await (const part of this.io.stdin) {
+    for await (const part of this.stdin()) {
       length += part.length
       if (length > maxBytes) throw new ExitError(EXIT.usage, `more than ${maxBytes} bytes on stdin`)
       parts.push(part)
@@ -201,11 +202,27 @@ export class Context {
     }
   }
 
+  /** What comes on stdin, until its end. @throws the signal's reason when the command is interrupted. */
+  async *stdin(): AsyncGenerator<Uint8Array> {
+    const close = () => this.io.stdin.close()
+    this.signal.addEventListener('abort', close, { once: true })
+    try {
+      this.signal.throwIfAborted()
+      yield* this.io.stdin
+      this.signal.throwIfAborted()
+    } catch (error) {
+      this.signal.throwIfAborted()
+      throw error
+    } finally {
+      this.signal.removeEventListener('abort', close)
+    }
+  }
+
   /** Asks a yes-or-no question on the terminal; `false` without asking when there is none. */
   async confirm(question: string): Promise<boolean> {
     if (!this.io.stdin.isTTY || !this.out.interactive) return false
     this.io.stderr.write(`${question} [y/N] `)
-    for await (const part of this.io.stdin) {
+    for await (const part of this.stdin()) {
       return /^y(es)?$/i.test(Buffer.from(part).toString('utf8').trim())
     }
     return false

@@ -39,10 +39,10 @@ export const SIGNAL_EXIT: Readonly<Record<string, number>> = {
 
 function sink(stream: NodeJS.WriteStream, options: { carriesData: boolean }): Sink {
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    // A daemon whose log nobody takes, or whose disk is full, loses lines of it, and goes on: it must not end unseen.
+    if (!options.carriesData) return
     // A reader that has seen enough (`| head`) closes the pipe: that ends us, it is no failure.
-    if (error.code === 'EPIPE') process.exit(0)
-    // A daemon whose log is on a full disk loses lines of it, and goes on: it heals when there is room.
-    if (options.carriesData) process.exit(DAEMON_EXIT.ioError)
+    process.exit(error.code === 'EPIPE' ? 0 : DAEMON_EXIT.ioError)
   })
   let last = Promise.resolve()
   return {

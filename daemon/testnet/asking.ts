@@ -45,11 +45,15 @@ export async function withNodeInTime<T>(
   }
 }
 
-/** Runs `work` for every item, at most `limit` at a time; rejects with the first failure after all ended. */
+/**
+ * Runs `work` for every item, at most `limit` at a time; rejects with the first failure after all ended. What has not begun at
+ * the first failure is left, unless `isStubborn`.
+ */
 export async function inParallel<T>(
   items: readonly T[],
   limit: number,
   work: (item: T) => Promise<void>,
+  { isStubborn = false } = {},
 ): Promise<void> {
   const queue = [...items]
   const failures: unknown[] = []
@@ -59,7 +63,7 @@ export async function inParallel<T>(
         await work(item)
       } catch (error) {
         failures.push(error)
-        queue.length = 0
+        if (!isStubborn) queue.length = 0
       }
     }
   }

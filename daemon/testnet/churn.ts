@@ -101,7 +101,9 @@ class Churn {
     )
     for (const { index } of missing) this.#gone(index)
     if (missing.length > 0) this.#ports.progress(`starting ${missing.length} nodes again …`)
-    await inParallel(missing, STARTS_AT_ONCE, ({ index }) => this.#start(index))
+    await inParallel(missing, STARTS_AT_ONCE, ({ index }) => this.#start(index), {
+      isStubborn: true,
+    })
   }
 
   async #live(index: number, rng: Rng, signal: AbortSignal): Promise<void> {

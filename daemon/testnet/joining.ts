@@ -1,5 +1,6 @@
 import { RpcFailure } from '../../rpc/client/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
+import { waitInSteps } from '../waiting.ts'
 import { inParallel, withNodeInTime } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive } from './processes.ts'
@@ -89,9 +90,12 @@ export async function waitLinked(
       const mayLink = !isCutOff(state, wanted.links, node)
       const peerId = await withNodeInTime(ports, node, answered, async (rpc, signal) => {
         if (!mayLink) return (await rpc.call('node.status', {}, signal)).peerId
-        const timeoutMs = Math.max(1, Math.round(wanted.deadline - ports.clock.monotonic()))
+        const leftMs = Math.max(1, wanted.deadline - ports.clock.monotonic())
         try {
-          return (await rpc.call('node.wait', { for: 'linked', timeoutMs }, signal)).peerId
+          const { peerId } = await waitInSteps(ports.clock, leftMs, (timeoutMs) =>
+            rpc.call('node.wait', { for: 'linked', timeoutMs }, signal),
+          )
+          return peerId
         } catch (error) {
           if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
           throw new ExitError(

@@ -101,7 +101,8 @@ export class RpcServer {
     socket.once('data', (chunk: Buffer) => {
       socket.pause()
       socket.unshift(chunk)
-      if (isJsonStart(chunk[0])) serveNdjson(socket, (wire) => this.#connect(wire, OWNER))
+      if (isJsonStart(chunk[0]))
+        serveNdjson({ socket, clock: this.#ports.clock }, (wire) => this.#connect(wire, OWNER))
       else this.#http.adopt(socket)
       socket.resume()
     })

@@ -64,15 +64,15 @@ export class FailureLimit {
     this.#clock = clock
   }
 
-  /** Records a failure; true when there were more than AUTH_FAILURES in the window. */
-  failed(): boolean {
+  /** How many failures over the limit the window has, 0 for none. Records one. */
+  failed(): number {
     const now = this.#clock.monotonic()
     if (now - this.#since >= AUTH_WINDOW_MS) {
       this.#since = now
       this.#count = 0
     }
     this.#count += 1
-    return this.#count > AUTH_FAILURES
+    return Math.max(0, this.#count - AUTH_FAILURES)
   }
 }
 

@@ -1,15 +1,20 @@
 import { isUtf8 } from 'node:buffer'
 import type { Socket } from 'node:net'
+import type { Clock, Timer } from '../../src/base/index.ts'
 import { MAX_REQUEST_BYTES } from '../constants.ts'
 import type { Connection, Wire } from '../server/connection.ts'
 
 const NEWLINE = 0x0a
+const PROBE_MS = 1_000
 
 /**
  * Newline-delimited JSON on a stream socket. A line over MAX_REQUEST_BYTES ends the connection, because
  * where the next one starts is then unknown; bytes that are not UTF-8 are a parse error of their line.
  */
-export function serveNdjson(socket: Socket, connect: (wire: Wire) => Connection): Connection {
+export function serveNdjson(
+  { socket, clock }: { readonly socket: Socket; readonly clock: Clock },
+  connect: (wire: Wire) => Connection,
+): Connection {
   let pending = ''
   let scheduled = false
   const flush = () => {
@@ -53,10 +58,31 @@ export function serveNdjson(socket: Socket, connect: (wire: Wire) => Connection)
   }
   socket.on('drain', () => connection.drained())
   // A client may close its side after the last request and still read the answers.
-  socket.on('end', () => connection.finish())
+  let probe: Timer | undefined
+  socket.on('end', () => {
+    connection.finish()
+    probe = probing(clock, socket, (timer) => {
+      probe = timer
+    })
+  })
   socket.on('error', () => socket.destroy())
-  socket.on('close', () => connection.closed())
+  socket.on('close', () => {
+    probe?.cancel()
+    connection.closed()
+  })
   return connection
+}
+
+/**
+ * Whoever has closed its side may be gone altogether, and only a write tells: one that waits for an event would hold its
+ * place, and its consumer, for minutes. A space before a line of JSON means nothing.
+ */
+function probing(clock: Clock, socket: Socket, next: (timer: Timer) => void): Timer {
+  return clock.setTimer(PROBE_MS, () => {
+    if (!socket.writable) return
+    if (socket.writableLength === 0) socket.write(' ')
+    next(probing(clock, socket, next))
+  })
 }
 
 /** Cuts a byte stream at line feeds. Holds one unfinished line. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Clock, Rng } from '../../src/base/index.ts'
 import { systemClock, systemRng } from '../../src/base/index.ts'
 import { connect } from '../../daemon/connect.ts'
@@ -7,6 +8,8 @@ import { run } from '../../daemon/cli/program.ts'
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string
+  /** In place of `stdin`: it stays open. */
+  readonly stdinStream?: Readable
   /** Both outputs pretend to be terminals. */
   readonly tty?: boolean
   readonly rng?: Rng
@@ -44,8 +47,11 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
   const io: Io = {
     stdin: {
       isTTY: options.tty === true && options.stdin === undefined,
-      close: () => {},
+      close: () => {
+        options.stdinStream?.destroy()
+      },
       async *[Symbol.asyncIterator]() {
+        if (options.stdinStream !== undefined) yield* options.stdinStream
         if (options.stdin !== undefined) yield Buffer.from(options.stdin)
       },
     },

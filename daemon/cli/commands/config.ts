@@ -12,6 +12,7 @@ import {
   writeConfigFile,
 } from '../../config/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
+import { findDaemon } from '../../home.ts'
 import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
 import type { Registry } from '../registry.ts'
@@ -137,7 +138,7 @@ async function reload(context: Context): Promise<void> {
 }
 
 function path(context: Context): void {
-  const { root, configFile, socket, cookieFile, logFile } = context.home
+  const { root, configFile, socket, cookieFile, logFile } = findDaemon(context.home)
   context.out.data(
     { home: root, config: configFile, socket, cookie: cookieFile, log: logFile },
     configFile,

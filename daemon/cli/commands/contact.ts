@@ -85,7 +85,8 @@ async function add(
   uri: string,
   options: { as: string; wait: boolean },
 ): Promise<void> {
-  const text = uri === '-' ? (await context.readStdin(MAX_URI_BYTES)).trim() : uri
+  const text =
+    uri === '-' ? (await context.readStdin(MAX_URI_BYTES, 'Paste the invitation')).trim() : uri
   await context.withRpc(async (rpc) => {
     const added = await rpc.call('contacts.add', context.keyed({ uri: text, alias: options.as }))
     if (!options.wait) {

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { isClosing, startInBackground } from '../../background.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
+import { findDaemon } from '../../home.ts'
 import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
@@ -86,11 +87,12 @@ async function down(context: Context, options: { drain?: string }): Promise<void
     out.data({ stopped: false }, '')
     return
   }
+  const daemon = findDaemon(home)
   out.progress('stopping …')
   await context.call('node.stop', drainMs === undefined ? {} : { drainMs })
   const deadline = io.clock.monotonic() + context.timeoutMs(STOP_TIMEOUT_MS) + (drainMs ?? 0)
   // Not before its database is closed: whoever starts it again at once must not be refused.
-  while ((await context.isRunning()) || isClosing(home)) {
+  while ((await context.isRunning()) || isClosing(daemon)) {
     if (io.clock.monotonic() > deadline) {
       throw new ExitError(EXIT.notReady, 'the daemon has not stopped in time', 'see the log')
     }

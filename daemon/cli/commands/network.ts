@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import type { NetworkView } from '../../../src/node/index.ts'
 import { EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
 import { type ParamsOf, RpcFailure } from '../../../rpc/client/index.ts'
+import { waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -123,7 +124,9 @@ async function join(context: Context, source: string, options: JoinOptions): Pro
     out.progress('joined, looking for peers …')
     const timeoutMs = context.timeoutMs(LINK_TIMEOUT_MS)
     try {
-      const { peers } = await rpc.call('node.wait', { for: 'linked', timeoutMs }, context.signal)
+      const { peers } = await waitInSteps(context.io.clock, timeoutMs, (ms) =>
+        rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, context.signal),
+      )
       out.note(`${out.ok} joined and linked, ${peers} ${peers === 1 ? 'peer' : 'peers'}`)
       out.data({ ...joined, state: 'linked' }, '')
     } catch (error) {
@@ -177,7 +180,7 @@ type Source = { readonly uri: string } | { readonly file: string }
 
 /** The text of a URI, a file or stdin. */
 async function readSource(context: Context, source: string): Promise<Source> {
-  if (source === '-') return asSource(await context.readStdin(MAX_SOURCE_BYTES))
+  if (source === '-') return asSource(await context.readStdin(MAX_SOURCE_BYTES, 'Paste the URI'))
   if (source.startsWith('hearsay:')) return asSource(source)
   try {
     return asSource(readFileSync(source, 'utf8'))

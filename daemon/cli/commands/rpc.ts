@@ -1,4 +1,4 @@
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import type { Command } from 'commander'
 import { ConnectionFailure } from '../../../rpc/client/index.ts'
 import { unreachable } from '../../connect.ts'
@@ -48,7 +48,7 @@ async function call(context: Context, method: string, pairs: string[]): Promise<
 }
 
 async function stdinParams(context: Context): Promise<Record<string, unknown>> {
-  const text = await context.readStdin(MAX_PARAMS_BYTES)
+  const text = await context.readStdin(MAX_PARAMS_BYTES, 'Type the params as JSON')
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
@@ -119,7 +119,7 @@ async function schema(context: Context, method: string | undefined): Promise<voi
   context.out.data(part, JSON.stringify(part, undefined, 2))
 }
 
-/** Copies bytes between this process and the socket until either side ends. */
+/** Copies bytes between this process and the socket until either side ends. @throws ExitError 3 when the connection breaks. */
 async function stdio(context: Context): Promise<void> {
   const { socket } = context.target
   const connection = createConnection(socket)
@@ -137,14 +137,23 @@ async function stdio(context: Context): Promise<void> {
   // Streaming: a chunk may end inside a character.
   const decoder = new TextDecoder()
   connection.on('data', (bytes) => context.out.raw(decoder.decode(bytes, { stream: true })))
-  for await (const part of context.io.stdin) {
-    if (!connection.write(part)) {
-      await new Promise<void>((resolve) => {
-        connection.once('drain', resolve)
-        connection.once('close', () => resolve())
-      })
-    }
+  // Whichever ends first ends it: a program that waits for an answer must see that none will come.
+  try {
+    await Promise.race([ended, copyIn(context, connection).then(() => ended)])
+  } finally {
+    context.io.stdin.close()
+  }
+  context.signal.throwIfAborted()
+}
+
+async function copyIn(context: Context, connection: Socket): Promise<void> {
+  for await (const part of context.stdin()) {
+    if (connection.destroyed) return
+    if (connection.write(part)) continue
+    await new Promise<void>((resolve) => {
+      connection.once('drain', resolve)
+      connection.once('close', () => resolve())
+    })
   }
   connection.end()
-  await ended
 }

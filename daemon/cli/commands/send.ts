@@ -3,6 +3,7 @@ import type { MessageState } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import type { Rpc } from '../../rpc-port.ts'
+import { waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -66,17 +67,22 @@ async function send(
       }),
     )
     if (!out.json) out.data(messageId, messageId)
-    const state = target === 'queued' ? 'queued' : await follow(context, rpc, messageId, target)
+    let state: MessageState = 'queued'
+    try {
+      if (target !== 'queued') state = await follow(context, rpc, messageId, target)
+    } finally {
+      // However the wait ended: it is accepted, and whoever does not learn its id sends it again.
+      const elapsedMs = Math.round(context.io.clock.monotonic() - started)
+      if (out.json) out.data({ messageId, state, elapsedMs }, '')
+    }
     const elapsedMs = Math.round(context.io.clock.monotonic() - started)
-    if (out.json) out.data({ messageId, state, elapsedMs }, '')
     return conclude(context, { state, target, elapsedMs })
   })
 }
 
 /** Reads the message; one newline at the end belongs to the terminal, not to the message. */
 async function readBody(context: Context): Promise<string> {
-  if (context.io.stdin.isTTY) context.out.note('Type the message; end with Ctrl-D on a new line.')
-  return (await context.readStdin(MAX_BODY_BYTES)).replace(/\r?\n$/, '')
+  return (await context.readStdin(MAX_BODY_BYTES, 'Type the message')).replace(/\r?\n$/, '')
 }
 
 /** The state reached when the time is over or the target is met. */
@@ -87,22 +93,20 @@ async function follow(
   target: MessageState,
 ): Promise<MessageState> {
   const { out, signal } = context
-  const deadline = context.io.clock.monotonic() + context.timeoutMs(WAIT_TIMEOUT_MS)
-  const wait = async (state: MessageState): Promise<MessageState | undefined> => {
-    const timeoutMs = Math.max(0, Math.round(deadline - context.io.clock.monotonic()))
-    try {
-      const reached = await rpc.call('messages.wait', { messageId, state, timeoutMs }, signal)
-      return reached.state
-    } catch (error) {
-      if (error instanceof RpcFailure && error.kind === 'TIMEOUT') return undefined
-      throw error
-    }
-  }
+  const params = { messageId, state: target }
   out.progress(`queued, waiting until ${target} …`)
-  const reached = await wait(target)
-  if (reached !== undefined) return reached
-  const view = await rpc.call('messages.get', { messageId })
-  return view.state
+  try {
+    const reached = await waitInSteps(
+      context.io.clock,
+      context.timeoutMs(WAIT_TIMEOUT_MS),
+      (timeoutMs) => rpc.call('messages.wait', { ...params, timeoutMs }, signal),
+    )
+    return reached.state
+  } catch (error) {
+    if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+    const view = await rpc.call('messages.get', { messageId })
+    return view.state
+  }
 }
 
 function conclude(

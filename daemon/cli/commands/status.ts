@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { NodeStatus, WaitTarget } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
+import { waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -63,7 +64,7 @@ async function wait(context: Context, options: { for: string }): Promise<void> {
     const view =
       options.for === 'caught-up'
         ? await caughtUp(context, timeoutMs)
-        : await context.call('node.wait', { for: options.for, timeoutMs }, context.signal)
+        : await waitFor(context, options.for, timeoutMs)
     context.out.data(view, '')
     context.out.note(`${context.out.ok} ${view.state}, ${view.link}, ${view.peers} peers`)
   } catch (error) {
@@ -75,6 +76,12 @@ async function wait(context: Context, options: { for: string }): Promise<void> {
       'hearsay status says what is missing',
     )
   }
+}
+
+async function waitFor(context: Context, target: WaitTarget, ms: number): Promise<NodeStatus> {
+  return waitInSteps(context.io.clock, ms, (timeoutMs) =>
+    context.call('node.wait', { for: target, timeoutMs }, context.signal),
+  )
 }
 
 /** Waits in steps, and shows how far it is. */
@@ -90,7 +97,7 @@ async function caughtUp(context: Context, timeoutMs: number): Promise<NodeStatus
       if (text !== '') context.out.progress(`${bar(done, total)} ${text}`)
       const left = deadline - clock.monotonic()
       if (left <= STEP_MS) {
-        const params = { for: 'caught-up', timeoutMs: Math.max(1, left) } as const
+        const params = { for: 'caught-up', timeoutMs: Math.max(1, Math.ceil(left)) } as const
         return rpc.call('node.wait', params, context.signal)
       }
       await clock.sleep(STEP_MS, context.signal)

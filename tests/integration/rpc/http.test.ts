@@ -123,6 +123,10 @@ describe('HTTP on the TCP port', () => {
     const limited = await ask(rpc, '/readyz', { token: 'wrong' })
     expect(limited).toMatchObject({ status: 429, headers: { 'retry-after': '60' } })
     expect(JSON.parse(limited.body)).toMatchObject({ error: { code: 1005 } })
+    for (let i = 0; i < 20; i++) await ask(rpc, '/readyz', { token: 'wrong' })
+    // Once in a window: a line for each would fill the disk.
+    const lines = rpc.log.filter(({ message }) => message.includes('failed attempts'))
+    expect(lines).toHaveLength(1)
     expect((await ask(rpc, '/readyz')).status).toBe(200)
     await clock.advance(AUTH_WINDOW_MS)
     expect((await ask(rpc, '/readyz', { token: 'wrong' })).status).toBe(401)

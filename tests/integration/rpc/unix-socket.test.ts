@@ -7,7 +7,9 @@ import { describe, expect, it } from 'vitest'
 import { isHearsayError } from '../../../src/base/index.ts'
 import { MAX_REQUEST_BYTES } from '../../../rpc/constants.ts'
 import { listenUnix } from '../../../rpc/transport/unix-socket.ts'
-import { LineClient, startRpc } from '../../support/rpc-harness.ts'
+import { REGISTRY } from '../../../rpc/schema/registry.ts'
+import { type Harness, LineClient, startRpc } from '../../support/rpc-harness.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const directory = () => mkdtempSync(join(tmpdir(), 'hearsay-sock-'))
 
@@ -154,6 +156,57 @@ describe('the unix socket', () => {
       { id: 2, error: { code: 1004 } },
     ])
     await rpc[Symbol.asyncDispose]()
+  })
+
+  /** A call that waits until the connection is gone. */
+  const waiting = (rpc: Harness) => {
+    const begun = Promise.withResolvers<void>()
+    const ended = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<unknown>()
+    rpc.node.stub('node.wait', (_params: never, signal: AbortSignal) => {
+      begun.resolve()
+      signal.addEventListener('abort', () => {
+        ended.resolve()
+        answer.reject(signal.reason as Error)
+      })
+      return answer.promise
+    })
+    return { begun: begun.promise, ended: ended.promise, answer: answer.resolve }
+  }
+
+  it('gives up the wait of a client that is gone within a second, and frees its consumer', async () => {
+    const clock = new VirtualClock()
+    await using rpc = await startRpc({ clock })
+    const call = waiting(rpc)
+    const client = new LineClient(rpc.socketPath)
+    await client.call('events.consumers.create', { name: 'bot', from: 'start' })
+    await client.call('events.subscribe', { consumer: 'bot' })
+    client.request(2, 'node.wait', { for: 'linked' })
+    await call.begun
+    client.socket.destroy()
+    let isOver = false
+    void call.ended.then(() => {
+      isOver = true
+    })
+    const began = clock.monotonic()
+    while (!isOver) await clock.advance(100)
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(2_500)
+    using next = new LineClient(rpc.socketPath)
+    expect((await next.call('events.subscribe', { consumer: 'bot' })).error).toBeUndefined()
+  })
+
+  it('answers a client that has closed its side, however long that takes', async () => {
+    const clock = new VirtualClock()
+    await using rpc = await startRpc({ clock })
+    const call = waiting(rpc)
+    using client = new LineClient(rpc.socketPath)
+    client.request(1, 'node.wait', { for: 'linked' })
+    client.socket.end()
+    await call.begun
+    for (let i = 0; i < 100; i++) await clock.advance(100)
+    call.answer(REGISTRY.get('node.wait')?.example.result)
+    const [reply] = await client.take(1)
+    expect(reply).toMatchObject({ id: 1, result: { state: 'running' } })
   })
 
   it('stops although a client neither reads nor hangs up', async () => {

@@ -1,11 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { PassThrough } from 'node:stream'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_CODES, HearsayError, type ErrorCode } from '../../../src/base/index.ts'
 import { type CliOptions, runCli, startCli } from '../../support/cli.ts'
 import { type Harness, startRpc } from '../../support/rpc-harness.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
 let rpc: Harness
 let dir: string
@@ -230,6 +232,34 @@ describe('send', () => {
     const json = await cli(['send', 'bob', 'hi', '--wait=stored', '--timeout', '10ms', '--json'])
     expect(json.code).toBe(6)
     expect(JSON.parse(json.stdout)).toMatchObject({ messageId: 'm1', state: 'sent' })
+  })
+
+  it('waits for longer than one call may, in calls that each may', async () => {
+    const clock = new VirtualClock()
+    const asked: number[] = []
+    rpc.node.stub('messages.wait', async ({ timeoutMs }: { timeoutMs: number }) => {
+      asked.push(timeoutMs)
+      await clock.sleep(timeoutMs)
+      throw new HearsayError('timeout', 'late')
+    })
+    rpc.node.fail('messages.get', new HearsayError('message-not-found', 'gone'))
+    const words = ['--socket', rpc.socketPath, '--timeout', '25m', 'send', 'bob', 'hi', '--wait']
+    const running = startCli(words, { clock })
+    let ended = false
+    void running.result.then(() => {
+      ended = true
+    })
+    while (asked.length === 0) await clock.advance(10)
+    while (!ended) await clock.advance(10_000)
+    expect(asked).toEqual([600_000, 600_000, expect.any(Number)])
+    expect(asked[2]).toBeGreaterThan(280_000)
+    expect(asked[2]).toBeLessThanOrEqual(300_000)
+  })
+
+  it('prints the id of what was accepted, however the wait ends', async () => {
+    rpc.node.fail('messages.wait', new HearsayError('storage-failed', 'broken'))
+    const { code, stdout } = await cli(['send', 'bob', 'hi', '--wait', '--json'])
+    expect([code, JSON.parse(stdout)]).toMatchObject([10, { messageId: 'm1', state: 'queued' }])
   })
 
   it('exits 1 when the message failed', async () => {
@@ -478,6 +508,32 @@ describe('rpc', () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ id: 1, result: { nonce: 'ü' } })
   })
+})
+
+describe('rpc stdio', () => {
+  it('ends when the daemon does, though more could come on stdin', async () => {
+    const stdin = new PassThrough()
+    const running = startCli(['--socket', rpc.socketPath, 'rpc', 'stdio'], { stdinStream: stdin })
+    stdin.write('{"jsonrpc":"2.0","id":1,"method":"rpc.ping","params":{}}\n')
+    while (!running.seen.stdout.includes('"id":1')) await nextTurn()
+    await rpc.server.stop()
+    await running.result
+    expect(stdin.destroyed).toBe(true)
+  })
+
+  it.each([['rpc stdio'], ['send bob'], ['network join -']])(
+    'and %s end at the first Ctrl-C',
+    async (words) => {
+      const stdin = new PassThrough()
+      const argv = ['--socket', rpc.socketPath, ...words.split(' ')]
+      const running = startCli(argv, { stdinStream: stdin })
+      stdin.write('{')
+      for (let i = 0; i < 20; i++) await nextTurn()
+      running.signal('SIGINT')
+      expect((await running.result).code).toBe(130)
+      expect(rpc.node.callsOf('messages.send')).toEqual([])
+    },
+  )
 })
 
 describe('config', () => {
