@@ -1,5 +1,4 @@
-import { MAX_WAIT_MS } from '../rpc/constants.ts'
-import { RpcFailure } from '../rpc/client/index.ts'
+import { MAX_WAIT_MS, RpcFailure } from '../rpc/client/index.ts'
 import type { Clock } from '../src/base/index.ts'
 
 /**

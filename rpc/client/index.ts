@@ -6,6 +6,7 @@ import { webConnector } from './web-channel.ts'
  * client: typed access to a daemon. It loads neither zod nor anything of the server, so that a command line
  * starts quickly; the types come from the registry.
  */
+export { MAX_WAIT_MS } from '../constants.ts'
 export { Client } from './client.ts'
 export type { CallOptions } from './client.ts'
 export { ConnectionFailure, RpcFailure } from './errors.ts'

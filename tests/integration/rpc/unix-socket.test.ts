@@ -185,11 +185,12 @@ describe('the unix socket', () => {
     await call.begun
     client.socket.destroy()
     let isOver = false
-    void call.ended.then(() => {
+    const over = call.ended.then(() => {
       isOver = true
     })
     const began = clock.monotonic()
     while (!isOver) await clock.advance(100)
+    await over
     expect(clock.monotonic() - began).toBeLessThanOrEqual(2_500)
     using next = new LineClient(rpc.socketPath)
     expect((await next.call('events.subscribe', { consumer: 'bot' })).error).toBeUndefined()

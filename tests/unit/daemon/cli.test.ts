@@ -246,11 +246,12 @@ describe('send', () => {
     const words = ['--socket', rpc.socketPath, '--timeout', '25m', 'send', 'bob', 'hi', '--wait']
     const running = startCli(words, { clock })
     let ended = false
-    void running.result.then(() => {
+    const end = running.result.then(() => {
       ended = true
     })
     while (asked.length === 0) await clock.advance(10)
     while (!ended) await clock.advance(10_000)
+    await end
     expect(asked).toEqual([600_000, 600_000, expect.any(Number)])
     expect(asked[2]).toBeGreaterThan(280_000)
     expect(asked[2]).toBeLessThanOrEqual(300_000)

@@ -30,14 +30,14 @@ async function command(words: readonly string[], onConnected?: (cli: RunningCli)
   const clock = new VirtualClock()
   const cli = startCli(['--home', home, ...words], { clock })
   let ended = false
-  void cli.result.then(() => {
+  const result = cli.result.finally(() => {
     ended = true
   })
   while (connections === 0) await nextTurn()
   onConnected?.(cli)
   const began = clock.monotonic()
   while (!ended) await clock.advance(100)
-  return { ...(await cli.result), tookMs: clock.monotonic() - began }
+  return { ...(await result), tookMs: clock.monotonic() - began }
 }
 
 describe('a daemon that does not answer', () => {
