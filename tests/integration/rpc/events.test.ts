@@ -122,7 +122,9 @@ describe('server-sent events', () => {
     await stream.until(() => stream.text.includes(': ping\n\n'))
     await rpc.server.stop()
     await stream.until(() => stream.ended)
-    expect(stream.text).toMatch(/event: closed\ndata: {"code":1004,"name":"SHUTTING_DOWN"}\n\n$/)
+    expect(stream.text).toMatch(
+      /event: closed\ndata: {"code":1004,"name":"SHUTTING_DOWN","hint":"connect again [^"]+"}\n\n$/,
+    )
     await rpc[Symbol.asyncDispose]()
   })
 
