@@ -1,8 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { PassThrough } from 'node:stream'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_CODES, HearsayError, type ErrorCode } from '../../../src/base/index.ts'
 import { type CliOptions, runCli, startCli } from '../../support/cli.ts'
@@ -349,87 +347,6 @@ describe('contact', () => {
   })
 })
 
-describe('listen', () => {
-  const message = (text: string) => ({
-    messageId: 'm',
-    contactId: 'c1',
-    body: { text },
-    sentAt: 'x',
-  })
-
-  it('prints what came before and what comes now, acknowledges it, and resumes after it', async () => {
-    rpc.node.stub('contacts.list', () => ({ items: [ready], nextCursor: null, asOfSeq: 1 }))
-    rpc.node.append('message.received', message('one'))
-    rpc.node.append('contact.ready', {})
-    rpc.node.append('message.received', message('two'))
-    const first = await cli(['listen', '--count', '1'])
-    expect(first.code).toBe(0)
-    expect(first.stdout).toMatch(/bob: one\n$/)
-    const second = await cli(['listen', '--count', '1', '--json'])
-    expect(JSON.parse(second.stdout)).toMatchObject({ seq: 3, data: { body: { text: 'two' } } })
-  })
-
-  it('exits 6 when nothing comes within --timeout', async () => {
-    const { code, stdout } = await cli(['listen', '--timeout', '20ms'])
-    expect([code, stdout]).toEqual([6, ''])
-  })
-
-  it('acknowledges a message once it is printed, not before', async () => {
-    rpc.node.append('message.received', message('one'))
-    const disk = Promise.withResolvers<void>()
-    const listening = startCli(['--socket', rpc.socketPath, 'listen', '--count', '1'], {
-      flushed: () => disk.promise,
-    })
-    while (!listening.seen.stdout.includes('one')) await nextTurn()
-    // What goes over the socket without waiting is there after a call that came later.
-    expect((await cli(['events', 'consumers'])).code).toBe(0)
-    expect(rpc.node.callsOf('events.ack')).toEqual([])
-    disk.resolve()
-    expect((await listening.result).code).toBe(0)
-    expect(rpc.node.callsOf('events.ack')).toHaveLength(1)
-  })
-
-  it('says how to go on when it was away for longer than events are kept', async () => {
-    rpc.node.append('message.received', message('one'))
-    await cli(['listen', '--count', '1'])
-    for (const text of ['two', 'three', 'four']) rpc.node.append('message.received', message(text))
-    rpc.node.oldest = 4
-    const { code, stderr } = await cli(['listen', '--count', '1'])
-    expect(code).toBe(7)
-    expect(stderr).toContain('the first that is left is 4')
-    expect(stderr).toContain('hearsay events ack cli-listen 3')
-    expect((await cli(['events', 'ack', 'cli-listen', '3'])).code).toBe(0)
-    expect((await cli(['listen', '--count', '1'])).stdout).toContain('four')
-  })
-
-  it('says where an event is damaged, and goes on', async () => {
-    rpc.node.append('storage.damaged')
-    rpc.node.append('message.received', message('two'))
-    const { stdout } = await cli(['listen', '--count', '1'])
-    expect(stdout).toMatch(/event 1 cannot be read any more.*hearsay history.*\n.*two/)
-  })
-
-  it('does not let a message forge a line or move the cursor', async () => {
-    rpc.node.append('message.received', message('a\n12:00 bob: forged\u001b[1A'))
-    const { stdout } = await cli(['listen', '--count', '1'])
-    expect(stdout).not.toContain('\u001b')
-    expect(stdout.split('\n').filter((line) => /^\S/.test(line))).toHaveLength(1)
-  })
-})
-
-describe('cancel', () => {
-  it('takes a message back, or exits 8 and says that it has left', async () => {
-    expect((await cli(['cancel', 'm1'])).code).toBe(0)
-    expect(rpc.node.callsOf('messages.cancel')[0]?.params).toEqual({ messageId: 'm1' })
-    const late = new HearsayError('message-too-late', 'the message has left already', {
-      alreadySent: true,
-    })
-    rpc.node.fail('messages.cancel', late)
-    const { code, stderr } = await cli(['cancel', 'm1'])
-    expect([code, stderr]).toEqual([8, expect.stringContaining('has left already')])
-  })
-})
-
 describe('network', () => {
   it('prints the URI of a new network on stdout and its words on stderr', async () => {
     const { stdout, stderr } = await cli([
@@ -509,32 +426,6 @@ describe('rpc', () => {
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ id: 1, result: { nonce: 'ü' } })
   })
-})
-
-describe('rpc stdio', () => {
-  it('ends when the daemon does, though more could come on stdin', async () => {
-    const stdin = new PassThrough()
-    const running = startCli(['--socket', rpc.socketPath, 'rpc', 'stdio'], { stdinStream: stdin })
-    stdin.write('{"jsonrpc":"2.0","id":1,"method":"rpc.ping","params":{}}\n')
-    while (!running.seen.stdout.includes('"id":1')) await nextTurn()
-    await rpc.server.stop()
-    await running.result
-    expect(stdin.destroyed).toBe(true)
-  })
-
-  it.each([['rpc stdio'], ['send bob'], ['network join -']])(
-    'and %s end at the first Ctrl-C',
-    async (words) => {
-      const stdin = new PassThrough()
-      const argv = ['--socket', rpc.socketPath, ...words.split(' ')]
-      const running = startCli(argv, { stdinStream: stdin })
-      stdin.write('{')
-      for (let i = 0; i < 20; i++) await nextTurn()
-      running.signal('SIGINT')
-      expect((await running.result).code).toBe(130)
-      expect(rpc.node.callsOf('messages.send')).toEqual([])
-    },
-  )
 })
 
 describe('config', () => {
