@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../src/base/index.ts'
-import { EXIT, ExitError, systemCode } from './exit-codes.ts'
-import { type Environment, type Home, readPid } from './home.ts'
+import { EXIT, ExitError } from './exit-codes.ts'
+import type { Environment, Home } from './home.ts'
 import { prepareHome } from './prepare.ts'
 import { MALLOC_SETTINGS, V8_FLAGS } from './start-settings.ts'
 
@@ -71,19 +71,6 @@ export async function startInBackground(
       )
     }
     await ports.clock.sleep(POLL_MS, ports.signal)
-  }
-}
-
-/**
- * Whether the daemon that wrote the pid file is still there: after its socket has gone it hands on what it holds and closes
- * its database. False where nothing can be known.
- */
-export function isClosing(home: Home): boolean {
-  const pid = readPid(home)
-  try {
-    return pid !== undefined && process.kill(pid, 0)
-  } catch (error) {
-    return systemCode(error) === 'EPERM'
   }
 }
 

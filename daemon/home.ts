@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { DAEMON_EXIT, EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
 
@@ -20,7 +11,7 @@ export interface Home {
   readonly keyFile: string
   readonly socket: string
   readonly cookieFile: string
-  /** Informative only: which process has the home. The lock is the database's. */
+  /** For people: which process has the home. The lock is the database's. */
   readonly pidFile: string
   readonly logFile: string
   /** True when one directory holds everything (HEARSAY_HOME or --home), false for the XDG folders. */
@@ -79,48 +70,6 @@ export function resolveHome(given: string | undefined, env: Environment): Home {
     pidFile: join(run, 'daemon.pid'),
     logFile: join(folder('XDG_STATE_HOME', '.local/state'), 'log', 'hearsay.log'),
     single: false,
-  }
-}
-
-/**
- * The process that wrote the pid file; it may have ended without removing it. Nothing that matters is decided by it: the
- * lock is the database's.
- */
-export function readPid({ pidFile }: Pick<Home, 'pidFile'>): number | undefined {
-  try {
-    const pid = Number(readFileSync(pidFile, 'utf8'))
-    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const RECORD = 'running.json'
-
-/** Where the daemon of this home listens, for those whose environment says another place: `findDaemon`. */
-export function recordDaemon({ root, socket, pidFile, cookieFile }: Home): void {
-  const record = `${JSON.stringify({ root, socket, pidFile, cookieFile })}\n`
-  writeFileSync(join(root, RECORD), record, { mode: 0o600 })
-}
-
-export function forgetDaemon({ root }: Home): void {
-  rmSync(join(root, RECORD), { force: true })
-}
-
-/**
- * The home with the socket, the cookie and the pid file of the daemon that has it. XDG_RUNTIME_DIR says where they are, and a cron job
- * has none: it would find no daemon, and the owner of one that it started could not stop it.
- */
-export function findDaemon(home: Home): Home {
-  if (existsSync(home.socket)) return home
-  try {
-    const record = JSON.parse(readFileSync(join(home.root, RECORD), 'utf8')) as Partial<Home>
-    const { root, socket, pidFile = home.pidFile, cookieFile = home.cookieFile } = record
-    // A copy of a home must not lead to the daemon of the original.
-    if (root !== home.root || socket === undefined || !existsSync(socket)) return home
-    return { ...home, socket, pidFile, cookieFile }
-  } catch {
-    return home
   }
 }
 

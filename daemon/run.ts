@@ -3,9 +3,10 @@ import type { Io } from './cli/io.ts'
 import { compose, type Daemon, type Taps } from './compose.ts'
 import { type ConfigKeyName, loadConfig } from './config/index.ts'
 import { DAEMON_EXIT, reasonOf, systemCode } from './exit-codes.ts'
-import { forgetDaemon, type Home, recordDaemon } from './home.ts'
+import type { Home } from './home.ts'
 import { type DaemonLog, openLog } from './logging.ts'
 import { prepareHome } from './prepare.ts'
+import { forgetDaemon, recordDaemon } from './running.ts'
 import { explainStart } from './startup-errors.ts'
 import { keepHeapSmall } from './small-heap.ts'
 import { STOP_DEADLINE_MS } from './stop-deadline.ts'
@@ -64,8 +65,7 @@ export async function runDaemon(
   log.info('stopping', { reason: end.reason })
   if (options.stopWithStdin) io.stdin.close()
   const clean = await stopInTime(daemon, io, log)
-  rmSync(home.pidFile, { force: true })
-  forgetDaemon(home)
+  forgetWhereItIs(home, log)
   log.info('stopped')
   return end.exitCode === DAEMON_EXIT.ok && !clean ? DAEMON_EXIT.bug : end.exitCode
 }
@@ -131,12 +131,25 @@ async function stopInTime(daemon: Daemon, io: Io, log: DaemonLog): Promise<boole
   }
 }
 
-/** For people, for the message of a second daemon, and for clients with another environment; nothing decides by it. */
+/** For people, and for clients with another environment. */
 function sayWhereItIs(home: Home, log: DaemonLog): void {
+  const mode = 0o600
+  trying(log, 'the pid file cannot be written', () =>
+    writeFileSync(home.pidFile, `${process.pid}\n`, { mode }),
+  )
+  trying(log, 'where this daemon is cannot be written', () => recordDaemon(home))
+}
+
+function forgetWhereItIs(home: Home, log: DaemonLog): void {
+  trying(log, 'the pid file cannot be removed', () => rmSync(home.pidFile, { force: true }))
+  trying(log, 'what says where this daemon was cannot be removed', () => forgetDaemon(home))
+}
+
+/** A disk that takes no writes neither keeps a daemon from running nor makes its end a failure. */
+function trying(log: DaemonLog, failure: string, step: () => void): void {
   try {
-    writeFileSync(home.pidFile, `${process.pid}\n`, { mode: 0o600 })
-    recordDaemon(home)
+    step()
   } catch (error) {
-    log.warn('the pid file cannot be written', { reason: systemCode(error) ?? 'unknown' })
+    log.warn(failure, { reason: systemCode(error) ?? 'unknown' })
   }
 }

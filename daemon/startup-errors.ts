@@ -1,6 +1,7 @@
 import { type ErrorCode, isHearsayError } from '../src/base/index.ts'
 import { DAEMON_EXIT, ExitError, reasonOf, systemCode } from './exit-codes.ts'
-import { findDaemon, type Home, readPid } from './home.ts'
+import type { Home } from './home.ts'
+import { daemonProcess } from './running.ts'
 
 const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   'storage-locked': DAEMON_EXIT.unavailable,
@@ -62,7 +63,7 @@ function sentence(
 ): [string, string | undefined] {
   switch (code) {
     case 'storage-locked': {
-      const pid = readPid(findDaemon(home))
+      const pid = daemonProcess(home)?.pid
       const who = pid === undefined ? 'another hearsay' : `another hearsay (pid ${pid})`
       return [`${who} is running on ${home.root}`, 'stop it with: hearsay down']
     }

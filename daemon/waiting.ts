@@ -1,23 +1,62 @@
 import { MAX_WAIT_MS, RpcFailure } from '../rpc/client/index.ts'
 import type { Clock } from '../src/base/index.ts'
+import { EXIT, ExitError } from './exit-codes.ts'
+
+/** A daemon that is there answers within this, whatever it has to do. */
+export const SILENCE_MS = 10_000
+
+/** What a wait needs: time, and what ends it before. */
+export interface Waiting {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
 
 /**
- * Waits by calls that each wait for whole milliseconds, and for MAX_WAIT_MS at most, as the RPC wants it, until `ms` are over.
- * @throws RpcFailure TIMEOUT then, and whatever else `ask` throws.
+ * Waits by calls that each wait for whole milliseconds, and for MAX_WAIT_MS at most, as the RPC wants it, until `ms` are over. A
+ * daemon that freezes meanwhile answers none: each ends SILENCE_MS later at most. The signal is for the call.
+ * @throws RpcFailure TIMEOUT when the time is over, ExitError 5 when the daemon is silent, and whatever else `ask` throws.
  */
 export async function waitInSteps<T>(
-  clock: Clock,
+  { clock, signal }: Waiting,
   ms: number,
-  ask: (timeoutMs: number) => Promise<T>,
+  ask: (timeoutMs: number, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const deadline = clock.monotonic() + ms
   for (;;) {
     const left = Math.max(0, Math.ceil(deadline - clock.monotonic()))
+    const step = Math.min(left, MAX_WAIT_MS)
     try {
-      return await ask(Math.min(left, MAX_WAIT_MS))
+      return await unlessSilent({ clock, signal }, step, (until) => ask(step, until))
     } catch (error) {
       const isLate = error instanceof RpcFailure && error.kind === 'TIMEOUT'
       if (!isLate || clock.monotonic() >= deadline || left <= MAX_WAIT_MS) throw error
     }
   }
+}
+
+/**
+ * One call that the daemon answers within `ms` and the time of an answer. The signal is for it.
+ * @throws ExitError 5 when it does not, and whatever else `ask` throws.
+ */
+export async function unlessSilent<T>(
+  { clock, signal }: Waiting,
+  ms: number,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const silent = new AbortController()
+  const timer = clock.setTimer(ms + SILENCE_MS, () => silent.abort(silentDaemon()))
+  try {
+    return await ask(AbortSignal.any([signal, silent.signal]))
+  } finally {
+    timer.cancel()
+  }
+}
+
+/** Of a daemon that has answered before and does not now. */
+export function silentDaemon(): ExitError {
+  return new ExitError(
+    EXIT.notReady,
+    'the daemon does not answer any more',
+    'it is stopped or has too much to do: hearsay status says which',
+  )
 }

@@ -12,6 +12,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, RpcFailure } from '../rpc/client/index.ts'
 
 const CONSUMER = 'echo-bot-ts'
+/** No later try changes these, or one contact alone brings them about, who must not keep the others waiting. */
+const PASSED_OVER = [
+  'INVALID_PARAMS',
+  'TOO_LARGE',
+  'CONTACT_NOT_FOUND',
+  'CONTACT_NOT_READY',
+  'IDEMPOTENCY_CONFLICT',
+  'QUOTA',
+]
 const socket = join(process.env['HEARSAY_HOME'] ?? '.', 'rpc.sock')
 
 using daemon = await connect({ socket })
@@ -33,21 +42,22 @@ for await (const event of events) {
   }
   // Only now: had we died before, the event would come again and the key would stop a second answer.
   await events.ack(event.seq)
-  process.stdout.write(`answered ${messageId ?? 'nothing'}\n`)
 }
 
-/** Answers once. What can never be sent is told and passed over: nobody may stop this bot with a text. */
+/** Answers once; what cannot be sent is told and passed over. Any other error ends the bot, and the message comes again. */
 async function answer(to: string, text: string, idempotencyKey: string): Promise<void> {
   for (;;) {
     try {
       await daemon.call('messages.send', { to, body: { text }, idempotencyKey })
+      process.stdout.write(`answered ${idempotencyKey}\n`)
       return
     } catch (error) {
       if (!(error instanceof RpcFailure)) throw error
-      if (!error.retryable) {
+      if (PASSED_OVER.includes(error.kind)) {
         process.stdout.write(`not answered ${idempotencyKey}: ${error.message}\n`)
         return
       }
+      if (!error.retryable) throw error
       await sleep(Number(error.data['retryAfterMs'] ?? 1_000))
     }
   }

@@ -16,28 +16,25 @@ import os
 import sys
 
 
-def end_of_whole_lines(diary):
-    """The position behind the last line feed."""
-    diary.seek(0)
-    text = diary.read()
-    return len(text[: text.rfind("\n") + 1].encode())
-
-
 def main():
     event = json.load(sys.stdin)
     message = event["data"]
     if "body" not in message:
         return  # its contact was removed since
-    line = "\t".join([event["id"], message["contactId"], json.dumps(message["body"]["text"])]) + "\n"
-    with open(sys.argv[1], "a+", encoding="utf-8") as diary:
+    text = json.dumps(message["body"]["text"])
+    line = ("\t".join([event["id"], message["contactId"], text]) + "\n").encode()
+    with open(sys.argv[1], "ab+") as diary:
         diary.seek(0)
+        known = diary.read()
+        last = known[known.rfind(b"\n") + 1 :]
         # The daemon was killed after we wrote and before it noted that: the event comes again, with the same id.
-        # A line that it was writing then, or for which the disk had no room, has no end: it is written again, whole.
-        if any(known == line for known in diary):
+        if line in known.splitlines(keepends=True):
             return
-        cut = end_of_whole_lines(diary)
-        diary.seek(cut)
-        diary.truncate()
+        if line.startswith(last):
+            # What we were writing then, or what the disk had room for: it is written again, whole.
+            diary.truncate(len(known) - len(last))
+        else:
+            line = b"\n" + line  # somebody has edited the file
         diary.write(line)
         diary.flush()
         os.fsync(diary.fileno())

@@ -1,6 +1,6 @@
-import type { Clock } from '../../src/base/index.ts'
 import type { ContactView } from '../../src/node/index.ts'
 import type { Rpc } from '../rpc-port.ts'
+import { unlessSilent, type Waiting } from '../waiting.ts'
 
 const POLL_MS = 250
 
@@ -10,16 +10,19 @@ export interface FollowOptions {
   readonly onChange: (view: ContactView) => void
 }
 
-/** Watches a key exchange until it is ready, has failed, or the time is over; returns the last view. */
+/**
+ * Watches a key exchange until it is ready, has failed, or the time is over; returns the last view.
+ * @throws ExitError 5 when the daemon is silent.
+ */
 export async function followContact(
-  ports: { rpc: Rpc; clock: Clock },
+  { rpc, clock, signal }: Waiting & { readonly rpc: Rpc },
   options: FollowOptions,
-  signal: AbortSignal,
 ): Promise<ContactView> {
-  const { rpc, clock } = ports
   const deadline = clock.monotonic() + options.timeoutMs
   for (;;) {
-    const view = await rpc.call('contacts.get', { contact: options.contact }, signal)
+    const view = await unlessSilent({ clock, signal }, 0, (until) =>
+      rpc.call('contacts.get', { contact: options.contact }, until),
+    )
     options.onChange(view)
     const settled = view.state === 'ready' || view.state === 'failed'
     if (settled || clock.monotonic() >= deadline) return view

@@ -1,15 +1,16 @@
 import type { Timer } from '../../src/base/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
-import { findDaemon, type Home, readPid, resolveHome } from '../home.ts'
+import { type Home, resolveHome } from '../home.ts'
 import type { MethodName, ResultOf } from '../../rpc/client/index.ts'
 import { isAbsent, type Target } from '../connect.ts'
 import { type CallArguments, endingWith, type Rpc } from '../rpc-port.ts'
+import { daemonProcess, findDaemon, refuseForeignSocket } from '../running.ts'
+import { SILENCE_MS, type Waiting } from '../waiting.ts'
 import { parseDuration } from './duration.ts'
 import type { Io } from './io.ts'
 import { Output } from './output.ts'
 
-/** A daemon that is there answers within this, whatever it has to do; `--timeout` may be shorter. */
-const SILENCE_MS = 10_000
+/** `--timeout` may be shorter than SILENCE_MS, and a busy daemon is not a silent one. */
 const SILENCE_MIN_MS = 1_000
 const GRACE_MS = 1_000
 
@@ -37,7 +38,6 @@ export class Context {
   readonly options: GlobalOptions
   readonly signal: AbortSignal
   readonly #connect: Connect
-  /** Aborts GRACE_MS after `signal`. */
   #ending: AbortSignal | undefined
 
   constructor(ports: { io: Io; connect: Connect; signal: AbortSignal }, options: GlobalOptions) {
@@ -70,6 +70,21 @@ export class Context {
     }
   }
 
+  /** The home whose daemon is meant; undefined when an option names a daemon, whose home is not known. */
+  get ownHome(): Home | undefined {
+    const { url, socket } = this.options
+    return url === undefined && socket === undefined ? this.home : undefined
+  }
+
+  get waiting(): Waiting {
+    return { clock: this.io.clock, signal: this.signal }
+  }
+
+  /** Aborts GRACE_MS after `signal`. */
+  get ending(): AbortSignal {
+    return (this.#ending ??= this.#graceful())
+  }
+
   /** Milliseconds of `--timeout`, else `fallback`. @throws ExitError 2. */
   timeoutMs(fallback: number): number {
     return this.options.timeout === undefined ? fallback : parseDuration(this.options.timeout)
@@ -87,8 +102,7 @@ export class Context {
    * not answer.
    */
   async withRpc<T>(use: (rpc: Rpc) => Promise<T>): Promise<T> {
-    this.#ending ??= this.#graceful()
-    const rpc = endingWith(await this.#reach(), this.#ending)
+    const rpc = endingWith(await this.#reach(), this.ending)
     try {
       return await use(rpc)
     } finally {
@@ -108,16 +122,16 @@ export class Context {
 
   /** A daemon that answers. Of a process that is stopped the kernel takes connections, and nobody reads them. */
   async #reach(): Promise<Rpc> {
-    const { url, socket } = this.target
+    const { target, ownHome } = this
     const late = new AbortController()
-    // A busy daemon is not a silent one, however little time there is.
     const ms = Math.min(Math.max(this.timeoutMs(SILENCE_MS), SILENCE_MIN_MS), SILENCE_MS)
     const timer = this.io.clock.setTimer(ms, () => late.abort(new Error('late')))
     const until = AbortSignal.any([this.signal, late.signal])
-    const opening = this.#connect(this.target)
+    const opening = this.#connect(target)
     let rpc: Rpc | undefined
     try {
       rpc = await unlessAborted(opening, until)
+      if (ownHome !== undefined) refuseForeignSocket(ownHome, target.socket)
       await rpc.call('rpc.ping', {}, until)
       return rpc
     } catch (error) {
@@ -125,12 +139,10 @@ export class Context {
       else rpc.close()
       this.signal.throwIfAborted()
       if (!late.signal.aborted) throw error
-      // Only of the home's own daemon it is known which process it is.
-      const isOwn = this.options.url === undefined && this.options.socket === undefined
-      const pid = isOwn ? readPid(findDaemon(this.home)) : undefined
+      const pid = ownHome === undefined ? undefined : daemonProcess(ownHome)?.pid
       throw new ExitError(
         EXIT.notReady,
-        `the daemon at ${url ?? socket} does not answer`,
+        `the daemon at ${target.url ?? target.socket} does not answer`,
         pid === undefined
           ? 'it is stopped or has too much to do'
           : `it is stopped or has too much to do: kill -CONT ${pid} lets it go on, kill -9 ${pid} ends it, and loses nothing`,

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../src/base/index.ts'
 import { STOP_GRACE_MS } from '../stop-deadline.ts'
-import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
+import { isAlive, type ProcessRef, stopProcesses } from '../processes.ts'
 import { removeRelayFiles } from './relay/index.ts'
 import { removeState, type TestnetState } from './state.ts'
 

@@ -3,7 +3,7 @@ import { EXIT, ExitError } from '../exit-codes.ts'
 import { waitInSteps } from '../waiting.ts'
 import { inParallel, withNodeInTime } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
-import { isAlive } from './processes.ts'
+import { isAlive } from '../processes.ts'
 import { faultsOf, type LinkTable } from './relay/index.ts'
 import type { NodeState, TestnetState } from './state.ts'
 
@@ -92,8 +92,8 @@ export async function waitLinked(
         if (!mayLink) return (await rpc.call('node.status', {}, signal)).peerId
         const leftMs = Math.max(1, wanted.deadline - ports.clock.monotonic())
         try {
-          const { peerId } = await waitInSteps(ports.clock, leftMs, (timeoutMs) =>
-            rpc.call('node.wait', { for: 'linked', timeoutMs }, signal),
+          const { peerId } = await waitInSteps({ clock: ports.clock, signal }, leftMs, (ms, until) =>
+            rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, until),
           )
           return peerId
         } catch (error) {

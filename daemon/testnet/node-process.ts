@@ -6,7 +6,7 @@ import { EXIT, ExitError } from '../exit-codes.ts'
 import { ensureHome, type Environment } from '../home.ts'
 import { MALLOC_SETTINGS } from '../start-settings.ts'
 import { nodeHome } from './layout.ts'
-import { type ProcessRef, refOf } from './processes.ts'
+import { type ProcessRef, refOf } from '../processes.ts'
 
 /** A daemon that this process has started. */
 export interface NodeProcess {

@@ -1,7 +1,7 @@
 import { table } from '../cli/table.ts'
 import { withNode } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
-import { isAlive } from './processes.ts'
+import { isAlive } from '../processes.ts'
 import type { SmokeReport } from './smoke.ts'
 import type { NodeState, TestnetState } from './state.ts'
 

@@ -1,8 +1,9 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT, ExitError, reasonOf, systemCode } from '../exit-codes.ts'
+import { isAlive, type ProcessRef } from '../processes.ts'
+import { daemonProcess } from '../running.ts'
 import type { Parameters } from './parameters.ts'
-import type { ProcessRef } from './processes.ts'
 
 export const PRESETS = ['swift', 'lab', 'balanced', 'strong'] as const
 export type Preset = (typeof PRESETS)[number]
@@ -35,12 +36,17 @@ export interface NodeState {
 
 const FILE = 'testnet.json'
 
-/** The state in `dir`; undefined when there is no testnet. @throws ExitError 10 for an unreadable one. */
+/**
+ * The state in `dir`, with the processes that the nodes have now; undefined when there is no testnet. @throws ExitError 10 for an
+ * unreadable one.
+ */
 export function readState(dir: string): TestnetState | undefined {
   const file = join(dir, FILE)
   try {
     const state = JSON.parse(readFileSync(file, 'utf8')) as TestnetState
-    if (state.version === 1 && Array.isArray(state.nodes)) return state
+    if (state.version === 1 && Array.isArray(state.nodes)) {
+      return { ...state, nodes: state.nodes.map(asItRuns) }
+    }
     throw new Error('unknown version')
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
@@ -51,6 +57,13 @@ export function readState(dir: string): TestnetState | undefined {
       error,
     )
   }
+}
+
+/** A node that somebody has stopped and started by hand has another process than the testnet gave it. */
+function asItRuns(node: NodeState): NodeState {
+  if (node.process !== undefined && isAlive(node.process)) return node
+  const process = daemonProcess({ root: node.home })
+  return process === undefined ? node : { ...node, process }
 }
 
 /** @throws ExitError 7 when there is no testnet in `dir`. */

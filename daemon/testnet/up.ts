@@ -6,7 +6,7 @@ import { type NodeProcess, type SpawnOptions, spawnNode } from './node-process.t
 import { type Parameters, sameParameters } from './parameters.ts'
 import type { TestnetPorts } from './ports.ts'
 import { STOP_GRACE_MS } from '../stop-deadline.ts'
-import { isAlive, type ProcessRef, stopProcesses } from './processes.ts'
+import { isAlive, type ProcessRef, stopProcesses } from '../processes.ts'
 import { relayReport, startRelay } from './relay/index.ts'
 import { type NodeState, type Preset, readState, type TestnetState, writeState } from './state.ts'
 

@@ -12,7 +12,7 @@ import {
   writeConfigFile,
 } from '../../config/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
-import { findDaemon } from '../../home.ts'
+import { findDaemon } from '../../running.ts'
 import { prepareHome } from '../../prepare.ts'
 import type { Context } from '../context.ts'
 import type { Registry } from '../registry.ts'

@@ -73,7 +73,7 @@ async function invite(context: Context, options: InviteOptions): Promise<void> {
     await printQr(context, view.uri)
     out.note(
       'Send this to one person over a channel you trust; whoever uses it first is the contact.\n' +
-        `It works once and until ${view.expiresAt}. They run: hearsay contact add <URI> --as <name>`,
+        `It works once and until ${view.expiresAt}. They run: hearsay contact add - --as <name>   and paste it`,
     )
     out.data(view, view.uri)
     if (options.wait === true) await waitReady(context, rpc, view.contactId)
@@ -103,15 +103,14 @@ async function add(
 
 /** @throws ExitError 6 when the keys are not exchanged in time, 12 when the exchange failed. */
 async function waitReady(context: Context, rpc: Rpc, contactId: string): Promise<ContactView> {
-  const { out, io } = context
+  const { out } = context
   const view = await followContact(
-    { rpc, clock: io.clock },
+    { rpc, ...context.waiting },
     {
       contact: contactId,
       timeoutMs: context.timeoutMs(READY_TIMEOUT_MS),
       onChange: (now) => out.progress(stateText(now)),
     },
-    context.signal,
   )
   if (view.state === 'failed') {
     throw new ExitError(

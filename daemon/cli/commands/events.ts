@@ -4,6 +4,7 @@ import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import { receivedMessage } from '../../message-event.ts'
 import type { Rpc } from '../../rpc-port.ts'
+import { SILENCE_MS, silentDaemon } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { listAll } from '../listing.ts'
 import type { Registry } from '../registry.ts'
@@ -125,14 +126,15 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
     ...(types === undefined ? {} : { types }),
   }
   let left = options.count
-  const end = endOfTime(context)
+  const { end, silence } = endOfTime(context)
+  const acking = AbortSignal.any([context.ending, silence])
   const arriving = rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))
   for await (const event of explained(arriving, consumer)) {
     context.out.data(event, await options.print(event))
     // On a disk that is full nothing was printed, and what is acknowledged never comes again.
     await context.out.delivered()
     if (options.ack && consumer !== undefined) {
-      await rpc.call('events.ack', { consumer, seq: event.seq })
+      await rpc.call('events.ack', { consumer, seq: event.seq }, acking)
     }
     if (event.type !== DAMAGED && --left === 0) return
   }
@@ -157,14 +159,17 @@ async function* explained(events: AsyncIterable<EventView>, consumer: string | u
   }
 }
 
-/** Aborts after `--timeout`; never without it. */
-function endOfTime(context: Context): AbortSignal {
-  const controller = new AbortController()
+/** `end` aborts after `--timeout`, `silence` when what was asked before it has had time to be answered; never without it. */
+function endOfTime(context: Context): { end: AbortSignal; silence: AbortSignal } {
+  const end = new AbortController()
+  const silence = new AbortController()
   const ms = context.timeoutMs(Number.POSITIVE_INFINITY)
   if (ms !== Number.POSITIVE_INFINITY) {
-    context.io.clock.setTimer(ms, () => controller.abort(new Error('late')))
+    const { clock } = context.io
+    clock.setTimer(ms, () => end.abort(new Error('late')))
+    clock.setTimer(ms + SILENCE_MS, () => silence.abort(silentDaemon()))
   }
-  return controller.signal
+  return { end: end.signal, silence: silence.signal }
 }
 
 async function ensureConsumer(rpc: Rpc, name: string, types: string[] | undefined): Promise<void> {

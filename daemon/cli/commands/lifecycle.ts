@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander'
-import { isClosing, startInBackground } from '../../background.ts'
+import { RpcFailure } from '../../../rpc/client/index.ts'
+import { startInBackground } from '../../background.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
-import { findDaemon } from '../../home.ts'
 import { prepareHome } from '../../prepare.ts'
+import { daemonProcess, findDaemon } from '../../running.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, parseDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -67,39 +68,53 @@ async function up(context: Context): Promise<number> {
     out.note(`log: ${home.logFile}`)
     return result.exitCode
   }
+  const { socket, logFile } = findDaemon(home)
   const took = formatDuration(context.io.clock.monotonic() - started)
   out.note(
     result.kind === 'already'
       ? `${out.ok} already running`
-      : `${out.ok} daemon ready in ${took}\n  log     ${home.logFile}`,
+      : `${out.ok} daemon ready in ${took}\n  log     ${logFile}`,
   )
-  out.note(`  socket  ${home.socket}`)
-  out.data({ socket: home.socket, log: home.logFile, started: result.kind === 'started' }, '')
+  out.note(`  socket  ${socket}`)
+  out.data({ socket, log: logFile, started: result.kind === 'started' }, '')
   return EXIT.ok
 }
 
 async function down(context: Context, options: { drain?: string }): Promise<void> {
-  const { out, io, home } = context
+  const { out, io, ownHome } = context
   const drainMs = options.drain === undefined ? undefined : parseDuration(options.drain)
-  const before = await context.isRunning()
-  if (!before) {
+  const isClosing = () => ownHome !== undefined && daemonProcess(ownHome) !== undefined
+  const isListening = await context.isRunning()
+  // One that is stopping already has no socket any more.
+  if (!isListening && !isClosing()) {
     out.note('not running')
     out.data({ stopped: false }, '')
     return
   }
-  const daemon = findDaemon(home)
   out.progress('stopping …')
-  await context.call('node.stop', drainMs === undefined ? {} : { drainMs })
+  const hungUp = isListening ? await askToStop(context, drainMs) : undefined
   const deadline = io.clock.monotonic() + context.timeoutMs(STOP_TIMEOUT_MS) + (drainMs ?? 0)
   // Not before its database is closed: whoever starts it again at once must not be refused.
-  while ((await context.isRunning()) || isClosing(daemon)) {
+  while ((await context.isRunning()) || isClosing()) {
     if (io.clock.monotonic() > deadline) {
-      throw new ExitError(EXIT.notReady, 'the daemon has not stopped in time', 'see the log')
+      throw hungUp ?? new ExitError(EXIT.notReady, 'the daemon has not stopped in time', 'see the log')
     }
     await io.clock.sleep(POLL_MS, context.signal)
   }
   out.note(`${out.ok} stopped`)
   out.data({ stopped: true }, '')
+}
+
+/** @returns why it has not answered, when that may be because it stops already: somebody else asked it to. */
+async function askToStop(context: Context, drainMs: number | undefined): Promise<Error | undefined> {
+  try {
+    await context.call('node.stop', drainMs === undefined ? {} : { drainMs })
+    return undefined
+  } catch (error) {
+    if (error instanceof ExitError && error.exitCode === EXIT.unreachable) return error
+    if (error instanceof RpcFailure && error.kind === 'SHUTTING_DOWN') return error
+    throw error
+  }
 }
 
 interface RunOptions {

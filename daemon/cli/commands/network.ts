@@ -92,7 +92,7 @@ async function create(context: Context, name: string, options: CreateOptions): P
     `${out.ok} network ${name} made and joined\n` +
       `  words  ${result.words}   (tell them to the people you invite, over another channel)\n` +
       (rule === 'open'
-        ? '  others join with: hearsay network join <this URI>'
+        ? '  others join with: hearsay network join -   and paste this URI'
         : '  others need an invitation: hearsay network invite'),
   )
   out.data(result, result.uri)
@@ -124,8 +124,8 @@ async function join(context: Context, source: string, options: JoinOptions): Pro
     out.progress('joined, looking for peers …')
     const timeoutMs = context.timeoutMs(LINK_TIMEOUT_MS)
     try {
-      const { peers } = await waitInSteps(context.io.clock, timeoutMs, (ms) =>
-        rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, context.signal),
+      const { peers } = await waitInSteps(context.waiting, timeoutMs, (ms, signal) =>
+        rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, signal),
       )
       out.note(`${out.ok} joined and linked, ${peers} ${peers === 1 ? 'peer' : 'peers'}`)
       out.data({ ...joined, state: 'linked' }, '')

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { ConnectionFailure } from '../../../rpc/client/index.ts'
 import { unreachable } from '../../connect.ts'
 import { EXIT, ExitError, systemCode } from '../../exit-codes.ts'
+import { refuseForeignSocket } from '../../running.ts'
 import type { Context } from '../context.ts'
 import type { Registry } from '../registry.ts'
 import { table } from '../table.ts'
@@ -121,6 +122,7 @@ async function schema(context: Context, method: string | undefined): Promise<voi
 
 /** Copies bytes between this process and the socket until either side ends. @throws ExitError 3 when the connection breaks. */
 async function stdio(context: Context): Promise<void> {
+  const { ownHome } = context
   const { socket } = context.target
   const connection = createConnection(socket)
   const fail = (reject: (error: Error) => void) => (error: Error) =>
@@ -129,6 +131,12 @@ async function stdio(context: Context): Promise<void> {
     connection.once('connect', resolve)
     connection.once('error', fail(reject))
   })
+  try {
+    if (ownHome !== undefined) refuseForeignSocket(ownHome, socket)
+  } catch (error) {
+    connection.destroy()
+    throw error
+  }
   const ended = new Promise<void>((resolve, reject) => {
     connection.once('close', () => resolve())
     connection.once('error', fail(reject))
@@ -150,10 +158,20 @@ async function copyIn(context: Context, connection: Socket): Promise<void> {
   for await (const part of context.stdin()) {
     if (connection.destroyed) return
     if (connection.write(part)) continue
-    await new Promise<void>((resolve) => {
-      connection.once('drain', resolve)
-      connection.once('close', () => resolve())
-    })
+    await drained(connection)
   }
   connection.end()
+}
+
+/** Resolves when the connection takes bytes again, or never will. */
+function drained(connection: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      connection.off('drain', end)
+      connection.off('close', end)
+      resolve()
+    }
+    connection.on('drain', end)
+    connection.on('close', end)
+  })
 }

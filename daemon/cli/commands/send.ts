@@ -3,9 +3,10 @@ import type { MessageState } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import type { Rpc } from '../../rpc-port.ts'
-import { waitInSteps } from '../../waiting.ts'
+import { unlessSilent, waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
+import { explain } from '../failures.ts'
 import type { Registry } from '../registry.ts'
 
 const WAIT_TIMEOUT_MS = 60_000
@@ -67,18 +68,28 @@ async function send(
       }),
     )
     if (!out.json) out.data(messageId, messageId)
-    let state: MessageState = 'queued'
-    try {
-      if (target !== 'queued') state = await follow(context, rpc, messageId, target)
-    } finally {
-      // However the wait ended: it is accepted, and whoever does not learn its id sends it again.
-      const elapsedMs = Math.round(context.io.clock.monotonic() - started)
-      if (out.json) out.data({ messageId, state, elapsedMs }, '')
-    }
+    // However the wait ends: it is accepted, and whoever does not learn that, or its id, sends it again.
+    const end: Follow =
+      target === 'queued'
+        ? { state: target }
+        : await follow(context, rpc, messageId, target).catch(unseen)
     const elapsedMs = Math.round(context.io.clock.monotonic() - started)
-    return conclude(context, { state, target, elapsedMs })
+    if (out.json) out.data({ messageId, state: end.state, elapsedMs }, '')
+    if (end.failure === undefined) return conclude(context, { state: end.state, target, elapsedMs })
+    context.signal.throwIfAborted()
+    explain(out, end.failure)
+    out.alert(`hearsay: it was accepted; hearsay history ${to} shows what became of it`)
+    return EXIT.unconfirmed
   })
 }
+
+/** How far a message is known to be, and what kept this command from seeing more. */
+interface Follow {
+  readonly state: MessageState
+  readonly failure?: unknown
+}
+
+const unseen = (failure: unknown): Follow => ({ state: 'queued', failure })
 
 /** Reads the message; one newline at the end belongs to the terminal, not to the message. */
 async function readBody(context: Context): Promise<string> {
@@ -91,21 +102,18 @@ async function follow(
   rpc: Rpc,
   messageId: string,
   target: MessageState,
-): Promise<MessageState> {
-  const { out, signal } = context
+): Promise<Follow> {
+  const { out, waiting } = context
   const params = { messageId, state: target }
   out.progress(`queued, waiting until ${target} …`)
   try {
-    const reached = await waitInSteps(
-      context.io.clock,
-      context.timeoutMs(WAIT_TIMEOUT_MS),
-      (timeoutMs) => rpc.call('messages.wait', { ...params, timeoutMs }, signal),
+    const ms = context.timeoutMs(WAIT_TIMEOUT_MS)
+    return await waitInSteps(waiting, ms, (timeoutMs, signal) =>
+      rpc.call('messages.wait', { ...params, timeoutMs }, signal),
     )
-    return reached.state
   } catch (error) {
     if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
-    const view = await rpc.call('messages.get', { messageId })
-    return view.state
+    return unlessSilent(waiting, 0, (signal) => rpc.call('messages.get', { messageId }, signal))
   }
 }
 

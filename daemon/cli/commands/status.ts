@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { NodeStatus, WaitTarget } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
-import { waitInSteps } from '../../waiting.ts'
+import { unlessSilent, waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -79,8 +79,8 @@ async function wait(context: Context, options: { for: string }): Promise<void> {
 }
 
 async function waitFor(context: Context, target: WaitTarget, ms: number): Promise<NodeStatus> {
-  return waitInSteps(context.io.clock, ms, (timeoutMs) =>
-    context.call('node.wait', { for: target, timeoutMs }, context.signal),
+  return waitInSteps(context.waiting, ms, (timeoutMs, signal) =>
+    context.call('node.wait', { for: target, timeoutMs }, signal),
   )
 }
 
@@ -90,15 +90,18 @@ async function caughtUp(context: Context, timeoutMs: number): Promise<NodeStatus
   const deadline = clock.monotonic() + timeoutMs
   return context.withRpc(async (rpc) => {
     for (;;) {
-      const view = await rpc.call('node.status', {}, context.signal)
+      const view = await unlessSilent(context.waiting, 0, (signal) =>
+        rpc.call('node.status', {}, signal),
+      )
       if (view.catchUp.phase === 'done') return view
       const { done, total } = view.catchUp
       const text = catchUpText(view.catchUp)
       if (text !== '') context.out.progress(`${bar(done, total)} ${text}`)
       const left = deadline - clock.monotonic()
       if (left <= STEP_MS) {
-        const params = { for: 'caught-up', timeoutMs: Math.max(1, Math.ceil(left)) } as const
-        return rpc.call('node.wait', params, context.signal)
+        return waitInSteps(context.waiting, Math.max(1, left), (ms, signal) =>
+          rpc.call('node.wait', { for: 'caught-up', timeoutMs: ms }, signal),
+        )
       }
       await clock.sleep(STEP_MS, context.signal)
     }

@@ -1,5 +1,4 @@
 import type { Clock } from '../../../src/base/index.ts'
-import { readPid, resolveHome } from '../../home.ts'
 import { relaySource } from '../layout.ts'
 import { seededRng } from '../seeded-rng.ts'
 import { readState, requireState, type TestnetState } from '../state.ts'
@@ -49,12 +48,9 @@ export async function serveRelay(
   }
 }
 
-/** What the testnet started, and what somebody started in the home of a node by hand. */
 function running(state: TestnetState | undefined): Owner[] {
-  return (state?.nodes ?? []).flatMap(({ index, home, process: ref }) =>
-    [ref?.pid, readPid(resolveHome(home, {}))].flatMap((pid) =>
-      pid === undefined ? [] : [{ index, pid }],
-    ),
+  return (state?.nodes ?? []).flatMap(({ index, process: ref }) =>
+    ref === undefined ? [] : [{ index, pid: ref.pid }],
   )
 }
 

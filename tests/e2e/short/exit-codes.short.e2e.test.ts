@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -147,6 +147,7 @@ describe('the daemon ends with', () => {
         daemon.child.kill(signal)
         expect((await daemon.result).code).toBe(0)
         expect((await hearsay(['status', '--home', home])).code).toBe(3)
+        expect(existsSync(join(home, 'running.json'))).toBe(false)
       }
     }))
 

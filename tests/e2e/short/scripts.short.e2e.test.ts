@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   befriend,
@@ -7,15 +8,21 @@ import {
   ROOT,
   Running,
   type Testnet,
+  withFolder,
   withTestnet,
 } from '../../support/e2e.ts'
+import { HearsayError } from '../../../src/base/index.ts'
+import { startRpc } from '../../support/rpc-harness.ts'
 
 const has = (program: string) => spawnSync(program, ['--version']).status === 0
 
+function sendBy(home: string, args: readonly string[], input: string) {
+  const env = { HEARSAY_HOME: home }
+  return new Running(join(ROOT, 'scripts', 'send.sh'), args, { env, input }).result
+}
+
 function send(net: Testnet, text: string) {
-  return new Running(join(ROOT, 'scripts', 'send.sh'), ['node-1', text], {
-    env: { HEARSAY_HOME: net.home(0) },
-  }).result
+  return sendBy(net.home(0), ['node-1'], text)
 }
 
 /** The answers that node 0 has, oldest first. */
@@ -46,7 +53,7 @@ describe('the example scripts', () => {
       const first = start()
       await first.says('listening')
       const sent = await send(net, 'one "quoted" \\ line')
-      expect(sent.stdout).toMatch(/^\S+ (delivered|read)\n$/)
+      expect(sent.stdout).toMatch(/^\S+\n(delivered|read)\n$/)
       await eventually('the first answer', 60_000, async () => (await answers(net)).length === 1)
       first.child.kill('SIGKILL')
       await first.result
@@ -59,4 +66,79 @@ describe('the example scripts', () => {
       expect(await answers(net)).toEqual(['echo: one "quoted" \\ line', 'echo: two'])
     })
   })
+})
+
+describe('send.sh', () => {
+  it('prints the id and exits 6 when more than that it was accepted is not known', async () => {
+    await using rpc = await startRpc()
+    rpc.node.fail('messages.wait', new HearsayError('timeout', 'late'))
+    const { code, stdout } = await sendBy(dirname(rpc.socketPath), ['bob', 'key-1'], 'hi\n')
+    expect([code, stdout]).toEqual([6, 'm1\n'])
+    const [sent] = rpc.node.callsOf('messages.send')
+    expect(sent?.params).toMatchObject({ to: 'bob', body: { text: 'hi' } })
+    expect(sent?.call?.idempotency?.key).toBe('key-1')
+  })
+
+  it('exits 1 when the message failed, and 2 with the key to repeat it with when nothing is known', async () => {
+    await using rpc = await startRpc()
+    const home = dirname(rpc.socketPath)
+    rpc.node.stub('messages.wait', () => ({ messageId: 'm1', state: 'expired' }))
+    expect(await sendBy(home, ['bob'], 'hi')).toMatchObject({ code: 1, stdout: 'm1\nexpired\n' })
+    rpc.node.fail('messages.send', new HearsayError('storage-full', 'full'))
+    const { code, stdout, stderr } = await sendBy(home, ['bob', 'key-2'], 'hi')
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/STORAGE_FULL[\s\S]*key-2/)
+  })
+})
+
+describe('a bot', () => {
+  it.each(bots)('$name passes over what one contact brings about, and ends without an acknowledgement when it cannot answer anybody', async (bot) => {
+    await using rpc = await startRpc()
+    const faults = ['contact-not-ready', 'quota-exceeded', 'not-running', undefined] as const
+    const answered = faults.values()
+    rpc.node.stub('messages.send', async () => {
+      const { value: fault, done } = answered.next()
+      if (done === true) throw new HearsayError('network-not-joined', 'no network')
+      if (fault !== undefined) throw new HearsayError(fault, 'not now')
+      return { messageId: 'm', state: 'queued', acceptedAt: '2026-11-22T12:00:00.000Z' }
+    })
+    const env = { HEARSAY_HOME: dirname(rpc.socketPath) }
+    const running = new Running(bot.command, [join(ROOT, 'scripts', bot.name)], { env })
+    await running.says('listening')
+    for (const messageId of ['a', 'b', 'c', 'd']) {
+      const data = { messageId, contactId: 'c1', body: { text: 'hi' }, sentAt: 'x' }
+      rpc.node.append('message.received', data)
+    }
+    const { code, stdout } = await running.result
+    expect(code).toBe(1)
+    expect(stdout.match(/^(not )?answered \S+/gm)).toHaveLength(3)
+    const keys = rpc.node.callsOf('messages.send').map(({ call }) => call?.idempotency?.key)
+    expect(keys).toEqual(['echo-a', 'echo-b', 'echo-c', 'echo-c', 'echo-d'])
+    const acks = rpc.node.callsOf('events.ack').map(({ params }) => (params as { seq: number }).seq)
+    expect(acks).toEqual([1, 2, 3])
+  })
+})
+
+describe('on_message.py', () => {
+  const event = (id: string) => ({ id, data: { contactId: 'c1', body: { text: `text ${id}` } } })
+  const line = (id: string) => `${id}\tc1\t"text ${id}"\n`
+
+  it.each([
+    ['begins a diary', undefined, line('a')],
+    ['goes on with it', line('z'), `${line('z')}${line('a')}`],
+    ['writes nothing twice', `${line('a')}${line('b')}`, `${line('a')}${line('b')}`],
+    ['writes a torn line again', `${line('z')}${line('a').slice(0, 5)}`, `${line('z')}${line('a')}`],
+    ['keeps a last line without an end', 'mine', `mine\n${line('a')}`],
+    ['keeps what has other ends', 'mine\r\nand mine\r\n', `mine\r\nand mine\r\n${line('a')}`],
+  ])('%s', (_, before, after) =>
+    withFolder(async (folder) => {
+      const diary = join(folder, 'diary.txt')
+      if (before !== undefined) writeFileSync(diary, before)
+      const script = join(ROOT, 'scripts', 'on_message.py')
+      const input = JSON.stringify(event('a'))
+      const { status } = spawnSync('python3', [script, diary], { input })
+      expect(status).toBe(0)
+      expect(readFileSync(diary, 'utf8')).toBe(after)
+    }),
+  )
 })

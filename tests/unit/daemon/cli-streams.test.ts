@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { HearsayError } from '../../../src/base/index.ts'
 import { runCli, startCli } from '../../support/cli.ts'
 import { type Harness, startRpc } from '../../support/rpc-harness.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
 let rpc: Harness
 beforeEach(async () => {
@@ -46,6 +47,27 @@ describe('listen', () => {
   it('exits 6 when nothing comes within --timeout', async () => {
     const { code, stdout } = await cli(['listen', '--timeout', '20ms'])
     expect([code, stdout]).toEqual([6, ''])
+  })
+
+  it('does not wait beyond --timeout for an acknowledgement that a frozen daemon does not take', async () => {
+    rpc.node.append('message.received', message('one'))
+    const [asked, thawed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    rpc.node.stub('events.ack', () => {
+      asked.resolve()
+      return thawed.promise
+    })
+    const clock = new VirtualClock()
+    const words = ['--socket', rpc.socketPath, '--timeout', '3s', 'listen']
+    const listening = startCli(words, { clock })
+    await asked.promise
+    let ended = false
+    const end = listening.result.finally(() => {
+      ended = true
+    })
+    while (!ended) await clock.advance(100)
+    expect(await end).toMatchObject({ code: 5, stderr: expect.stringContaining('answer any more') })
+    expect(clock.monotonic()).toBeLessThanOrEqual(13_200)
+    thawed.resolve()
   })
 
   it('acknowledges a message once it is printed, not before', async () => {

@@ -255,10 +255,25 @@ describe('send', () => {
     expect(asked[2]).toBeLessThanOrEqual(300_000)
   })
 
-  it('prints the id of what was accepted, however the wait ends', async () => {
-    rpc.node.fail('messages.wait', new HearsayError('storage-failed', 'broken'))
-    const { code, stdout } = await cli(['send', 'bob', 'hi', '--wait', '--json'])
-    expect([code, JSON.parse(stdout)]).toMatchObject([10, { messageId: 'm1', state: 'queued' }])
+  it.each(['storage-failed', 'not-running', 'message-not-found', 'bug'] as const)(
+    'exits 6 with the id of what was accepted, when the wait ends with %s',
+    async (fault) => {
+      rpc.node.fail('messages.wait', new HearsayError(fault, 'broken'))
+      const { code, stdout, stderr } = await cli(['send', 'bob', 'hi', '--wait', '--json'])
+      expect([code, JSON.parse(stdout)]).toMatchObject([6, { messageId: 'm1', state: 'queued' }])
+      expect(stderr).toContain('it was accepted')
+    },
+  )
+
+  it('ends with 130 and the id when it is interrupted while it waits', async () => {
+    const wait = Promise.withResolvers<object>()
+    rpc.node.stub('messages.wait', () => wait.promise)
+    const running = startCli(['--socket', rpc.socketPath, '--json', 'send', 'bob', 'hi', '--wait'])
+    await until(() => rpc.node.callsOf('messages.wait').length > 0)
+    running.signal('SIGINT')
+    const { code, stdout } = await running.result
+    expect([code, JSON.parse(stdout)]).toMatchObject([130, { messageId: 'm1' }])
+    wait.resolve({ messageId: 'm1', state: 'delivered' })
   })
 
   it('exits 1 when the message failed', async () => {

@@ -1,23 +1,9 @@
-import {
-  chmodSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ExitError } from '../../../daemon/exit-codes.ts'
-import {
-  ensureHome,
-  findDaemon,
-  forgetDaemon,
-  recordDaemon,
-  resolveHome,
-} from '../../../daemon/home.ts'
+import { ensureHome, resolveHome } from '../../../daemon/home.ts'
 
 let dir: string
 beforeEach(() => {
@@ -84,47 +70,6 @@ describe('resolveHome', () => {
     )
     expect(error.exitCode).toBe(78)
     expect(error.message).toContain('longer than')
-  })
-})
-
-describe('the record of a running daemon', () => {
-  const xdg = (runtime?: string) =>
-    resolveHome(undefined, {
-      HOME: dir,
-      ...(runtime === undefined ? {} : { XDG_RUNTIME_DIR: runtime }),
-    })
-
-  it('leads to it from an environment without its XDG_RUNTIME_DIR, and back again when it is gone', () => {
-    const runtime = join(dir, 'run')
-    const started = xdg(runtime)
-    mkdirSync(join(runtime, 'hearsay'), { recursive: true })
-    mkdirSync(started.root, { recursive: true })
-    writeFileSync(started.socket, '')
-    recordDaemon(started)
-    const { socket, pidFile, cookieFile } = findDaemon(xdg())
-    expect({ socket, pidFile, cookieFile }).toEqual({
-      socket: started.socket,
-      pidFile: started.pidFile,
-      cookieFile: started.cookieFile,
-    })
-    rmSync(started.socket)
-    expect(findDaemon(xdg())).toEqual(xdg())
-    writeFileSync(started.socket, '')
-    forgetDaemon(started)
-    expect(findDaemon(xdg())).toEqual(xdg())
-  })
-
-  it('of a copied home does not lead to the daemon of the original', () => {
-    const original = resolveHome(join(dir, 'a'), {})
-    const copy = resolveHome(join(dir, 'b'), {})
-    mkdirSync(original.root)
-    writeFileSync(original.socket, '')
-    recordDaemon(original)
-    mkdirSync(copy.root)
-    copyFileSync(join(original.root, 'running.json'), join(copy.root, 'running.json'))
-    expect(findDaemon(copy)).toEqual(copy)
-    writeFileSync(join(copy.root, 'running.json'), '{')
-    expect(findDaemon(copy)).toEqual(copy)
   })
 })
 
