@@ -44,7 +44,12 @@ async function* events(
   where: string,
   { params, signal }: { params: Subscription; signal: AbortSignal },
 ): AsyncGenerator<EventView, void, undefined> {
-  const stream = await explained(where, () => client.subscribe(params))
+  const opening = explained(where, () => client.subscribe(params))
+  const stream = await unlessAborted(opening, signal)
+  if (stream === undefined) {
+    opening.then((late) => late.close()).catch(() => {})
+    return
+  }
   const end = () => stream.close()
   signal.addEventListener('abort', end, { once: true })
   try {
@@ -59,6 +64,15 @@ async function* events(
     signal.removeEventListener('abort', end)
     stream.close()
   }
+}
+
+/** The result; undefined when the signal comes before. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const abort = () => resolve(undefined)
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** Runs `use`; a broken connection becomes an error that says what to do. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import type { Clock } from '../../src/base/index.ts'
-import { systemCode } from '../exit-codes.ts'
+import type { Clock } from '../src/base/index.ts'
+import { systemCode } from './exit-codes.ts'
 
 /**
  * One process, and no other that later got its number: a pid is used again after its process has ended,
@@ -36,7 +36,10 @@ function linuxStartTime(pid: number): string | undefined {
 }
 
 function psStartTime(pid: number): string | undefined {
-  const text = execFileSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' })
+  // It is compared with what was written in another environment.
+  const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C' }
+  const args = ['-o', 'stat=,lstart=', '-p', String(pid)]
+  const text = execFileSync('ps', args, { encoding: 'utf8', env })
   const [state = '', ...start] = text.trim().split(/\s+/)
   return state === '' || state.startsWith('Z') ? undefined : start.join(' ')
 }

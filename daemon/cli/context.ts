@@ -131,7 +131,7 @@ export class Context {
     let rpc: Rpc | undefined
     try {
       rpc = await unlessAborted(opening, until)
-      if (ownHome !== undefined) refuseForeignSocket(ownHome, target.socket)
+      if (ownHome !== undefined) refuseForeignSocket(target.socket, ownHome)
       await rpc.call('rpc.ping', {}, until)
       return rpc
     } catch (error) {
@@ -173,9 +173,16 @@ export class Context {
     }
   }
 
-  /** A connection to another daemon; the caller closes it. @throws ExitError 3. */
+  /** A connection to another daemon; the caller closes it. @throws ExitError 3, 4. */
   async connectTo(socket: string): Promise<Rpc> {
-    return this.#connect({ socket })
+    const rpc = await this.#connect({ socket })
+    try {
+      refuseForeignSocket(socket)
+      return rpc
+    } catch (error) {
+      rpc.close()
+      throw error
+    }
   }
 
   /** One call on its own connection. */

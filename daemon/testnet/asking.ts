@@ -34,15 +34,19 @@ export async function withNodeInTime<T>(
   } catch (error) {
     signal.throwIfAborted()
     if (!late.signal.aborted) throw error
-    throw new ExitError(
-      EXIT.notReady,
-      `node ${node.index} does not answer`,
-      'hearsay testnet status shows which nodes are silent; end a testnet pause, or wait longer with --timeout',
-      error,
-    )
+    throw silentNode(node, error)
   } finally {
     timer.cancel()
   }
+}
+
+export function silentNode({ index }: NodeState, cause: unknown): ExitError {
+  return new ExitError(
+    EXIT.notReady,
+    `node ${index} does not answer`,
+    'hearsay testnet status shows which nodes are silent; end a testnet pause, or wait longer with --timeout',
+    cause,
+  )
 }
 
 /**

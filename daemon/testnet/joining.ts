@@ -1,7 +1,7 @@
 import { RpcFailure } from '../../rpc/client/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
 import { waitInSteps } from '../waiting.ts'
-import { inParallel, withNodeInTime } from './asking.ts'
+import { inParallel, silentNode, withNodeInTime } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive } from '../processes.ts'
 import { faultsOf, type LinkTable } from './relay/index.ts'
@@ -97,6 +97,9 @@ export async function waitLinked(
           )
           return peerId
         } catch (error) {
+          if (error instanceof ExitError && error.exitCode === EXIT.notReady) {
+            throw silentNode(node, error)
+          }
           if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
           throw new ExitError(
             EXIT.notReady,

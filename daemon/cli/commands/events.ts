@@ -3,7 +3,7 @@ import type { EventView } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import { receivedMessage } from '../../message-event.ts'
-import type { Rpc } from '../../rpc-port.ts'
+import { endingWith, type Rpc } from '../../rpc-port.ts'
 import { SILENCE_MS, silentDaemon } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { listAll } from '../listing.ts'
@@ -69,11 +69,14 @@ export function register(program: Command, registry: Registry): void {
 }
 
 async function listen(context: Context, options: ListenOptions): Promise<void> {
-  await context.withRpc(async (rpc) => {
+  const limits = limitsOf(context)
+  await context.withRpc(async (connection) => {
+    const rpc = endingWith(connection, limits.calls)
     const types = ['message.received']
     await ensureConsumer(rpc, options.consumer, types)
     let names = await aliases(rpc)
     await deliver(context, rpc, {
+      limits,
       consumer: options.consumer,
       count: parseCount(options.count),
       ack: true,
@@ -92,9 +95,12 @@ async function listen(context: Context, options: ListenOptions): Promise<void> {
 
 async function tail(context: Context, options: TailOptions): Promise<void> {
   const types = options.types === undefined ? undefined : options.types.split(',')
-  await context.withRpc(async (rpc) => {
+  const limits = limitsOf(context)
+  await context.withRpc(async (connection) => {
+    const rpc = endingWith(connection, limits.calls)
     if (options.consumer !== undefined) await ensureConsumer(rpc, options.consumer, types)
     await deliver(context, rpc, {
+      limits,
       ...(options.consumer === undefined ? {} : { consumer: options.consumer }),
       ...(options.after === undefined ? {} : { after: parseSeq(options.after) }),
       ...(types === undefined || options.consumer !== undefined ? {} : { types }),
@@ -108,7 +114,15 @@ async function tail(context: Context, options: TailOptions): Promise<void> {
   })
 }
 
+interface Limits {
+  /** Aborts after `--timeout`. */
+  readonly end: AbortSignal
+  /** For calls: aborts when what was asked before the end has had time to be answered, or when the command has to end. */
+  readonly calls: AbortSignal
+}
+
 interface DeliverOptions {
+  readonly limits: Limits
   readonly consumer?: string
   readonly after?: number
   readonly types?: string[]
@@ -126,15 +140,14 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
     ...(types === undefined ? {} : { types }),
   }
   let left = options.count
-  const { end, silence } = endOfTime(context)
-  const acking = AbortSignal.any([context.ending, silence])
+  const { end } = options.limits
   const arriving = rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))
   for await (const event of explained(arriving, consumer)) {
     context.out.data(event, await options.print(event))
     // On a disk that is full nothing was printed, and what is acknowledged never comes again.
     await context.out.delivered()
     if (options.ack && consumer !== undefined) {
-      await rpc.call('events.ack', { consumer, seq: event.seq }, acking)
+      await rpc.call('events.ack', { consumer, seq: event.seq })
     }
     if (event.type !== DAMAGED && --left === 0) return
   }
@@ -159,8 +172,8 @@ async function* explained(events: AsyncIterable<EventView>, consumer: string | u
   }
 }
 
-/** `end` aborts after `--timeout`, `silence` when what was asked before it has had time to be answered; never without it. */
-function endOfTime(context: Context): { end: AbortSignal; silence: AbortSignal } {
+/** Nothing aborts by time without `--timeout`. */
+function limitsOf(context: Context): Limits {
   const end = new AbortController()
   const silence = new AbortController()
   const ms = context.timeoutMs(Number.POSITIVE_INFINITY)
@@ -169,7 +182,7 @@ function endOfTime(context: Context): { end: AbortSignal; silence: AbortSignal }
     clock.setTimer(ms, () => end.abort(new Error('late')))
     clock.setTimer(ms + SILENCE_MS, () => silence.abort(silentDaemon()))
   }
-  return { end: end.signal, silence: silence.signal }
+  return { end: end.signal, calls: AbortSignal.any([context.ending, silence.signal]) }
 }
 
 async function ensureConsumer(rpc: Rpc, name: string, types: string[] | undefined): Promise<void> {

@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { RpcFailure } from '../../../rpc/client/index.ts'
 import { startInBackground } from '../../background.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { prepareHome } from '../../prepare.ts'
@@ -83,36 +82,46 @@ async function up(context: Context): Promise<number> {
 async function down(context: Context, options: { drain?: string }): Promise<void> {
   const { out, io, ownHome } = context
   const drainMs = options.drain === undefined ? undefined : parseDuration(options.drain)
-  const isClosing = () => ownHome !== undefined && daemonProcess(ownHome) !== undefined
-  const isListening = await context.isRunning()
+  const closing = () => (ownHome === undefined ? undefined : daemonProcess(ownHome))
+  let isListening = await context.isRunning()
   // One that is stopping already has no socket any more.
-  if (!isListening && !isClosing()) {
+  if (!isListening && closing() === undefined) {
     out.note('not running')
     out.data({ stopped: false }, '')
     return
   }
   out.progress('stopping …')
-  const hungUp = isListening ? await askToStop(context, drainMs) : undefined
+  let hungUp = isListening ? await askToStop(context, drainMs) : undefined
   const deadline = io.clock.monotonic() + context.timeoutMs(STOP_TIMEOUT_MS) + (drainMs ?? 0)
   // Not before its database is closed: whoever starts it again at once must not be refused.
-  while ((await context.isRunning()) || isClosing()) {
-    if (io.clock.monotonic() > deadline) {
-      throw hungUp ?? new ExitError(EXIT.notReady, 'the daemon has not stopped in time', 'see the log')
-    }
+  while (isListening || closing() !== undefined) {
+    if (io.clock.monotonic() > deadline) throw hungUp ?? notStopped(isListening, closing()?.pid)
     await io.clock.sleep(POLL_MS, context.signal)
+    isListening = await context.isRunning()
+    if (isListening && hungUp !== undefined) hungUp = await askToStop(context, drainMs)
   }
   out.note(`${out.ok} stopped`)
   out.data({ stopped: true }, '')
 }
 
-/** @returns why it has not answered, when that may be because it stops already: somebody else asked it to. */
-async function askToStop(context: Context, drainMs: number | undefined): Promise<Error | undefined> {
+function notStopped(isListening: boolean, pid: number | undefined): ExitError {
+  const fix =
+    isListening || pid === undefined
+      ? 'see the log'
+      : `it has no socket: when it is not stopping, kill -TERM ${pid} stops it`
+  return new ExitError(EXIT.notReady, 'the daemon has not stopped in time', fix)
+}
+
+/** @returns the failure when it hung up: it is stopping because somebody else asked it to, or has too many clients. */
+async function askToStop(
+  context: Context,
+  drainMs: number | undefined,
+): Promise<ExitError | undefined> {
   try {
     await context.call('node.stop', drainMs === undefined ? {} : { drainMs })
     return undefined
   } catch (error) {
     if (error instanceof ExitError && error.exitCode === EXIT.unreachable) return error
-    if (error instanceof RpcFailure && error.kind === 'SHUTTING_DOWN') return error
     throw error
   }
 }

@@ -132,7 +132,7 @@ async function stdio(context: Context): Promise<void> {
     connection.once('error', fail(reject))
   })
   try {
-    if (ownHome !== undefined) refuseForeignSocket(ownHome, socket)
+    if (ownHome !== undefined) refuseForeignSocket(socket, ownHome)
   } catch (error) {
     connection.destroy()
     throw error

@@ -40,7 +40,9 @@ async function status(context: Context, options: { watch?: boolean }): Promise<v
   const { io, out } = context
   await context.withRpc(async (rpc) => {
     for (;;) {
-      const view = await rpc.call('node.status', {}, context.signal)
+      const view = await unlessSilent(context.waiting, 0, (signal) =>
+        rpc.call('node.status', {}, signal),
+      )
       const clear =
         options.watch === true && io.stdout.isTTY && !out.json ? '\u001b[H\u001b[2J' : ''
       out.data(view, clear + statusText(view, out, io.clock.now()))

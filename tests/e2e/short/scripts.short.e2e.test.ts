@@ -68,11 +68,20 @@ describe('the example scripts', () => {
   })
 })
 
+const accepted = (messageId: string) => ({
+  messageId,
+  state: 'queued',
+  seq: 1,
+  acceptedAt: '2026-11-22T12:00:00.000Z',
+})
+
 describe('send.sh', () => {
   it('prints the id and exits 6 when more than that it was accepted is not known', async () => {
     await using rpc = await startRpc()
+    rpc.node.stub('messages.send', () => accepted('m1'))
     rpc.node.fail('messages.wait', new HearsayError('timeout', 'late'))
-    const { code, stdout } = await sendBy(dirname(rpc.socketPath), ['bob', 'key-1'], 'hi\n')
+    const home = dirname(rpc.socketPath)
+    const { code, stdout } = await sendBy(home, ['--key', 'key-1', 'bob'], 'hi\n')
     expect([code, stdout]).toEqual([6, 'm1\n'])
     const [sent] = rpc.node.callsOf('messages.send')
     expect(sent?.params).toMatchObject({ to: 'bob', body: { text: 'hi' } })
@@ -82,12 +91,14 @@ describe('send.sh', () => {
   it('exits 1 when the message failed, and 2 with the key to repeat it with when nothing is known', async () => {
     await using rpc = await startRpc()
     const home = dirname(rpc.socketPath)
+    rpc.node.stub('messages.send', () => accepted('m1'))
     rpc.node.stub('messages.wait', () => ({ messageId: 'm1', state: 'expired' }))
     expect(await sendBy(home, ['bob'], 'hi')).toMatchObject({ code: 1, stdout: 'm1\nexpired\n' })
     rpc.node.fail('messages.send', new HearsayError('storage-full', 'full'))
-    const { code, stdout, stderr } = await sendBy(home, ['bob', 'key-2'], 'hi')
+    const { code, stdout, stderr } = await sendBy(home, ['--key', 'key-2', 'bob'], 'hi')
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/STORAGE_FULL[\s\S]*key-2/)
+    expect((await sendBy(home, ['bob', 'hello'], '')).code).toBe(2)
   })
 })
 
@@ -100,7 +111,7 @@ describe('a bot', () => {
       const { value: fault, done } = answered.next()
       if (done === true) throw new HearsayError('network-not-joined', 'no network')
       if (fault !== undefined) throw new HearsayError(fault, 'not now')
-      return { messageId: 'm', state: 'queued', acceptedAt: '2026-11-22T12:00:00.000Z' }
+      return accepted('m1')
     })
     const env = { HEARSAY_HOME: dirname(rpc.socketPath) }
     const running = new Running(bot.command, [join(ROOT, 'scripts', bot.name)], { env })

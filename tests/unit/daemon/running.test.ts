@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -67,6 +75,17 @@ describe('findDaemon', () => {
     }
   })
 
+  it('does not follow the record of one that was killed', () => {
+    const { started, other } = twoEnvironments()
+    writeFileSync(started.socket, '')
+    recordDaemon(started)
+    const file = join(started.root, 'running.json')
+    const record = JSON.parse(readFileSync(file, 'utf8')) as object
+    const gone = { pid: process.pid, startTime: 'another' }
+    writeFileSync(file, JSON.stringify({ ...record, process: gone }))
+    expect(findDaemon(other)).toEqual(other)
+  })
+
   it('of a copied home does not lead to the daemon of the original', () => {
     const original = resolveHome(join(dir, 'a'), {})
     const copy = resolveHome(join(dir, 'b'), {})
@@ -81,6 +100,18 @@ describe('findDaemon', () => {
       writeFileSync(join(copy.root, 'running.json'), text)
       expect(findDaemon(copy)).toEqual(copy)
     }
+  })
+})
+
+describe('a home that is reached by a link', () => {
+  it('has the same daemon', () => {
+    const home = resolveHome(join(dir, 'real'), {})
+    mkdirSync(home.root)
+    symlinkSync(home.root, join(dir, 'link'))
+    const linked = resolveHome(join(dir, 'link'), {})
+    recordDaemon(linked)
+    expect(daemonProcess(home)).toEqual(refOf(process.pid))
+    expect(daemonProcess(linked)).toEqual(refOf(process.pid))
   })
 })
 
@@ -120,12 +151,16 @@ describe('refuseForeignSocket', () => {
   it('refuses what listens in the folder of another user, or in one that is gone', () => {
     const { started } = twoEnvironments()
     const own = process.getuid?.() ?? 0
-    expect(exitOf(() => refuseForeignSocket(started, started.socket))).toBeUndefined()
-    expect(exitOf(() => refuseForeignSocket(started, join(dir, 'none', 'rpc.sock')))).toBe(4)
+    expect(exitOf(() => refuseForeignSocket(started.socket, started))).toBeUndefined()
+    expect(exitOf(() => refuseForeignSocket(join(dir, 'none', 'rpc.sock'), started))).toBe(4)
     vi.spyOn(process, 'getuid').mockReturnValue(own + 1)
-    // The home is that of the user who has the folder, and the superuser asks.
-    expect(exitOf(() => refuseForeignSocket(started, started.socket))).toBeUndefined()
+    expect(exitOf(() => refuseForeignSocket(started.socket, started))).toBe(4)
+    expect(exitOf(() => refuseForeignSocket(join(started.root, 'rpc.sock'), started))).toBe(4)
+    // The superuser may talk to the daemon of whoever has the home, and to no other.
+    vi.spyOn(process, 'getuid').mockReturnValue(0)
+    expect(exitOf(() => refuseForeignSocket(started.socket, started))).toBeUndefined()
+    if (own === 0) return
     rmSync(started.root, { recursive: true })
-    expect(exitOf(() => refuseForeignSocket(started, started.socket))).toBe(4)
+    expect(exitOf(() => refuseForeignSocket(started.socket, started))).toBe(4)
   })
 })

@@ -49,7 +49,8 @@ async function command(words: readonly string[], onConnected?: (cli: RunningCli)
   const result = cli.result.finally(() => {
     ended = true
   })
-  while (answers['rpc.ping'] === undefined ? connections === 0 : !frozen) await nextTurn()
+  const isReached = () => (answers['rpc.ping'] === undefined ? connections > 0 : frozen)
+  while (!isReached() && !ended) await nextTurn()
   onConnected?.(cli)
   const began = clock.monotonic()
   while (!ended) await clock.advance(100)
