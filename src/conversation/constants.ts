@@ -17,6 +17,7 @@ export const MESSAGE_ID_BYTES = 16
 export const TEXT_BYTES_MAX = 65_536
 export const MLS_MESSAGE_BYTES_MAX = 65_536
 export const AUTHENTICATOR_BYTES = 64
+export const RECORD_DIGEST_BYTES = 16
 export const ACK_RANGES_MAX = 16
 export const OFFERS_MAX = 8
 export const GAP_OFFERS_MAX = 8

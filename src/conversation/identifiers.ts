@@ -1,6 +1,6 @@
 import { compareBytes, type NetworkId, u32be } from '../base/index.ts'
 import { hash, LABELS } from '../crypto/index.ts'
-import { SAFETY_NUMBER_DIGITS } from './constants.ts'
+import { RECORD_DIGEST_BYTES, SAFETY_NUMBER_DIGITS } from './constants.ts'
 
 /** What both sides have seen when a conversation begins; every byte of it is bound into its id. */
 export interface Transcript {
@@ -42,6 +42,14 @@ export function sendGroupId(
 ): Uint8Array {
   return hash(LABELS.groupId, conversation, writerDevice, u32be(generation))
 }
+
+/** What an ack names a record by, 16 bytes: the same number may stand for another record in another life. SPEC §5. */
+export function recordDigest(record: Uint8Array): Uint8Array {
+  return hash(LABELS.recordDigest, record).slice(0, RECORD_DIGEST_BYTES)
+}
+
+/** Of a record that is not here, or whose bytes are gone. */
+export const NO_DIGEST: Uint8Array = new Uint8Array(RECORD_DIGEST_BYTES)
 
 /**
  * The safety number of a conversation: 60 decimal digits (199 bits) in groups of five, the same on both

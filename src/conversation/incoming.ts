@@ -211,11 +211,16 @@ export class Incoming {
   #unsequenced(batch: Batch, contact: Contact, bytes: Uint8Array, day: number): void {
     const body = tryDecodeRecord(bytes)
     if (body?.kind !== 'ack') return
-    const { upTo, missing } = body
+    const { upTo, missing, digest } = body
     const { card, writer } = contact
-    const isOfFormerLife = card.phase === 'ready' && upTo >= (writer?.state.nextSeq ?? upTo + 1)
-    // Of what was never written as far as we know: this device was put back, and could not see it.
-    if (isOfFormerLife && this.#ports.recoveries.tryBegin(batch, contact, undefined, true)) return
+    // Of what was never written as far as we know, or of another record: this device was put back, and could not see it.
+    const isForeign =
+      writer !== undefined && (upTo >= writer.state.nextSeq || writer.isAnother(upTo, digest))
+    if (card.phase === 'ready' && isForeign) {
+      // Also when no more recoveries may begin today: it says nothing of what is on its way in this life.
+      this.#ports.recoveries.tryBegin(batch, contact, undefined, true)
+      return
+    }
     contact.ackDay = Math.max(contact.ackDay, day)
     this.#acknowledge(batch, contact, { upTo, missing })
   }

@@ -29,7 +29,9 @@ import {
   HELD_RECORDS_MAX,
   LATE_RANGES_MAX,
   READ_EPOCHS_MAX,
+  RECORD_DIGEST_BYTES,
 } from './constants.ts'
+import { NO_DIGEST, recordDigest } from './identifiers.ts'
 import { type SeqRange, SeqRanges } from './ranges.ts'
 
 export interface WatchedAddress {
@@ -79,10 +81,14 @@ interface ReadEpoch {
 /** A record that waits, and how it is stored meanwhile. */
 interface HeldRecord {
   readonly bytes: Uint8Array
+  /** Whoever applies it wipes its bytes. */
+  readonly digest: Uint8Array
   readonly rows: RecordRows
 }
 
-const STATE_VERSION = 2
+const STATE_VERSION = 3
+/** Without the digest. */
+const EARLIER_VERSION = 2
 const HELD_ENTRY_BYTES = 8 + KEY_BYTES
 /** In the place of the key of rows that are damaged, under which nothing is found. */
 const NO_KEY = new Uint8Array(KEY_BYTES)
@@ -104,6 +110,8 @@ export class StreamReader {
   readonly #epochs: ReadEpoch[] = []
   /** All records up to here were applied or given up. */
   #contiguous = 0
+  /** Of the record under this number. */
+  #digest = NO_DIGEST
   readonly #held = new Map<number, HeldRecord>()
   readonly #rows = new RowChanges()
   #heldBytes = 0
@@ -217,13 +225,13 @@ export class StreamReader {
       const full = this.#held.size >= HELD_RECORDS_MAX
       if (full || this.#heldBytes + bytes.length > HELD_BYTES_MAX) return false
     }
-    this.#keep(seq, { bytes, rows })
+    this.#keep(seq, bytes, rows)
     return true
   }
 
-  #keep(seq: number, record: HeldRecord): void {
-    this.#held.set(seq, record)
-    this.#heldBytes += record.bytes.length
+  #keep(seq: number, bytes: Uint8Array, rows: RecordRows): void {
+    this.#held.set(seq, { bytes, digest: recordDigest(bytes), rows })
+    this.#heldBytes += bytes.length
     this.#lost.delete(seq)
   }
 
@@ -266,15 +274,20 @@ export class StreamReader {
       this.#held.delete(seq)
     }
     this.#late.remove(seq)
-    if (seq === this.#contiguous + 1) this.#contiguous = seq
+    if (seq === this.#contiguous + 1) {
+      this.#contiguous = seq
+      this.#digest = held?.digest ?? NO_DIGEST
+    }
     this.#patience = undefined
   }
 
-  /** What an ack says: the highest record that is durable here and the holes below it. Never a lie. */
-  ackState(): { upTo: number; missing: SeqRange[] } {
+  /** What an ack says: the highest record that is durable here, which one that is, and the holes below it. Never a lie. */
+  ackState(): { upTo: number; missing: SeqRange[]; digest: Uint8Array } {
     const missing: SeqRange[] = []
     for (const [first, last] of this.#late.list()) {
-      if (missing.length === ACK_RANGES_MAX) return { upTo: first - 1, missing }
+      if (missing.length === ACK_RANGES_MAX) {
+        return { upTo: first - 1, missing, digest: NO_DIGEST }
+      }
       missing.push(...this.#notHeld(first, last))
     }
     let upTo = this.#contiguous
@@ -285,7 +298,8 @@ export class StreamReader {
       }
       upTo = seq
     }
-    return { upTo, missing }
+    const digest = upTo === this.#contiguous ? this.#digest : this.#held.get(upTo)?.digest
+    return { upTo, missing, digest: digest ?? NO_DIGEST }
   }
 
   /** A late record that is here waits only for the work of this turn. */
@@ -320,6 +334,7 @@ export class StreamReader {
       this.#late.append(this.#contiguous + 1, first - 1)
     }
     this.#contiguous = first - 1
+    this.#digest = NO_DIGEST
     this.#patience = undefined
     for (const seq of this.#lost) if (seq < first) this.#lost.delete(seq)
     return width
@@ -368,6 +383,7 @@ export class StreamReader {
       this.#late.list().map((range) => [...range]),
       this.#encodeHeld(),
       this.#epochs.map((e) => [e.tag, e.window.encode(), e.reassembler.encode(), e.heardDay]),
+      this.#digest,
     ]
   }
 
@@ -380,19 +396,28 @@ export class StreamReader {
   }
 
   /**
-   * With the rows that `find` finds; a record with a damaged row is not here. Reads the first version too, which held
+   * With the rows that `find` finds; a record with a damaged row is not here. Reads earlier versions too: the first held
    * the records themselves. @throws HearsayError `storage-corrupt` for anything `encode` does not give.
    */
   static decode(options: ReaderOptions, value: unknown, find: FindRows): StreamReader {
     const items: unknown[] = Array.isArray(value) ? value : []
     const isRowless = items.length === 4
-    const [version, ...state] = isRowless ? [STATE_VERSION, ...items] : items
-    if (state.length !== 4 || version !== STATE_VERSION) {
+    const [version, ...state] = isRowless ? [EARLIER_VERSION, ...items] : items
+    const [contiguous, late, held, epochs, digest = NO_DIGEST] = state as [
+      number,
+      SeqRange[],
+      unknown,
+      unknown[],
+      Uint8Array?,
+    ]
+    const isWhole = state.length === 5 && version === STATE_VERSION
+    const isEarlier = state.length === 4 && version === EARLIER_VERSION
+    if (!(isWhole || isEarlier) || digest.length !== RECORD_DIGEST_BYTES) {
       throw new HearsayError('storage-corrupt', 'a reader state does not decode')
     }
     const reader = new StreamReader(options)
-    const [contiguous, late, held, epochs] = state as [number, SeqRange[], unknown, unknown[]]
     reader.#contiguous = contiguous
+    reader.#digest = digest
     reader.#late = new SeqRanges(late)
     if (isRowless) reader.#restoreRowless(held as [number, Uint8Array][])
     else reader.#restore(held as Uint8Array, find)
@@ -419,7 +444,7 @@ export class StreamReader {
     while (stored.remaining > 0) {
       const seq = stored.u64('seq')
       const { rows, bytes } = restoreRecord(seq, stored.bytes(KEY_BYTES, 'key'), find)
-      if (bytes !== undefined) this.#keep(seq, { bytes, rows })
+      if (bytes !== undefined) this.#keep(seq, bytes, rows)
       else {
         this.#rows.drop(rows)
         // Below it a hole was given up already, and is told of. They take no room of what comes, or no hole would end.
@@ -433,7 +458,7 @@ export class StreamReader {
       const data = padTo(bytes, paddedLength(bytes.length))
       const rows = new RecordRows(data.length)
       this.#rows.add(rows, [{ offset: 0, data }])
-      this.#keep(seq, { bytes, rows })
+      this.#keep(seq, bytes, rows)
     }
   }
 }

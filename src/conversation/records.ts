@@ -7,6 +7,7 @@ import {
   DEVICE_ID_BYTES,
   MESSAGE_ID_BYTES,
   MLS_MESSAGE_BYTES_MAX,
+  RECORD_DIGEST_BYTES,
   TEXT_BYTES_MAX,
 } from './constants.ts'
 import type { SeqRange } from './ranges.ts'
@@ -31,8 +32,11 @@ const U32_MAX = 2 ** 32 - 1
 /** What one record says. Records are the unit of order, acknowledgement and repair. */
 export type RecordBody =
   | { kind: 'text'; messageId: Uint8Array; text: string; sentAt: number }
-  /** Every record up to `upTo` is durable at the reader, except those in `missing`. */
-  | { kind: 'ack'; upTo: number; missing: readonly SeqRange[] }
+  /**
+   * Every record up to `upTo` is durable at the reader, except those in `missing`. `digest` is that of the record under `upTo`,
+   * `NO_DIGEST` when it is not known.
+   */
+  | { kind: 'ack'; upTo: number; missing: readonly SeqRange[]; digest: Uint8Array }
   | { kind: 'commit'; commit: Uint8Array }
   | { kind: 'welcome'; generation: number; welcome: Uint8Array }
   | { kind: 'keyPackage'; keyPackage: Uint8Array }
@@ -68,7 +72,7 @@ function toItems(r: Exclude<RecordBody, { kind: 'unknown' }>): CborValue[] {
     case 'text':
       return [code, r.messageId, r.text, r.sentAt]
     case 'ack':
-      return [code, r.upTo, r.missing.flat()]
+      return [code, r.upTo, r.missing.flat(), r.digest]
     case 'commit':
       return [code, r.commit]
     case 'welcome':
@@ -109,7 +113,12 @@ export function decodeRecord(bytes: Uint8Array): RecordBody {
       })
     case CODES.ack: {
       const upTo = fields.integer('upTo', Number.MAX_SAFE_INTEGER)
-      return fields.done({ kind: 'ack', upTo, missing: fields.ranges('missing', upTo) })
+      return fields.done({
+        kind: 'ack',
+        upTo,
+        missing: fields.ranges('missing', upTo),
+        digest: fields.bytes('digest', RECORD_DIGEST_BYTES),
+      })
     }
     case CODES.commit:
       return fields.done({ kind: 'commit', commit: fields.blob('commit') })

@@ -1,4 +1,4 @@
-import type { Rng } from '../base/index.ts'
+import { equalBytes, type Rng } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import {
   advanceChain,
@@ -12,6 +12,7 @@ import {
 } from '../stream/index.ts'
 import { GAP_OFFERS_MAX, SWITCH_WAIT_MS } from './constants.ts'
 import { epochOfTag, RENDEZVOUS_TAG } from './epoch-tag.ts'
+import { NO_DIGEST, recordDigest } from './identifiers.ts'
 import { drawOffers, offersLeft, type OfferTimes } from './offers.ts'
 import { newOutRecord, type OutRecord } from './out-record.ts'
 import type { SeqRange } from './ranges.ts'
@@ -223,6 +224,16 @@ export class StreamWriter {
       }
     }
     return ended
+  }
+
+  /**
+   * Whether the record under `seq` that waits for its ack is another than the one that `digest` names. Of a tombstone that
+   * cannot be told: the reader may have what was there before.
+   */
+  isAnother(seq: number, digest: Uint8Array): boolean {
+    const record = this.outstanding.get(seq)
+    if (record === undefined || record.kind === 'tombstone') return false
+    return !equalBytes(digest, NO_DIGEST) && !equalBytes(digest, recordDigest(record.bytes))
   }
 
   /**

@@ -83,6 +83,7 @@ export const LABELS = {
   resetRoot: 'hearsay/v1/conversation/reset-root',
   recoveryKey: 'hearsay/v1/conversation/recovery-key',
   accountKey: 'hearsay/v1/conversation/account-key',
+  recordDigest: 'hearsay/v1/conversation/record-digest',
   attachmentKey: 'hearsay/v1/conversation/attachment-key',
   messageRef: 'hearsay/v1/conversation/message-ref',
 } as const

@@ -28,8 +28,10 @@ const BEAT_MS = 10_000
 const SCARCE_BEAT_MS = 1_000
 const RETAIN_MS = 600_000
 const PRUNE_MS = 6 * 3_600_000
+/** Of a copy of the home that is put back after a crash, so much of what it lacks at most is not noticed. */
+const WITNESS_MS = 600_000
 
-/** What a node does now and then: an eye on the free space and the reserve, retention, another try at what failed. */
+/** What a node does now and then: an eye on the free space and the reserve, retention, the mark of the home, another try at what failed. */
 export class Upkeep {
   readonly #ports: UpkeepPorts
   #freeBytes = Number.POSITIVE_INFINITY
@@ -65,6 +67,7 @@ export class Upkeep {
     const started = clock.monotonic()
     let retainAt = started + BEAT_MS
     let pruneAt = started + BEAT_MS
+    let witnessAt = started + WITNESS_MS
     while (!signal.aborted) {
       await this.#try('space', () => this.look())
       if (store.state() === 'ok') await this.#try('erasure', erase)
@@ -85,6 +88,10 @@ export class Upkeep {
       if (now >= pruneAt) {
         pruneAt = now + PRUNE_MS
         await this.#try('idempotency', prune)
+      }
+      if (now >= witnessAt) {
+        witnessAt = now + WITNESS_MS
+        await this.#try('witness', () => store.renewWitness())
       }
     }
   }

@@ -56,6 +56,11 @@ export interface Store {
    */
   keepReserve(): Promise<void>
   /**
+   * Gives the home a new mark of its own, by which a copy that is older than this is told even when it is put back file by file
+   * after a crash. A failing write poisons the store, like any other. @throws HearsayError as a commit.
+   */
+  renewWitness(): Promise<void>
+  /**
    * Closes the files of a poisoned store and opens them again, once; reads wait for it. Afterwards everything is as
    * the disk has it: the group whose write failed is there or not, whole. What callers keep in memory may be ahead
    * of it and has to be read again. Nothing happens while the store is `ok`.

@@ -112,7 +112,7 @@ async function open(
     return closing
   }
   const reader = new ValueReader({ engine, vault, shelf })
-  const written = { vault, shelf, secrets, committer, reader, epoch, restored }
+  const written = { vault, shelf, secrets, committer, reader, witness, epoch, restored }
   return { files, paths, engine, reserve, closeFiles, ...written }
 }
 

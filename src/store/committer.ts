@@ -88,6 +88,21 @@ export class Committer {
     })
   }
 
+  /** As `between`, for what writes to the database: a failure poisons like that of a group. Rejects with it. */
+  writing(work: () => Promise<void>): Promise<void> {
+    return this.between(async () => {
+      if (this.#poison !== undefined) throw this.#poisoned()
+      if (this.#closed) throw new HearsayError('not-running', 'the store is closed')
+      try {
+        await work()
+      } catch (cause) {
+        const error = writeError(cause)
+        this.#fail([], error)
+        throw error
+      }
+    })
+  }
+
   /** Refuses new work and resolves when the queue is empty. */
   async close(): Promise<void> {
     this.#closed = true

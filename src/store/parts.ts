@@ -7,6 +7,7 @@ import type { Reserve } from './reserve.ts'
 import type { Secrets } from './secrets.ts'
 import type { Shelf } from './shelf.ts'
 import type { Vault } from './vault.ts'
+import type { Witness } from './witness.ts'
 
 export interface StorePorts {
   readonly clock: Clock
@@ -55,6 +56,7 @@ export interface Parts {
   readonly committer: Committer
   readonly reader: ValueReader
   readonly reserve: Reserve
+  readonly witness: Witness
   readonly epoch: string
   /** This opening began a new generation. */
   readonly restored: boolean

@@ -140,6 +140,11 @@ export class EngineStore implements Store {
     if (this.state() === 'ok' && this.#closing === undefined) await reserve.restore(paths.directory)
   }
 
+  async renewWitness(): Promise<void> {
+    const { committer, witness } = await this.#ready()
+    await committer.writing(() => witness.renew())
+  }
+
   heal(): Promise<void> {
     this.#healing ??= this.#heal().finally(() => {
       this.#healing = undefined

@@ -18,8 +18,8 @@ export interface WitnessPorts {
 
 /**
  * Tells a home from its copy. The database names a small file by inode and time of birth, which no copy keeps;
- * moving the directory keeps both. The file is another one after every opening, so that an older copy put over
- * the home, file by file, is noticed too: that keeps the inodes and brings back an older database.
+ * moving the directory keeps both. The file is another one after every opening, and every few minutes of running,
+ * so that an older copy put over the home, file by file, is noticed too: that keeps the inodes and brings back an older database.
  */
 export class Witness {
   readonly #ports: WitnessPorts

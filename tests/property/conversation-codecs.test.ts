@@ -8,6 +8,7 @@ import {
   DEVICE_ID_BYTES,
   INVITATION_BYTES,
   MESSAGE_ID_BYTES,
+  RECORD_DIGEST_BYTES,
 } from '../../src/conversation/constants.ts'
 import { createCredential, tryOpenCredential } from '../../src/conversation/credential.ts'
 import { decodeInvitation, encodeInvitation } from '../../src/conversation/invitation.ts'
@@ -46,6 +47,7 @@ const acks = fc
       kind: fc.constant('ack' as const),
       upTo: fc.integer({ min: next, max: Number.MAX_SAFE_INTEGER }),
       missing: fc.constant(missing),
+      digest: bytes(RECORD_DIGEST_BYTES),
     })
   })
 

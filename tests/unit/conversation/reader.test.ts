@@ -5,6 +5,7 @@ import {
   HELD_RECORDS_MAX,
   LATE_RANGES_MAX,
 } from '../../../src/conversation/constants.ts'
+import { NO_DIGEST } from '../../../src/conversation/identifiers.ts'
 import { SeqRanges } from '../../../src/conversation/ranges.ts'
 import { StreamReader } from '../../../src/conversation/reader.ts'
 import { signKeyPairFromSeed } from '../../../src/crypto/index.ts'
@@ -83,7 +84,7 @@ describe('the reader of a stream', () => {
     applyAll()
     take(3)
     take(6)
-    expect(reader.ackState()).toEqual({
+    expect(reader.ackState()).toMatchObject({
       upTo: 6,
       missing: [
         [2, 2],
@@ -103,7 +104,7 @@ describe('the reader of a stream', () => {
     expect(reader.giveUpGap(moment(0), wait(10))).toBe(0)
     expect(reader.giveUpGap(moment(10), wait(10))).toBe(2 ** 50 - 1)
     expect(applyAll()).toEqual([2 ** 50])
-    expect(reader.ackState()).toEqual({ upTo: 2 ** 50, missing: [[1, 2 ** 50 - 1]] })
+    expect(reader.ackState()).toMatchObject({ upTo: 2 ** 50, missing: [[1, 2 ** 50 - 1]] })
     take(7)
     expect(applyAll()).toEqual([7])
     expect(reader.ackState().missing).toEqual([
@@ -151,7 +152,7 @@ describe('the reader of a stream', () => {
       reader.giveUpGap(moment(1e9 + i), wait(0))
       applyAll()
     }
-    expect(reader.ackState()).toEqual({ upTo: 2 * holes, missing: [] })
+    expect(reader.ackState()).toMatchObject({ upTo: 2 * holes, missing: [] })
   })
 
   it('takes of a hole that was given up the ends first when it may not have two of one', () => {
@@ -287,6 +288,40 @@ describe('the reader of a stream', () => {
     expect(copy.encode()).toEqual(reader.encode())
   })
 
+  it('names the highest record in its acks, and none that was given up', () => {
+    const { reader, take, applyAll } = make()
+    expect(reader.ackState().digest).toEqual(NO_DIGEST)
+    take(1)
+    const { digest } = reader.ackState()
+    expect(digest).not.toEqual(NO_DIGEST)
+    for (const record of reader.upcoming(1)) record.fill(0)
+    applyAll()
+    expect(reader.ackState()).toMatchObject({ upTo: 1, digest })
+    reader.takeRows(seededRng('rows'))
+    const copy = StreamReader.decode(OPTIONS, reader.encode(), new MemoryRows().find)
+    expect(copy.ackState()).toEqual(reader.ackState())
+    take(3)
+    expect(reader.ackState().digest).not.toEqual(digest)
+    reader.giveUpGap(moment(0), wait(0))
+    applyAll()
+    expect(reader.ackState()).toMatchObject({ upTo: 3, missing: [[2, 2]] })
+    expect(reader.ackState().digest).not.toEqual(NO_DIGEST)
+  })
+
+  it('reads a state that was stored without the digest', () => {
+    const { reader, take, applyAll } = make()
+    take(1)
+    applyAll()
+    reader.takeRows(seededRng('rows'))
+    const [, ...state] = reader.encode() as unknown[]
+    const earlier = [2, ...state.slice(0, -1)]
+    const copy = StreamReader.decode(OPTIONS, earlier, new MemoryRows().find)
+    expect(copy.ackState()).toEqual({ upTo: 1, missing: [], digest: NO_DIGEST })
+    for (const wrong of [[3, ...state.slice(0, -1)], [2, ...state], [4, ...state]]) {
+      expect(() => StreamReader.decode(OPTIONS, wrong, new MemoryRows().find)).toThrow('decode')
+    }
+  })
+
   it('lacks a record whose row is damaged, and says so', () => {
     const { reader, take, applyAll } = make()
     take(1)
@@ -297,10 +332,10 @@ describe('the reader of a stream', () => {
     rows.apply(reader.takeRows(seededRng('rows')))
     // The first record was applied before it was stored.
     expect(rows.count).toBe(2)
-    expect(reader.ackState()).toEqual({ upTo: 4, missing: [[2, 2]] })
+    expect(reader.ackState()).toMatchObject({ upTo: 4, missing: [[2, 2]] })
     rows.damage((place) => place === 1)
     const copy = StreamReader.decode(OPTIONS, reader.encode(), rows.find)
-    expect(copy.ackState()).toEqual({ upTo: 3, missing: [[2, 2]] })
+    expect(copy.ackState()).toMatchObject({ upTo: 3, missing: [[2, 2]] })
     rows.apply(copy.takeRows(seededRng('gone')))
     expect(rows.count).toBe(1)
   })

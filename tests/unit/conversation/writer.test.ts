@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { NO_DIGEST, recordDigest } from '../../../src/conversation/identifiers.ts'
 import { newOutRecord, type OutRecord } from '../../../src/conversation/out-record.ts'
 import { decodeRecord, encodeRecord } from '../../../src/conversation/records.ts'
 import { StreamWriter, type WriteEpoch } from '../../../src/conversation/writer.ts'
@@ -133,6 +134,24 @@ describe('the writer of a stream', () => {
     expect(writer.outstanding.size).toBe(1)
   })
 
+  it('tells an ack of another record under the same number, but not of a tombstone', () => {
+    const { writer, text, send } = make()
+    const record = text(10)
+    send(0)
+    const own = recordDigest(record.bytes)
+    const other = recordDigest(Uint8Array.of(1))
+    expect([own, NO_DIGEST, other].map((digest) => writer.isAnother(1, digest))).toEqual([
+      false,
+      false,
+      true,
+    ])
+    expect(writer.isAnother(2, other)).toBe(false)
+    writer.bury(record, 1_000)
+    expect(writer.isAnother(1, own)).toBe(false)
+    writer.acknowledge(1, [], 0)
+    expect(writer.isAnother(1, other)).toBe(false)
+  })
+
   it('begins again with everything that was in a lost box', () => {
     const { writer, text, send } = make()
     text(3000)
@@ -153,7 +172,7 @@ describe('the writer of a stream', () => {
 
   it('replaces an ack that found no room by a newer one', () => {
     const { writer } = make()
-    const ack = (upTo: number) => encodeRecord({ kind: 'ack', upTo, missing: [] })
+    const ack = (upTo: number) => encodeRecord({ kind: 'ack', upTo, missing: [], digest: NO_DIGEST })
     const draft = writer.draft(0, true, ack(7))
     const [record] = new Reassembler().accept(0, draft?.payload ?? new Uint8Array())
     expect(decodeRecord(record?.bytes ?? new Uint8Array())).toMatchObject({ upTo: 7 })

@@ -164,12 +164,14 @@ describe('the eye on the free space', () => {
   let freeBytes = 2 ** 40
   let kept = 0
   let looked = 0
+  let renewed = 0
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
       state: { value: () => store.state() },
       batch: { value: () => store.batch() },
       keepReserve: { value: async () => void kept++ },
+      renewWitness: { value: async () => void renewed++ },
     }) as Store
     const nothing = async () => {}
     return new Upkeep({
@@ -198,6 +200,15 @@ describe('the eye on the free space', () => {
       ['storage.recovered', 400],
       ['storage.low', 10],
     ])
+    await tasks.stop()
+  })
+
+  it('gives the home a new mark every ten minutes', async () => {
+    freeBytes = 1000 * MIB
+    const upkeep = eye()
+    tasks.spawn('upkeep', (signal) => upkeep.run(signal))
+    for (let i = 0; i < 21; i++) await clock.advance(60_000)
+    expect(renewed).toBe(2)
     await tasks.stop()
   })
 

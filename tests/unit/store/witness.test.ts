@@ -7,6 +7,8 @@ import { silentLogger, utf8 } from '../../../src/base/index.ts'
 import {
   BUCKETS,
   type FilePort,
+  memoryDisk,
+  openMemoryStore,
   openStore,
   type Store,
   systemFiles,
@@ -106,6 +108,61 @@ describe('the renewal of the witness', () => {
   })
 })
 
+describe('the renewal while the store is in use', () => {
+  it('goes between the commits, any number of times, and the home knows itself', async () => {
+    await visit()
+    const store = await open()
+    const { epoch } = store
+    const inodes = new Set<number>()
+    for (let i = 0; i < 3; i++) {
+      await Promise.all([commit(store, 'a'), store.renewWitness(), commit(store, 'b')])
+      inodes.add((await stat(join(home, 'witness'))).ino)
+    }
+    expect(inodes.size).toBeGreaterThan(1)
+    await store.close()
+    await expect(store.renewWitness()).rejects.toMatchObject({ code: 'not-running' })
+    expect(await visit()).toEqual({ restored: false, epoch })
+  })
+
+  it('poisons the store when the database does not take it: nothing is written behind a failed write', async () => {
+    const disk = memoryDisk()
+    const { engine, files } = disk
+    files.identity = async () => ({ inode: 1n, birthNs: 1n })
+    const store = await openMemoryStore(storePorts, { disk })
+    const write = engine.write.bind(engine)
+    engine.write = async () => {
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    }
+    const [renewal, behind] = await Promise.allSettled([
+      store.renewWitness(),
+      commit(store, 'behind it'),
+    ])
+    expect(renewal).toMatchObject({ reason: { code: 'storage-full' } })
+    expect(behind).toMatchObject({ reason: { code: 'storage-poisoned' } })
+    expect(store.state()).toBe('poisoned')
+    await expect(store.renewWitness()).rejects.toMatchObject({ code: 'storage-poisoned' })
+    engine.write = write
+    await store.heal()
+    await store.renewWitness()
+    await commit(store, 'after it')
+    await store.close()
+  })
+
+  it('leaves the old mark where no file can be made', async () => {
+    await visit()
+    const create = async () => {
+      throw new Error('no space')
+    }
+    const files = { ...systemFiles }
+    const store = await open(home, files)
+    Object.assign(files, { create })
+    await store.renewWitness()
+    expect(store.state()).toBe('ok')
+    await store.close()
+    expect((await visit()).restored).toBe(false)
+  })
+})
+
 describe('a home that was copied', () => {
   it('is recognised once, begins a new epoch, and then knows itself', async () => {
     const before = await visit()
@@ -158,6 +215,24 @@ describe('a home that was copied', () => {
     await store.close()
     await rm(join(home, 'db'), { recursive: true })
     overwrite(join(root, 'copy'), home)
+    expect((await visit()).restored).toBe(true)
+    expect((await visit()).restored).toBe(false)
+  })
+
+  it('is recognised when it was taken in use and written over the home that crashed, minutes later', async () => {
+    await visit()
+    const store = await open()
+    await commit(store, 'before the copy')
+    copy(home, join(root, 'copy'))
+    const { ino } = await stat(join(home, 'secrets.shelf'))
+    await store.renewWitness()
+    await commit(store, 'after the copy')
+    // As after a kill: no mark of a clean close.
+    await store.close()
+    await rm(join(home, 'clean'))
+    await rm(join(home, 'db'), { recursive: true })
+    overwrite(join(root, 'copy'), home)
+    expect((await stat(join(home, 'secrets.shelf'))).ino).toBe(ino)
     expect((await visit()).restored).toBe(true)
     expect((await visit()).restored).toBe(false)
   })
