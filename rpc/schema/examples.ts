@@ -97,6 +97,7 @@ export const STATUS = {
       nextTryAt: LATER,
       lastError: 'exit 1',
       missed: 0,
+      missedAt: null,
     },
   ],
   storage: {

@@ -26,6 +26,7 @@ const UNKNOWN: Readonly<Record<string, object>> = {
   'events.consumers.delete': { name: 'nobody' },
   'events.subscribe': { consumer: 'nobody' },
   'events.unsubscribe': { subscription: 's-99' },
+  'hooks.ack': { hook: 'nobody' },
   'network.inspect': { uri: 'hearsay:join/AAAA' },
   'network.join': { uri: 'hearsay:join/AAAA' },
 }
