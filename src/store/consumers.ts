@@ -156,7 +156,7 @@ export class Consumers {
   /**
    * Whoever is responsible for the reader has seen what it lost: the count begins anew. Resolves, once that is on disk,
    * with what it was; with undefined when nothing was lost, or when there is no such consumer.
-   * @throws HearsayError as `Batch.commit`; the count stays then.
+   * @throws HearsayError as `Batch.commit`; whether the count stays is then known after the healing.
    */
   async forgetLosses(name: string): Promise<Losses | undefined> {
     const entry = this.#entries.get(name)

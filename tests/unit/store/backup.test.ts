@@ -46,7 +46,7 @@ async function fill(store: Store, count: number): Promise<void> {
     await batch.commit()
   }
   await store.batch().redact(2).commit()
-  await store.consumers.ack('bot', 3)
+  await store.consumers.ack('bot', 3, 1)
 }
 
 async function content(store: Store) {
