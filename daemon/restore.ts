@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -26,12 +27,15 @@ export interface RestoreRequest {
   readonly keyFile: string | undefined
   /** A database that is there is moved aside; otherwise it is refused. */
   readonly replace: boolean
+  /** What the backup said of its file, 64 lower-case hexadecimal digits: any other file is refused. */
+  readonly sha256: string | undefined
 }
 
 export interface Restored {
   readonly entries: number
   readonly secrets: number
-  readonly headSeq: number
+  /** The last event of the backup. */
+  readonly seq: number
   /** Where what was there before is now. */
   readonly movedTo: string | null
 }
@@ -43,6 +47,8 @@ interface Ports {
 
 /** The files of a store beside its key; the watermark goes last, because an opening refuses to begin anew beside it. */
 const STORE_FILES = ['clean', 'witness', 'reserve.bin', 'secrets.shelf', 'db', 'watermark'] as const
+
+const READ_BYTES = 262_144
 
 const EXIT_OF_CODE: Partial<Record<ErrorCode, number>> = {
   'not-found': EXIT.notFound,
@@ -70,6 +76,7 @@ export async function restoreHome(
   let release = async () => {}
   try {
     release = await holdDatabase(home, `${building}.lock`)
+    await compare(request)
     const vaultKey = await findKey(home, request)
     const isSameKey = await holds(home.keyFile, vaultKey)
     if (!isSameKey && existsSync(home.keyFile) && !request.replace) {
@@ -88,8 +95,8 @@ export async function restoreHome(
     if (isEmpty && existsSync(join(home.root, 'db'))) throw thereIsOne(home)
     const movedTo = exchange(ports, home, building, isSameKey)
     await systemFiles.syncDirectory(home.root)
-    const { entries, secrets, headSeq } = result
-    return { entries, secrets, headSeq, movedTo }
+    const { entries, secrets, seq } = result
+    return { entries, secrets, seq, movedTo }
   } catch (error) {
     throw explained(error, request)
   } finally {
@@ -142,6 +149,30 @@ function isLinked(from: string, to: string): boolean {
   } catch {
     return false
   }
+}
+
+/** An older backup, or one of another home with this key, is as authentic as the right one. @throws ExitError 7, 12. */
+async function compare({ file, sha256 }: RestoreRequest): Promise<void> {
+  if (sha256 === undefined) return
+  const opened = await systemFiles.open(file)
+  if (opened === undefined) throw new ExitError(EXIT.notFound, `${file}: there is no such file`)
+  const hash = createHash('sha256')
+  try {
+    for (let offset = 0; ; ) {
+      const part = await opened.read(offset, READ_BYTES)
+      if (part.length === 0) break
+      hash.update(part)
+      offset += part.length
+    }
+  } finally {
+    await opened.close()
+  }
+  if (hash.digest('hex') === sha256) return
+  throw new ExitError(
+    EXIT.trust,
+    `${file} is not the file with this SHA-256`,
+    `it was changed, or is another backup: compare with sha256sum ${file}`,
+  )
 }
 
 async function findKey(home: Home, { file, keyFile }: RestoreRequest): Promise<Uint8Array> {

@@ -61,6 +61,7 @@ export const RPC_ERRORS = {
   STORAGE_FULL: kind(1008, 'the disk is full', {
     ...again(5_000),
     hint: 'free space: the node then goes on by itself; repeat mutations under the same idempotencyKey',
+    details: ['field'],
   }),
   STORAGE_READONLY: kind(1009, 'the store does not accept writes', {
     ...again(5_000),

@@ -72,6 +72,11 @@ export function publicError(error: unknown, rng: Rng): { object: ErrorObject; re
     const path = typeof field === 'string' ? field : ''
     details['issues'] = [{ path, message: speakable(error) ?? kind.message }]
   }
+  if (name === 'STORAGE_FULL' && details['field'] !== undefined) {
+    // A place that the caller chose, on whatever disk: the hint for a full home would send its owner to the wrong one.
+    const hint = 'make room in that place, or choose another one'
+    return { object: errorObject(name, { ...details, hint }, speakable(error)) }
+  }
   const logged = name === 'INTERNAL' || error.fault === 'storage' || error.fault === 'bug'
   if (logged) return withRef(name, rng, details)
   return { object: errorObject(name, details, speakable(error)) }

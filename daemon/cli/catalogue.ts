@@ -21,6 +21,7 @@ export const COMMANDS: readonly CatalogueEntry[] = [
   { names: ['contact'], load: () => import('./commands/contact.ts') },
   { names: ['send'], load: () => import('./commands/send.ts') },
   { names: ['listen', 'events'], load: () => import('./commands/events.ts') },
+  { names: ['hooks'], load: () => import('./commands/hooks.ts') },
   { names: ['history', 'show', 'outbox', 'cancel'], load: () => import('./commands/history.ts') },
   { names: ['rpc'], load: () => import('./commands/rpc.ts') },
   { names: ['config'], load: () => import('./commands/config.ts') },

@@ -99,8 +99,11 @@ function outboxLine({ outbox }: NodeStatus): string {
 
 /** `✗ notify: 3 behind, failed 2 times in a row (exit 1), tries again in 4 s` */
 function hookLine(hook: HookStatus, out: Output, nowMs: number): string {
-  const { name, state, behind, failures, nextTryAt, lastError, missed } = hook
-  if (state === 'off') return `${name}: off, ${behind} events behind`
+  const { name, state, behind, failures, nextTryAt, lastError, missed, missedAt } = hook
+  const ago = (time: string) => formatDuration(Math.max(0, nowMs - Date.parse(time)))
+  const lost =
+    missed === 0 || missedAt === null ? '' : `, ${missed} missed, the last ${ago(missedAt)} ago`
+  if (state === 'off') return `${name}: off, ${behind} events behind${lost}`
   const place = behind === 0 ? 'has had everything' : `${behind} events behind`
   const trouble =
     failures === 0
@@ -110,7 +113,6 @@ function hookLine(hook: HookStatus, out: Output, nowMs: number): string {
     nextTryAt === null
       ? ''
       : `, tries again in ${formatDuration(Math.max(0, Date.parse(nextTryAt) - nowMs))}`
-  const lost = missed === 0 ? '' : `, ${missed} were too old to be kept`
   return `${failures === 0 ? out.ok : out.warn} ${name}: ${place}${trouble}${next}${lost}`
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, type HearsayError, isHearsayError, type Logger } from '../../src/base/index.ts'
-import type { EventView, HookStatus, NodeApi } from '../../src/node/index.ts'
+import type { EventView, HookProgress, NodeApi } from '../../src/node/index.ts'
 import type { HookConfig } from '../config/index.ts'
 import type { ProgramEnd } from './program.ts'
 
@@ -13,6 +13,8 @@ const RETRY_MAX_MS = 600_000
 const PAGE = 16
 /** A hook of rare events moves its cursor once for so many others, or it would hold back retention. */
 const SKIP_STRIDE = 256
+/** And once in so long for fewer: after a restart they would count as missed when they have become too old meanwhile. */
+const SKIP_MS = 86_400_000
 const WAIT_MS = 60_000
 
 export interface HookPorts {
@@ -35,11 +37,13 @@ export class Hook {
   /** Accepted, or of no interest, up to here. */
   #position = 0
   #cursor = 0
-  #state: HookStatus['state'] = 'idle'
+  #ackedAt = Number.NEGATIVE_INFINITY
+  /** Events before the position that it never had: counted on disk, by the acknowledgement that passes over them. */
+  #lost = 0
+  #state: HookProgress['state'] = 'idle'
   #failures = 0
   #lastError: string | undefined
   #nextTryAt: number | undefined
-  #missed = 0
   #isOpen = false
 
   constructor(ports: HookPorts, config: HookConfig) {
@@ -75,9 +79,10 @@ export class Hook {
     }
   }
 
-  status(head: number): HookStatus {
+  status(head: number): HookProgress {
     return {
       name: this.config.name,
+      consumer: this.#consumer,
       state: this.#state,
       cursor: this.#cursor,
       // Nothing that it waits for lies between.
@@ -85,7 +90,6 @@ export class Hook {
       failures: this.#failures,
       nextTryAt: this.#nextTryAt === undefined ? null : new Date(this.#nextTryAt).toISOString(),
       lastError: this.#lastError ?? null,
-      missed: this.#missed,
     }
   }
 
@@ -93,6 +97,7 @@ export class Hook {
     const { events } = this.#ports
     const types = this.config.events
     if (!this.#isOpen) await this.open()
+    await this.#keepLosses()
     const { items, head } = await events.list({ after: this.#position, limit: PAGE, types })
     for (const event of items) {
       if (event.type === DAMAGED && !this.#wantsDamaged) this.#skipDamaged(event)
@@ -101,13 +106,15 @@ export class Hook {
     if (items.length > 0) return
     this.#position = Math.max(this.#position, head)
     this.#recovered('idle')
-    if (this.#position - this.#cursor >= SKIP_STRIDE) await this.#ack(this.#position)
+    if (this.#isDue) await this.#ack(this.#position)
     await events.wait({ after: this.#position, types, timeoutMs: WAIT_MS }, signal)
   }
 
   /** @returns false when the signal came first: the event is not acknowledged and comes again. */
   async #deliver(event: EventView, signal: AbortSignal): Promise<boolean> {
     const { run } = this.#ports
+    // Before: its program may fail for days, and the daemon be stopped meanwhile.
+    await this.#keepLosses()
     const input = `${JSON.stringify(event)}\n`
     for (;;) {
       this.#state = 'running'
@@ -132,15 +139,22 @@ export class Hook {
   }
 
   async #ack(seq: number): Promise<void> {
-    const { events } = this.#ports
+    const { clock, events } = this.#ports
     try {
-      const { cursor } = await events.ack({ consumer: this.#consumer, seq })
+      const { cursor } = await events.ack({ consumer: this.#consumer, seq, lost: this.#lost })
       this.#cursor = cursor
     } catch (error) {
       if (!isHearsayError(error, 'consumer-not-found')) throw error
       await events.consumers.create({ name: this.#consumer, from: seq }, {})
       this.#cursor = seq
     }
+    this.#lost = 0
+    this.#ackedAt = clock.monotonic()
+  }
+
+  /** A stop before this finds the same losses again: the place on disk is still before them. */
+  async #keepLosses(): Promise<void> {
+    if (this.#lost > 0) await this.#ack(this.#position)
   }
 
   /** Waits longer after every failure in a row. @throws the signal's reason. */
@@ -159,10 +173,17 @@ export class Hook {
     }
   }
 
-  #recovered(state: HookStatus['state']): void {
+  #recovered(state: HookProgress['state']): void {
     this.#state = state
     this.#failures = 0
     this.#lastError = undefined
+  }
+
+  /** What it passed over without giving it out is worth a write. */
+  get #isDue(): boolean {
+    const passed = this.#position - this.#cursor
+    if (passed >= SKIP_STRIDE) return true
+    return passed > 0 && this.#ports.clock.monotonic() - this.#ackedAt >= SKIP_MS
   }
 
   get #wantsDamaged(): boolean {
@@ -171,7 +192,7 @@ export class Hook {
 
   /** It comes whatever types were asked for. A program that waits for a message would fail on it for ever. */
   #skipDamaged({ seq }: EventView): void {
-    this.#missed++
+    this.#lost++
     this.#position = seq
     this.#ports.log.error('an event is damaged that a hook may have wanted', {
       hook: this.config.name,
@@ -183,7 +204,7 @@ export class Hook {
   #skipLost({ details }: HearsayError): void {
     const oldest = Number(details['oldest'] ?? this.#position + 2)
     const lost = oldest - 1 - this.#position
-    this.#missed += lost
+    this.#lost += lost
     this.#position = oldest - 1
     this.#ports.log.error('events are gone that a hook has not had', {
       hook: this.config.name,

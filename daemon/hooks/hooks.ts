@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, isHearsayError, type Logger, TaskGroup } from '../../src/base/index.ts'
-import type { ConsumerView, HookStatus, NodeApi } from '../../src/node/index.ts'
+import type { ConsumerView, HookProgress, NodeApi } from '../../src/node/index.ts'
 import type { HookConfig } from '../config/index.ts'
 import { HOOK_PREFIX, Hook } from './hook.ts'
 import { runProgram } from './program.ts'
@@ -48,7 +48,7 @@ export class Hooks {
   }
 
   /** In the order of the configuration. */
-  status(head: number): readonly HookStatus[] {
+  status(head: number): readonly HookProgress[] {
     return [...this.#running.values()].map(({ hook }) => hook.status(head))
   }
 

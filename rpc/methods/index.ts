@@ -22,6 +22,7 @@ import { eventsList } from './events.list.ts'
 import { eventsSubscribe } from './events.subscribe.ts'
 import { eventsUnsubscribe } from './events.unsubscribe.ts'
 import { eventsWait } from './events.wait.ts'
+import { hooksAck } from './hooks.ack.ts'
 import { identityGet } from './identity.get.ts'
 import { messagesCancel } from './messages.cancel.ts'
 import { messagesGet } from './messages.get.ts'
@@ -70,6 +71,7 @@ export const HANDLERS: { readonly [Name in MethodName]: Handler<Name> } = {
   'events.subscribe': eventsSubscribe,
   'events.unsubscribe': eventsUnsubscribe,
   'events.wait': eventsWait,
+  'hooks.ack': hooksAck,
   'identity.get': identityGet,
   'messages.cancel': messagesCancel,
   'messages.get': messagesGet,

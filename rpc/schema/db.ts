@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { query } from './define.ts'
-import { EPOCH } from './examples.ts'
+import { EPOCH, SHA256 } from './examples.ts'
 import { count, seq } from './shapes.ts'
 
 const ABSOLUTE = /^\/[^\0]*[^/\0]$/
@@ -59,7 +59,7 @@ export const dbMethods = [
   query({
     name: 'db.backup',
     summary:
-      'Writes one consistent snapshot, secrets included, to a new file on the machine of the daemon. It opens with the vault key only.',
+      'Writes one consistent snapshot, secrets included, to a new file on the machine of the daemon. It opens with the vault key only. STORAGE_FULL with `field: "path"` is about the disk of that file.',
     params: {
       path: z
         .string()
@@ -79,7 +79,8 @@ export const dbMethods = [
       entries: count,
       secrets: count,
       damaged: count.describe('entries that do not open'),
-      headSeq: seq,
+      seq: seq.describe('the last event that it holds'),
+      sha256: z.string().describe('of the file: compare it with sha256sum <path>'),
       epoch: z.string(),
     }),
     errors: ['STORAGE_FULL', 'STORAGE_READONLY'],
@@ -93,7 +94,8 @@ export const dbMethods = [
         entries: 1_043,
         secrets: 31,
         damaged: 0,
-        headSeq: 42,
+        seq: 42,
+        sha256: SHA256,
         epoch: EPOCH,
       },
     },

@@ -8,6 +8,7 @@ export const CONTACT = 'c7Jq0m2Yw1tX4b9a'
 export const MESSAGE = 'm3Fz8k1Qv6hT2r5e'
 export const INVITE = 'i9Dk4s7Lp2wN8x1c'
 export const EPOCH = 'e5Tn2a8Rj7uB4y0q'
+export const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
 export const WORDS = 'river ember quiet salt'
 export const JOIN_URI = 'hearsay:join/pWduYW1lY2xhYg'
 export const INVITE_URI = 'hearsay:invite/2m9Xc4Lk8vQw'
@@ -97,6 +98,7 @@ export const STATUS = {
       nextTryAt: LATER,
       lastError: 'exit 1',
       missed: 0,
+      missedAt: null,
     },
   ],
   storage: {

@@ -4,6 +4,7 @@ import { contactsMethods } from './contacts.ts'
 import { dbMethods } from './db.ts'
 import type { MethodDefinition } from './define.ts'
 import { eventsMethods } from './events.ts'
+import { hooksMethods } from './hooks.ts'
 import { identityMethods } from './identity.ts'
 import { messagesMethods } from './messages.ts'
 import { networkMethods } from './network.ts'
@@ -22,6 +23,7 @@ const ALL = [
   ...messagesMethods,
   ...outboxMethods,
   ...eventsMethods,
+  ...hooksMethods,
   ...configMethods,
   ...dbMethods,
 ] as const

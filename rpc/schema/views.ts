@@ -97,7 +97,10 @@ export const nodeStatus = z.object({
       failures: count.describe('in a row'),
       nextTryAt: time.nullable(),
       lastError: z.string().nullable(),
-      missed: count.describe('events that were deleted before it accepted them'),
+      missed: count.describe(
+        'events that were deleted or damaged before it accepted them, until hooks.ack',
+      ),
+      missedAt: time.nullable().describe('when the last of them was found to be missing'),
     }),
   ),
   storage: z.object({

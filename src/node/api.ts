@@ -161,13 +161,18 @@ export interface DbBackup {
   readonly entries: number
   readonly secrets: number
   readonly damaged: number
-  readonly headSeq: number
+  /** The last event that it holds. */
+  readonly seq: number
+  /** Of the file as it was written, 64 hexadecimal digits. */
+  readonly sha256: string
   readonly epoch: string
 }
 
-/** A program that the daemon runs for events. */
-export interface HookStatus {
+/** What the daemon says of a program that it runs for events. */
+export interface HookProgress {
   readonly name: string
+  /** Its place in the journal. */
+  readonly consumer: string
   /** `idle`: it has had everything. `off`: configured not to run. */
   readonly state: 'idle' | 'running' | 'retrying' | 'off'
   /** Last event that is acknowledged on disk. */
@@ -179,8 +184,14 @@ export interface HookStatus {
   readonly nextTryAt: string | null
   /** Class of the last failure: `exit 3`, `signal SIGKILL`, `timeout`, a code of the system or of this API. */
   readonly lastError: string | null
-  /** Events since the start that were deleted before it accepted them. */
+}
+
+/** With what the store knows of it. */
+export interface HookStatus extends Omit<HookProgress, 'consumer'> {
+  /** Events that were deleted or damaged before it accepted them, over restarts, until `hooks.ack`. */
   readonly missed: number
+  /** When the last of them was found to be missing. */
+  readonly missedAt: string | null
 }
 
 /** `ready`: state running. `linked`: also in a network. `peers=N`: at least N peers connected. */
@@ -447,8 +458,11 @@ export interface NodeApi {
       params: { after: number; types?: readonly string[]; timeoutMs: number },
       signal: AbortSignal,
     ): Promise<{ items: readonly EventView[]; head: number }>
-    /** Cumulative and durable; a lower number changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`. */
-    ack(params: { consumer: string; seq: number }): Promise<{ cursor: number }>
+    /**
+     * Cumulative and durable; a lower number changes nothing. `lost` of the events that this passes over never came to the
+     * reader: they are counted with it. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
+     */
+    ack(params: { consumer: string; seq: number; lost?: number }): Promise<{ cursor: number }>
     readonly consumers: {
       list(): Promise<{ items: readonly ConsumerView[] }>
       /**
@@ -462,13 +476,24 @@ export interface NodeApi {
       delete(params: { name: string }, ctx: CallContext): Promise<Mutated<{ name: string }>>
     }
   }
+  readonly hooks: {
+    /**
+     * Its owner has seen what the hook has missed: the status counts anew. Answers what it had counted.
+     * @throws HearsayError `not-found`.
+     */
+    ack(
+      params: { hook: string },
+      ctx: CallContext,
+    ): Promise<Mutated<{ hook: string; missed: number; missedAt: string | null }>>
+  }
   readonly db: {
     stats(): Promise<DbStats>
     /** Reads everything: takes time in proportion to the store. */
     check(): Promise<DbCheck>
     /**
      * Writes a new file where the daemon runs; `withKey` makes it as secret as the home.
-     * @throws HearsayError `bad-value` {field: 'path'} for whatever is about the place, no room included; `storage-failed`.
+     * @throws HearsayError `storage-full` {field: 'path'} when there is no room in the place, `bad-value` {field: 'path'} for
+     * whatever else is about it; `storage-failed`.
      */
     backup(params: { path: string; withKey?: boolean }): Promise<DbBackup>
   }

@@ -93,7 +93,9 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
       }
     },
 
-    ack: async ({ consumer, seq }) => ({ cursor: await store.consumers.ack(consumer, seq) }),
+    ack: async ({ consumer, seq, lost }) => ({
+      cursor: await store.consumers.ack(consumer, seq, lost),
+    }),
 
     consumers: {
       list: async () => ({ items: store.consumers.list().map(view) }),

@@ -1,6 +1,7 @@
 import type { Hindrance } from '../net/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
-import type { HealthCode, HealthEntry, HookStatus, NodeState } from './api.ts'
+import type { HealthCode, HealthEntry, HookProgress, NodeState } from './api.ts'
+import { hookStatuses } from './hooks-api.ts'
 import { keepingHealth } from './keeping-health.ts'
 import { NODES_FOR_A_CLAIM } from './mixing-status.ts'
 import type { Networks } from './networks.ts'
@@ -12,7 +13,7 @@ export interface HealthPorts {
   readonly store: Store
   readonly networks: Networks
   readonly state: () => NodeState
-  readonly hooks: (head: number) => readonly HookStatus[]
+  readonly hooks: (head: number) => readonly HookProgress[]
 }
 
 const HOOK_FAILURES_TO_WARN = 3
@@ -70,7 +71,7 @@ export function healthOf(
   }
   const oldest = ports.store.journal.oldestSeq()
   for (const { name, cursor } of ports.store.consumers.list()) {
-    // A consumer with a colon is a hook: it goes on by itself, and counts what it missed.
+    // A consumer with a colon is a hook: it goes on by itself, and what it missed is counted.
     if (cursor >= oldest - 1 || name.includes(':')) continue
     add(
       'warning',
@@ -79,7 +80,7 @@ export function healthOf(
       `hearsay events ack ${name} ${oldest - 1} lets it go on, and hearsay history has the messages; one that is not used: hearsay events consumers delete ${name}`,
     )
   }
-  for (const { name, failures, lastError, missed } of ports.hooks(ports.store.headSeq())) {
+  for (const { name, failures, lastError, missed, missedAt } of hookStatuses(ports)) {
     // One failure is often a restart of what the program talks to.
     if (failures >= HOOK_FAILURES_TO_WARN) {
       add(
@@ -89,12 +90,12 @@ export function healthOf(
         'run it by hand with an event on its stdin, mend it or take it out of config.toml',
       )
     }
-    if (missed > 0) {
+    if (missedAt !== null) {
       add(
         'error',
         'HOOK_MISSED',
-        `${missed} events that the hook "${name}" should have had are gone: it failed until they were too old, or the disk has changed them`,
-        'messages.list still has the messages',
+        `${missed} events that the hook "${name}" may have wanted are gone, the last found at ${missedAt}: it failed until they were too old, or the disk has changed them`,
+        `hearsay history has the messages; hearsay hooks ack ${name} once you have seen to it`,
       )
     }
   }

@@ -9,6 +9,7 @@ export type {
   EventView,
   HealthCode,
   HealthEntry,
+  HookProgress,
   HookStatus,
   IdempotencyKey,
   IdentityView,

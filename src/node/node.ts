@@ -12,13 +12,14 @@ import { signKeyPairFromSeed } from '../crypto/index.ts'
 import type { Network } from '../directory/index.ts'
 import { peerIdText } from '../net/index.ts'
 import { openStore, type Store, type StorePorts } from '../store/index.ts'
-import type { HookStatus, NodeApi, NodeState, WaitTarget } from './api.ts'
+import type { HookProgress, NodeApi, NodeState, WaitTarget } from './api.ts'
 import { ContactErasure } from './contact-erasure.ts'
 import { contactsApi } from './contacts-api.ts'
 import { dbApi } from './db-api.ts'
 import { diagnose } from './doctor.ts'
 import { eventsApi } from './events-api.ts'
 import { EventRetention } from './event-retention.ts'
+import { hooksApi } from './hooks-api.ts'
 import { Idempotency } from './idempotency.ts'
 import { messagesApi } from './messages-api.ts'
 import { networkApi } from './network-api.ts'
@@ -43,7 +44,7 @@ export interface NodePorts
   readonly rng: Rng
   readonly log: Logger
   /** What its owner runs for events, for the status; `head` is the last event of the journal. */
-  readonly hooks?: (head: number) => readonly HookStatus[]
+  readonly hooks?: (head: number) => readonly HookProgress[]
 }
 
 export interface NodeOptions {
@@ -363,6 +364,7 @@ class LocalNode implements HearsayNode {
       }),
       contacts: contactsApi({ ...shared, erasure: this.#erasure }),
       events: eventsApi({ store, clock, idempotency }),
+      hooks: hooksApi({ store, idempotency, hooks: status.hooks }),
       network: networkApi({
         clock,
         idempotency,

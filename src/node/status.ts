@@ -1,8 +1,9 @@
 import { type Clock, toHex } from '../base/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
-import type { HookStatus, NodeState, NodeStatus } from './api.ts'
+import type { HookProgress, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
 import { healthOf } from './health.ts'
+import { hookStatuses } from './hooks-api.ts'
 import { mixingStatus, NO_MIXING } from './mixing-status.ts'
 import { type Networks, wordsText } from './networks.ts'
 import type { Session } from './session.ts'
@@ -14,7 +15,7 @@ export interface StatusPorts {
   readonly networks: Networks
   readonly session: () => Session | undefined
   readonly state: () => NodeState
-  readonly hooks: (head: number) => readonly HookStatus[]
+  readonly hooks: (head: number) => readonly HookProgress[]
   readonly peerId: string
   readonly version: string
   readonly since: number
@@ -52,7 +53,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
       queued: depth?.queued ?? 0,
       oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
     },
-    hooks: ports.hooks(store.headSeq()),
+    hooks: hookStatuses(ports),
     storage: {
       bytes: space.bytes,
       boxes: session?.mailbox.status().boxes ?? 0,

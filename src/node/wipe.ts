@@ -51,14 +51,17 @@ export async function eraseCaches(store: Store): Promise<void> {
 /**
  * Erases all that a network left in this home: contacts, messages, boxes, events, answers that were recorded.
  * Can be repeated after a crash. `last` joins the batch after which nothing is left; then the tables are
- * rewritten. Consumers go on behind the events that are gone.
+ * rewritten. Consumers go on behind the events that are gone, and none of them counts as lost.
  */
 export async function eraseAll(store: Store, last: (batch: Batch) => void): Promise<void> {
   for (const bucket of Object.values(BUCKETS)) {
     if (!KEPT.has(bucket)) await eraseBucket(store, bucket)
   }
   const head = store.headSeq()
-  for (const { name } of store.consumers.list()) await store.consumers.ack(name, head)
+  for (const { name } of store.consumers.list()) {
+    await store.consumers.ack(name, head)
+    await store.consumers.forgetLosses(name)
+  }
   await store.journal.trim(head + 1)
   const batch = store.batch()
   last(batch)

@@ -86,8 +86,9 @@ export interface Store {
   /** What a status shows: cheap, however much is stored. */
   space(): Promise<StoreSpace>
   /**
-   * Writes one consistent snapshot, secrets included, to a new file of mode 0600; commits wait only while it
-   * begins. @throws HearsayError `bad-value` when there is such a file, `storage-full`, `storage-failed`.
+   * Writes one consistent snapshot, secrets included, to a new file of mode 0600; commits wait only while it begins. What
+   * earlier ones to this path left when they were killed is removed. @throws HearsayError `bad-value` {field: 'path'} when
+   * there is such a file or none can be made, `storage-full` {field: 'path'} when there is no room in this place; `storage-failed`.
    */
   backup(options: BackupOptions): Promise<BackupResult>
   /** Waits for the commits under way, then closes the files. Safe to call twice. */

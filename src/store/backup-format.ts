@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { concat, equalBytes, HearsayError, readU64be, u32be, u64be, utf8 } from '../base/index.ts'
 import { aeadOpen, aeadSeal } from '../crypto/index.ts'
 import {
@@ -85,6 +86,7 @@ function nonceOf(isLast: boolean, number: number): Uint8Array {
 export class BackupWriter {
   readonly #file: OpenFile
   readonly #key: Uint8Array
+  readonly #hash = createHash('sha256')
   readonly #parts: Uint8Array[] = []
   #partBytes = 0
   #offset: number
@@ -95,6 +97,7 @@ export class BackupWriter {
     this.#file = ports.file
     this.#key = ports.vault.backupKey(header)
     this.#offset = header.length
+    this.#hash.update(header)
   }
 
   /** Bytes of the file so far. */
@@ -109,10 +112,11 @@ export class BackupWriter {
     if (this.#partBytes >= BACKUP_CHUNK_BYTES) await this.#flush(false)
   }
 
-  /** Without this the file is no backup. */
-  async end(): Promise<void> {
+  /** Without this the file is no backup. Resolves with the SHA-256 of all that was written, 64 hexadecimal digits. */
+  async end(): Promise<string> {
     this.#push(ENTRY.end, NONE, u64be(this.#entries))
     await this.#flush(true)
+    return this.#hash.digest('hex')
   }
 
   /** kind 1 | key length 2 | value length 4 | key | value. */
@@ -132,6 +136,7 @@ export class BackupWriter {
     content.fill(0)
     const frame = concat(Uint8Array.of(isLast ? 1 : 0), u32be(sealed.length), sealed)
     await this.#file.write(this.#offset, frame)
+    this.#hash.update(frame)
     this.#offset += frame.length
   }
 }

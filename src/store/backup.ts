@@ -1,11 +1,13 @@
-import { HearsayError, isHearsayError, type Rng, toHex } from '../base/index.ts'
+import { basename } from 'node:path'
+import { HearsayError, isHearsayError, type Rng } from '../base/index.ts'
 import { wipe } from '../crypto/index.ts'
 import { BackupWriter, encodeBackupHeader, ENTRY } from './backup-format.ts'
 import { SYSTEM_BUCKETS } from './buckets.ts'
-import type { OpenFile } from './files.ts'
+import type { FilePort, OpenFile } from './files.ts'
 import { mapKey } from './physical-key.ts'
 import { META_KEYS, readFormat } from './meta.ts'
 import type { Parts } from './parts.ts'
+import { partOf, removeStaleParts } from './stale-parts.ts'
 import { corrupt, isFullDisk } from './storage-error.ts'
 import { isSecret } from './vault.ts'
 
@@ -22,7 +24,10 @@ export interface BackupResult {
   readonly secrets: number
   /** Entries that do not open: secrets are left out, others are copied as they are. */
   readonly damaged: number
-  readonly headSeq: number
+  /** The last event that it holds. */
+  readonly seq: number
+  /** Of the file as it was written, 64 hexadecimal digits: tells later whether the medium has kept it. */
+  readonly sha256: string
   readonly epoch: string
 }
 
@@ -31,6 +36,8 @@ export interface BackupPorts {
   readonly parts: Parts
   /** Called for a backup with the key. */
   readonly vaultKey: () => Promise<Uint8Array>
+  /** Names of the parts that are being written: shared by all backups of one store. */
+  readonly writing: Set<string>
 }
 
 const ID_BYTES = 32
@@ -54,13 +61,15 @@ export async function writeBackup(
   ports: BackupPorts,
   options: BackupOptions,
 ): Promise<BackupResult> {
-  const { files } = ports.parts
+  const { writing, parts } = ports
+  const { files, vault } = parts
   const { path } = options
-  const temporary = `${path}.${toHex(ports.rng.bytes(4))}.part`
+  const temporary = partOf(path, ports.rng.bytes(4))
+  writing.add(basename(temporary))
   try {
-    if ((await files.status(path)) !== undefined) {
-      throw new HearsayError('bad-value', 'there is a file of this name already', { field: 'path' })
-    }
+    await refuseExisting(files, path)
+    // First: they may hold the room that this one needs.
+    await removeStaleParts({ files, vault, writing }, path)
     const file = await files.create(temporary)
     let result: BackupResult
     try {
@@ -69,13 +78,22 @@ export async function writeBackup(
     } finally {
       await file.close()
     }
+    // Another one to this path may have been quicker.
+    await refuseExisting(files, path)
     await files.rename(temporary, path)
     await files.syncDirectory(path.replace(/[^/]*$/, '') || '.')
     return result
   } catch (error) {
     await files.remove(temporary).catch(() => undefined)
     throw backupError(error)
+  } finally {
+    writing.delete(basename(temporary))
   }
+}
+
+async function refuseExisting(files: FilePort, path: string): Promise<void> {
+  if ((await files.status(path)) === undefined) return
+  throw new HearsayError('bad-value', 'there is a file of this name already', { field: 'path' })
 }
 
 async function fill(
@@ -85,10 +103,10 @@ async function fill(
 ): Promise<BackupResult> {
   const { committer, engine, shelf, vault, epoch } = parts
   // A commit would erase keys that the snapshot needs: they are copied in the same pause.
-  const { entries, first, keys, headSeq } = await committer.between(async () => {
+  const { entries, first, keys, seq } = await committer.between(async () => {
     const iterator = engine.iterate({})[Symbol.asyncIterator]()
     const step = await iterator.next()
-    return { entries: iterator, first: step, keys: shelf.copyKeys(), headSeq: committer.head.seq }
+    return { entries: iterator, first: step, keys: shelf.copyKeys(), seq: committer.head.seq }
   })
   let key: Uint8Array | undefined
   try {
@@ -117,8 +135,8 @@ async function fill(
       }
       count.entries++
     }
-    await writer.end()
-    return { bytes: writer.bytes, ...count, headSeq, epoch }
+    const sha256 = await writer.end()
+    return { bytes: writer.bytes, ...count, seq, sha256, epoch }
   } finally {
     keys.wipe()
     if (key !== undefined) wipe(key)
@@ -147,10 +165,14 @@ function backupError(error: unknown): HearsayError {
   if (!/^E[A-Z0-9]+$/.test(code)) {
     return new HearsayError('storage-failed', 'the backup cannot be written', {}, error)
   }
-  const why = isFullDisk(error)
-    ? 'there is no room for the backup in this place'
-    : PLACES.has(code)
-      ? 'no file can be made in this place'
-      : 'the backup cannot be written to this place'
-  return new HearsayError('bad-value', why, { field: 'path' }, error)
+  const field = 'path'
+  if (isFullDisk(error)) {
+    // The field tells it from a store whose own disk is full.
+    const why = 'there is no room for the backup in this place'
+    return new HearsayError('storage-full', why, { field }, error)
+  }
+  const why = PLACES.has(code)
+    ? 'no file can be made in this place'
+    : 'the backup cannot be written to this place'
+  return new HearsayError('bad-value', why, { field }, error)
 }

@@ -8,6 +8,13 @@ import type { Live } from './parts.ts'
 import { physicalRange } from './physical-key.ts'
 import { corrupt } from './storage-error.ts'
 
+/** Events that the reader of a consumer never had: they were gone, or damaged, before. */
+export interface Losses {
+  readonly events: number
+  /** When the last of them was found to be lost, milliseconds since 1970. */
+  readonly lastAt: number
+}
+
 export interface Consumer {
   readonly name: string
   /** Everything up to here is acknowledged: on disk, or in memory while the store accepts no writes. */
@@ -15,6 +22,8 @@ export interface Consumer {
   readonly types?: readonly string[]
   /** Milliseconds since 1970. */
   readonly createdAt: number
+  /** Undefined for none, and after `forgetLosses`. */
+  readonly losses?: Losses
 }
 
 export interface ConsumersPorts {
@@ -26,8 +35,8 @@ export interface ConsumersPorts {
 
 interface Entry {
   committed: Consumer
-  /** The highest cursor handed to the disk; acks never go back behind it. */
-  pending: number
+  /** The newest row that was handed to the disk. The next one is made from it: no ack goes back behind it or drops a loss. */
+  pending: Consumer
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/
@@ -56,11 +65,11 @@ export class Consumers {
     const ahead: Consumer[] = []
     this.#entries.clear()
     for (const consumer of stored) {
-      const { name } = consumer
-      const cursor = Math.max(consumer.cursor, before.get(name)?.committed.cursor ?? 0)
-      const committed = { ...consumer, cursor }
-      this.#entries.set(name, { committed, pending: cursor })
-      if (cursor > consumer.cursor) ahead.push(committed)
+      const known = before.get(consumer.name)?.committed
+      const isAhead = known !== undefined && known.cursor > consumer.cursor
+      const committed = isAhead ? known : consumer
+      this.#entries.set(consumer.name, { committed, pending: committed })
+      if (isAhead) ahead.push(committed)
     }
     for (const name of new Set([...before.keys(), ...this.#entries.keys()])) this.#notify(name)
     await Promise.all(ahead.map((consumer) => this.#put(consumer)))
@@ -95,7 +104,7 @@ export class Consumers {
       createdAt: clock.now(),
     }
     // Taken before the write, so that a second caller is told at once.
-    this.#entries.set(name, { committed: consumer, pending: cursor })
+    this.#entries.set(name, { committed: consumer, pending: consumer })
     try {
       await this.#put(consumer)
     } catch (error) {
@@ -117,9 +126,11 @@ export class Consumers {
   /**
    * Acknowledges everything up to `seq`; resolves with the cursor once it is on disk. While the store accepts no
    * writes it is kept in memory and written after the healing: a stop before that gives events out again, which
-   * readers have to expect anyway. A lower number than before changes nothing. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
+   * readers have to expect anyway. A lower number than before changes nothing. `lost` of the events that this passes over
+   * never came to their reader: they are counted in the same write. Only the reader knows that: it may have had events that
+   * have been removed since. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
    */
-  async ack(name: string, seq: number): Promise<number> {
+  async ack(name: string, seq: number, lost = 0): Promise<number> {
     const entry = this.#entry(name)
     const head = this.#ports.journal.headSeq()
     if (!Number.isSafeInteger(seq) || seq < 0) {
@@ -130,8 +141,8 @@ export class Consumers {
       throw new HearsayError('cursor-ahead', 'no such event yet', { head, epoch })
     }
     if (seq <= entry.committed.cursor) return entry.committed.cursor
-    entry.pending = Math.max(entry.pending, seq)
-    const next = { ...entry.committed, cursor: entry.pending }
+    if (seq > entry.pending.cursor) entry.pending = this.#passed(entry.pending, seq, lost)
+    const next = entry.pending
     try {
       await this.#put(next)
     } catch (error) {
@@ -140,6 +151,28 @@ export class Consumers {
     if (next.cursor > entry.committed.cursor) entry.committed = next
     this.#notify(name)
     return entry.committed.cursor
+  }
+
+  /**
+   * Whoever is responsible for the reader has seen what it lost: the count begins anew. Resolves, once that is on disk,
+   * with what it was; with undefined when nothing was lost, or when there is no such consumer.
+   * @throws HearsayError as `Batch.commit`; whether the count stays is then known after the healing.
+   */
+  async forgetLosses(name: string): Promise<Losses | undefined> {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return undefined
+    const { losses, ...next } = entry.pending
+    if (losses === undefined) return undefined
+    entry.pending = next
+    try {
+      await this.#put(next)
+    } catch (error) {
+      // An acknowledgement that came meanwhile was made from the row without them, and counts.
+      if (entry.pending === next) entry.pending = { ...next, losses }
+      throw error
+    }
+    if (next.cursor >= entry.committed.cursor) entry.committed = next
+    return losses
   }
 
   /** @throws HearsayError `consumer-not-found`. */
@@ -173,6 +206,12 @@ export class Consumers {
       throw new HearsayError('consumer-not-found', 'there is no consumer of this name')
     }
     return entry
+  }
+
+  #passed(consumer: Consumer, cursor: number, lost: number): Consumer {
+    if (lost === 0) return { ...consumer, cursor }
+    const events = (consumer.losses?.events ?? 0) + lost
+    return { ...consumer, cursor, losses: { events, lastAt: this.#ports.clock.now() } }
   }
 
   async #put(consumer: Consumer): Promise<void> {

@@ -35,7 +35,8 @@ export interface RestoreOptions {
 export interface RestoreResult {
   readonly entries: number
   readonly secrets: number
-  readonly headSeq: number
+  /** The last event of the backup. */
+  readonly seq: number
 }
 
 const HEAD = mapKey(META_KEYS.head)
@@ -172,7 +173,7 @@ class Restore {
       markOperation(commits),
       { type: 'put', key: META_KEYS.format, value: encodeFormat(vault, header.schema) },
     ])
-    return { ...count, headSeq: seq }
+    return { ...count, seq }
   }
 
   #plain(entry: BackupEntry): void {

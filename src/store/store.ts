@@ -34,6 +34,7 @@ export class EngineStore implements Store {
   readonly consumers: Consumers
   readonly #ports: EngineStorePorts
   readonly #live: Live
+  readonly #writing = new Set<string>()
   #parts: Parts
   #healing: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -181,7 +182,8 @@ export class EngineStore implements Store {
 
   async backup(options: BackupOptions): Promise<BackupResult> {
     const { rng, vaultKey } = this.#ports
-    return writeBackup({ rng, vaultKey, parts: await this.#ready() }, options)
+    const writing = this.#writing
+    return writeBackup({ rng, vaultKey, writing, parts: await this.#ready() }, options)
   }
 
   close(): Promise<void> {

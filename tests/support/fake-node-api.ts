@@ -144,6 +144,9 @@ export class FakeNodeApi implements NodeApi {
       },
     },
   }
+  readonly hooks: NodeApi['hooks'] = {
+    ack: (params, call) => this.#answer('hooks.ack', params, call),
+  }
   readonly db: NodeApi['db'] = {
     stats: async () => {
       const stub = this.#stubs.get('db.stats')

@@ -1,12 +1,14 @@
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { ResultOf } from '../../../rpc/client/index.ts'
+import { type ResultOf, RpcFailure } from '../../../rpc/client/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import type { Context } from '../context.ts'
 import { formatBytes } from '../duration.ts'
 import type { Registry } from '../registry.ts'
 
 type Check = ResultOf<'db.check'>
+
+const SHA256 = /^[0-9a-f]{64}$/
 
 export function register(program: Command, registry: Registry): void {
   const db = program.command('db').description('the database')
@@ -24,6 +26,7 @@ export function register(program: Command, registry: Registry): void {
     .argument('<file>')
     .option('--key-file <file>', 'vault.key of the home that the backup came from')
     .option('--replace', 'move a database that is there aside')
+    .option('--sha256 <hex>', 'refuse any other file than the one that the backup named so')
     .action(registry.action(restore))
   db.command('renew')
     .description('begin as a new device at the next start: for a home that is a copy')
@@ -93,11 +96,16 @@ async function backup(
   const { out } = context
   const withKey = options.withKey === true
   const request = { path: resolve(file), ...(withKey ? { withKey } : {}) }
-  const result = await context.patiently('writing', context.call('db.backup', request))
-  const { path, bytes, entries, secrets, headSeq, damaged } = result
+  const written = context.call('db.backup', request).catch((error: unknown) => {
+    throw explained(error, request.path)
+  })
+  const result = await context.patiently('writing', written)
+  const { path, bytes, entries, secrets, seq, sha256, damaged } = result
   out.note(
-    `${out.ok} ${formatBytes(bytes)}, ${entries} entries, ${secrets} secrets, up to event ${headSeq}`,
+    `${out.ok} ${formatBytes(bytes)}, ${entries} entries, ${secrets} secrets, up to event ${seq}`,
   )
+  out.note(`  sha256 ${sha256}`)
+  out.note(`  to see later whether the file is still whole: sha256sum ${path}`)
   out.note(
     withKey
       ? '  this file opens by itself: whoever has it has everything that this home has'
@@ -109,22 +117,39 @@ async function backup(
   return damaged > 0 ? EXIT.storage : EXIT.ok
 }
 
+/** Whose disk is full: that of the place that was asked for. */
+function explained(error: unknown, path: string): unknown {
+  const isFull = error instanceof RpcFailure && error.kind === 'STORAGE_FULL'
+  if (!isFull || error.data['field'] !== 'path') return error
+  return new ExitError(
+    EXIT.storage,
+    `there is no room for the backup in ${dirname(path)}`,
+    'make room there or choose another place; the home is as it was',
+    error,
+  )
+}
+
 async function restore(
   context: Context,
   file: string,
-  options: { keyFile?: string; replace?: boolean },
+  options: { keyFile?: string; replace?: boolean; sha256?: string },
 ): Promise<void> {
   const { out, home, io } = context
+  const sha256 = options.sha256?.toLowerCase()
+  if (sha256 !== undefined && !SHA256.test(sha256)) {
+    throw new ExitError(EXIT.usage, `"${options.sha256}" is not a SHA-256`, 'it has 64 hex digits')
+  }
   await refuseRunning(context)
   const { restoreHome } = await import('../../restore.ts')
   const restored = restoreHome(io, home, {
     file: resolve(file),
     keyFile: options.keyFile === undefined ? undefined : resolve(options.keyFile),
     replace: options.replace === true,
+    sha256,
   })
   const result = await context.patiently('restoring', restored)
-  const { entries, secrets, headSeq, movedTo } = result
-  out.note(`${out.ok} ${entries} entries, ${secrets} secrets, up to event ${headSeq}`)
+  const { entries, secrets, seq, movedTo } = result
+  out.note(`${out.ok} ${entries} entries, ${secrets} secrets, up to event ${seq}`)
   if (movedTo !== null) out.note(`  what was there before is in ${movedTo}`)
   out.note('  next: hearsay up')
   out.data({ home: home.root, ...result }, '')

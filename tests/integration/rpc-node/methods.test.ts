@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { REGISTRY } from '../../../rpc/index.ts'
@@ -26,6 +28,7 @@ const UNKNOWN: Readonly<Record<string, object>> = {
   'events.consumers.delete': { name: 'nobody' },
   'events.subscribe': { consumer: 'nobody' },
   'events.unsubscribe': { subscription: 's-99' },
+  'hooks.ack': { hook: 'nobody' },
   'network.inspect': { uri: 'hearsay:join/AAAA' },
   'network.join': { uri: 'hearsay:join/AAAA' },
 }
@@ -70,7 +73,9 @@ describe('a real node', () => {
     await client.call('db.stats')
     expect(await client.call('db.check')).toMatchObject({ ok: true, damaged: [] })
     const path = join(node.home, 'one.backup')
-    expect(await client.call('db.backup', { path })).toMatchObject({ path, withKey: false })
+    const backup = await client.call('db.backup', { path })
+    const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex')
+    expect(backup).toMatchObject({ path, withKey: false, sha256 })
     expect(await node.fails('db.backup', { path })).toMatchObject({ code: -32602 })
     expect(await node.fails('db.backup', { path: 'relative' })).toMatchObject({ code: -32602 })
     await client.call('config.get', {})

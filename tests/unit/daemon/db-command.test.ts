@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { utf8 } from '../../../src/base/index.ts'
+import { REGISTRY } from '../../../rpc/index.ts'
+import { HearsayError, utf8 } from '../../../src/base/index.ts'
 import { BUCKETS, openStore } from '../../../src/store/index.ts'
 import { runCli } from '../../support/cli.ts'
+import { startRpc } from '../../support/rpc-harness.ts'
 import { storePorts } from '../../support/store-contract.ts'
 
 let root: string
@@ -44,6 +47,40 @@ async function read(dir: string): Promise<{ text: string; restored: boolean; epo
   }
 }
 
+describe('hearsay db backup', () => {
+  it('says what the file holds, and how to see later whether it is whole', async () => {
+    await using rpc = await startRpc()
+    const result = REGISTRY.get('db.backup')?.example.result
+    rpc.node.stub('db.backup', () => ({ ...result, path: file }))
+    const args = ['--socket', rpc.socketPath, 'db', 'backup', file]
+    const { code, stdout, stderr } = await runCli(args)
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${file}\n` })
+    expect(stderr).toContain('up to event 42')
+    expect(stderr).toMatch(/sha256 [0-9a-f]{64}\n/)
+    expect(stderr).toContain(`sha256sum ${file}`)
+    const json = await runCli(['--json', ...args])
+    const named = { path: file, seq: 42, sha256: result?.['sha256'] }
+    expect(JSON.parse(json.stdout)).toMatchObject(named)
+  })
+
+  it('exits 10 when a disk is full and names the one of the file, 2 for any other fault of the place', async () => {
+    await using rpc = await startRpc()
+    const backup = async (error: HearsayError) => {
+      rpc.node.fail('db.backup', error)
+      return runCli(['--socket', rpc.socketPath, 'db', 'backup', file])
+    }
+    const field = 'path'
+    const there = await backup(new HearsayError('storage-full', 'no room there', { field }))
+    expect(there).toMatchObject({ code: 10, stdout: '' })
+    expect(there.stderr).toContain(`there is no room for the backup in ${root}\n`)
+    const own = await backup(new HearsayError('storage-full', 'no space left on the device'))
+    expect(own).toMatchObject({ code: 10, stdout: '' })
+    expect(own.stderr).toContain('the disk is full')
+    expect(own.stderr).not.toContain(root)
+    expect(await backup(new HearsayError('bad-value', 'no', { field }))).toMatchObject({ code: 2 })
+  })
+})
+
 describe('hearsay db restore', () => {
   it('makes a home on another machine from the file and the key, which begins a new epoch', async () => {
     const epoch = await write(home, 'kept', { withKey: false })
@@ -66,6 +103,24 @@ describe('hearsay db restore', () => {
     await write(home, 'kept', { withKey: true })
     const other = join(root, 'other')
     expect((await db(other, 'restore', file)).code).toBe(0)
+    expect(await read(other)).toMatchObject({ text: 'kept', restored: true })
+  })
+
+  it('takes no other file than the one whose SHA-256 it was told', async () => {
+    await write(home, 'kept', { withKey: true })
+    const bytes = await readFile(file)
+    const sum = createHash('sha256').update(bytes).digest('hex')
+    const older = join(root, 'older.backup')
+    await cp(file, older)
+    await rm(file)
+    await write(home, 'newer', { withKey: true })
+    const other = join(root, 'other')
+    const wrong = await db(other, 'restore', file, '--sha256', sum)
+    expect({ code: wrong.code, stdout: wrong.stdout }).toEqual({ code: 12, stdout: '' })
+    expect(existsSync(join(other, 'db'))).toBe(false)
+    expect((await db(other, 'restore', older, '--sha256', sum.slice(1))).code).toBe(2)
+    expect((await db(other, 'restore', join(root, 'none'), '--sha256', sum)).code).toBe(7)
+    expect((await db(other, 'restore', older, '--sha256', sum.toUpperCase())).code).toBe(0)
     expect(await read(other)).toMatchObject({ text: 'kept', restored: true })
   })
 

@@ -56,7 +56,8 @@ it('a restore that stops at any move leaves the old state, the new one or a home
     const dir = join(root, `home-${moves}`)
     await write(dir, 'was here')
     const home = resolveHome(dir, {})
-    const restore = () => restoreHome(storePorts, home, { file, keyFile: undefined, replace: true })
+    const request = { file, keyFile: undefined, replace: true, sha256: undefined }
+    const restore = () => restoreHome(storePorts, home, request)
     machine.movesLeft = moves
     const stopped = await restore().then(
       () => false,

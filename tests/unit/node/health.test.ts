@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { healthOf } from '../../../src/node/health.ts'
+import type { HookProgress } from '../../../src/node/index.ts'
 import type { Networks } from '../../../src/node/networks.ts'
 import { memoryDisk, openMemoryStore, type Store } from '../../../src/store/index.ts'
 import { eventKey } from '../../../src/store/journal-stage.ts'
 import { storePorts } from '../../support/store-contract.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
-async function complaints(store: Store) {
+async function complaints(store: Store, hooks: readonly HookProgress[] = []) {
   const ports = {
     store,
     networks: { joined: undefined } as unknown as Networks,
     state: () => 'running' as const,
-    hooks: () => [],
+    hooks: () => hooks,
   }
   const health = healthOf(ports, undefined, { ...(await store.space()), freeBytes: 1e12 })
   return new Map(health.map((entry) => [entry.code, entry]))
@@ -36,6 +38,23 @@ describe('the status', () => {
     await store.consumers.ack('slow', 5)
     expect((await complaints(store)).has('EVENTS_MISSED')).toBe(false)
     expect((await (await store.feed({ consumer: 'slow' })).next(1))[0]?.seq).toBe(6)
+  })
+
+  it('says what a hook has missed, when that was found and how to take note, until then', async () => {
+    const clock = new VirtualClock()
+    const store = await openMemoryStore({ ...storePorts, clock })
+    await store.consumers.create('hook:diary', { from: 'start' })
+    await append(store, 9)
+    const progress = { cursor: 0, behind: 0, failures: 0, nextTryAt: null, lastError: null }
+    const hook = { ...progress, name: 'diary', consumer: 'hook:diary', state: 'off' } as const
+    expect((await complaints(store, [hook])).has('HOOK_MISSED')).toBe(false)
+    await store.consumers.ack('hook:diary', 5, 2)
+    const missed = (await complaints(store, [hook])).get('HOOK_MISSED')
+    expect(missed?.text).toMatch(/^2 events that the hook "diary" may have wanted are gone/)
+    expect(missed?.text).toContain(new Date(clock.now()).toISOString())
+    expect(missed?.fix).toContain('hearsay hooks ack diary')
+    await store.consumers.forgetLosses('hook:diary')
+    expect((await complaints(store, [hook])).has('HOOK_MISSED')).toBe(false)
   })
 
   it('counts events that the disk has changed once a reader has passed them', async () => {

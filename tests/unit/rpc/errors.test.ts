@@ -139,6 +139,24 @@ describe('errors of the API', () => {
     expect(late.error).toMatchObject({ code: 1204, data: { alreadySent: true } })
   })
 
+  it('tell a full disk that the caller has named from that of the node', async () => {
+    const rpc = new DispatchHarness()
+    const params = { path: '/mnt/stick/one.backup' }
+    const why = 'there is no room for the backup in this place'
+    rpc.node.fail('db.backup', new HearsayError('storage-full', why, { field: 'path' }))
+    const { error } = await rpc.call('db.backup', params)
+    expect(error).toMatchObject({ code: 1008, message: why, data: { field: 'path' } })
+    expect(error?.data['hint']).toContain('that place')
+    expect(error?.data).not.toHaveProperty('ref')
+    expect(rpc.log).toEqual([])
+    rpc.node.fail('db.backup', new HearsayError('storage-full', 'no space left on the device'))
+    const own = (await rpc.call('db.backup', params)).error
+    expect(own).toMatchObject({ code: 1008, message: 'the disk is full' })
+    expect(own?.data['hint']).toContain('by itself')
+    expect(own?.data).not.toHaveProperty('field')
+    expect(own?.data).toHaveProperty('ref')
+  })
+
   it('log nothing for what a caller does wrong', async () => {
     const rpc = new DispatchHarness()
     await rpc.call('contacts.add', { uri: 'hearsay:invite/secret', alias: 7 })

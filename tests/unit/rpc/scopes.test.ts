@@ -16,7 +16,7 @@ const MATRIX: Readonly<Record<Scope | 'any', string>> = {
     'contacts.rename contacts.verify contacts.remove',
   network: 'network.create network.join network.get network.leave network.invite peers.ban',
   identity: '',
-  admin: 'node.stop db.backup config.get config.reload config.set',
+  admin: 'node.stop db.backup config.get config.reload config.set hooks.ack',
 }
 
 const allowed = (scope: Scope | 'any') => MATRIX[scope].split(' ').filter((name) => name !== '')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +32,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true, force: true }))
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const open = (dir = home) => openStore(storePorts, { dir, reserveBytes: 0 })
 const keyOf = (dir: string) => readVaultKey(systemFiles, join(dir, 'vault.key'))
 
@@ -44,7 +46,7 @@ async function fill(store: Store, count: number): Promise<void> {
     await batch.commit()
   }
   await store.batch().redact(2).commit()
-  await store.consumers.ack('bot', 3)
+  await store.consumers.ack('bot', 3, 1)
 }
 
 async function content(store: Store) {
@@ -65,7 +67,8 @@ describe('a backup', () => {
     await fill(store, 40)
     const before = await content(store)
     const result = await store.backup({ path: file })
-    expect(result).toMatchObject({ damaged: 0, headSeq: 40, epoch: store.epoch })
+    expect(result).toMatchObject({ damaged: 0, seq: 40, epoch: store.epoch })
+    expect(result.sha256).toBe(sha256(await readFile(file)))
     const { size, mode } = await stat(file)
     expect({ bytes: size, mode: mode & 0o777 }).toEqual({ bytes: result.bytes, mode: 0o600 })
     expect((await readdir(root)).toSorted()).toEqual(['home', 'one.backup'])
@@ -79,7 +82,7 @@ describe('a backup', () => {
     })
     const vaultKey = await keyOf(home)
     const restored = await restoreBackup(storePorts, { file, dir, vaultKey })
-    expect(restored).toMatchObject({ secrets: result.secrets, headSeq: 40 })
+    expect(restored).toMatchObject({ secrets: result.secrets, seq: 40 })
     const again = await openStore(storePorts, { dir, vaultKey, reserveBytes: 0 })
     expect(await content(again)).toEqual(before)
     expect(again.restored).toBe(true)
@@ -119,15 +122,15 @@ describe('a backup', () => {
     stop = true
     await writing
     await store.close()
-    expect(results.at(-1)?.headSeq).toBeGreaterThan(results[0]?.headSeq ?? 0)
+    expect(results.at(-1)?.seq).toBeGreaterThan(results[0]?.seq ?? 0)
     const vaultKey = await keyOf(home)
-    for (const [i, { headSeq }] of results.entries()) {
+    for (const [i, { seq }] of results.entries()) {
       const dir = join(root, `new${i}`)
       await restoreBackup(storePorts, { file: `${file}.${i}`, dir, vaultKey })
       const restored = await openStore(storePorts, { dir, vaultKey, reserveBytes: 0 })
-      expect(restored.headSeq()).toBe(headSeq)
+      expect(restored.headSeq()).toBe(seq)
       for (const key of ['a', 'b', 'c']) {
-        expect(await restored.get(bucket, utf8(key))).toEqual(u32be(headSeq - 1))
+        expect(await restored.get(bucket, utf8(key))).toEqual(u32be(seq - 1))
       }
       await restored.close()
     }
@@ -189,7 +192,7 @@ describe('a backup', () => {
     const again = await openStore(ports, { dir: home, reserveBytes: 0 })
     const failed = again.backup({ path: join(root, 'two.backup') })
     await expect(failed).rejects.toMatchObject({
-      code: 'bad-value',
+      code: 'storage-full',
       message: 'there is no room for the backup in this place',
       details: { field: 'path' },
     })
@@ -197,6 +200,60 @@ describe('a backup', () => {
     // The disk of the backup is not the disk of the store.
     expect(again.state()).toBe('ok')
     await again.close()
+  })
+
+  it('removes what killed ones to the same file have left, and nothing else', async () => {
+    const store = await open()
+    await fill(store, 3)
+    await store.backup({ path: file })
+    const mine = await readFile(file)
+    await rm(file)
+    const stranger = await open(join(root, 'stranger'))
+    await stranger.backup({ path: join(root, 'strange') })
+    await stranger.close()
+    const leave = (name: string, bytes: Uint8Array) => writeFile(join(root, name), bytes)
+    await leave('one.backup.00112233.part', mine)
+    // Killed after its header.
+    await leave('one.backup.89abcdef.part', mine.subarray(0, 62))
+    const others = ['one.backup.0011223.part', 'one.backup.00112233.part.old', 'one.backup.part']
+    others.push('two.backup.00112233.part', 'one.backup.GG112233.part')
+    for (const name of others) await leave(name, mine)
+    await leave('one.backup.0123abcd.part', await readFile(join(root, 'strange')))
+    await leave('one.backup.4567cdef.part', mine.subarray(0, 61))
+    others.push('one.backup.0123abcd.part', 'one.backup.4567cdef.part')
+    await store.backup({ path: file })
+    const expected = ['home', 'one.backup', 'strange', 'stranger', ...others]
+    expect((await readdir(root)).toSorted()).toEqual(expected.toSorted())
+    await store.close()
+  })
+
+  it('leaves alone what another one is writing to the same file; the first that is whole gets the name', async () => {
+    const written = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<void>()
+    let parts = 0
+    const create = async (path: string): Promise<OpenFile> => {
+      const made = await systemFiles.create(path)
+      if (!path.endsWith('.part') || ++parts > 1) return made
+      const sync = async () => {
+        written.resolve()
+        await go.promise
+        await made.sync()
+      }
+      return { ...made, sync }
+    }
+    const ports = { ...storePorts, files: { ...systemFiles, create } }
+    const store = await openStore(ports, { dir: home, reserveBytes: 0 })
+    await fill(store, 3)
+    const slow = store.backup({ path: file }).catch((error: unknown) => error)
+    await written.promise
+    const quick = await store.backup({ path: file })
+    const part = /^one\.backup\.[0-9a-f]{8}\.part$/
+    expect((await readdir(root)).filter((name) => part.test(name))).toHaveLength(1)
+    go.resolve()
+    expect(await slow).toMatchObject({ code: 'bad-value', details: { field: 'path' } })
+    expect((await readdir(root)).toSorted()).toEqual(['home', 'one.backup'])
+    expect(sha256(await readFile(file))).toBe(quick.sha256)
+    await store.close()
   })
 
   it('is not restored over a database, and half a restore is no home', async () => {

@@ -8,6 +8,7 @@ import {
   type Store,
 } from '../../../src/store/index.ts'
 import { storePorts } from '../../support/store-contract.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
 
 let disk: MemoryDisk
 let store: Store
@@ -82,6 +83,63 @@ describe('a consumer', () => {
     await expect(store.feed({ consumer: 'c' })).rejects.toMatchObject(missing)
     await reopen()
     expect(store.consumers.list()).toEqual([])
+  })
+})
+
+describe('what the reader of a consumer has lost', () => {
+  let clock: VirtualClock
+  const reopened = async () => {
+    await store.close()
+    store = await openMemoryStore({ ...storePorts, clock }, { disk })
+    return store.consumers.get('c')
+  }
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    await append(20)
+    await store.consumers.create('c', { from: 'start' })
+    await reopened()
+  })
+
+  it('is counted in the write that passes over it, with the time of the last, over reopenings', async () => {
+    await store.consumers.ack('c', 5)
+    expect((await reopened()).losses).toBeUndefined()
+    await store.consumers.ack('c', 8, 3)
+    const first = { events: 3, lastAt: clock.now() }
+    await clock.advance(1_000)
+    await store.consumers.ack('c', 9)
+    expect(await reopened()).toMatchObject({ cursor: 9, losses: first })
+    await store.consumers.ack('c', 12, 2)
+    const both = { events: 5, lastAt: clock.now() }
+    expect(both.lastAt).toBe(first.lastAt + 1_000)
+    expect(await reopened()).toMatchObject({ cursor: 12, losses: both })
+  })
+
+  it('is counted once, whoever repeats the ack, and by none that overtakes it less', async () => {
+    await store.consumers.ack('c', 8, 3)
+    await store.consumers.ack('c', 8, 3)
+    await store.consumers.ack('c', 7, 2)
+    expect(await reopened()).toMatchObject({ cursor: 8, losses: { events: 3 } })
+    const ack = (seq: number, lost?: number) => store.consumers.ack('c', seq, lost)
+    await Promise.all([ack(10, 1), ack(10, 1), ack(12)])
+    expect(store.consumers.get('c')).toMatchObject({ cursor: 12, losses: { events: 4 } })
+    expect(await reopened()).toMatchObject({ cursor: 12, losses: { events: 4 } })
+  })
+
+  it('is forgotten once it was seen; what is lost since is not', async () => {
+    await store.consumers.ack('c', 8, 3)
+    expect(await store.consumers.forgetLosses('c')).toEqual({ events: 3, lastAt: clock.now() })
+    expect(await store.consumers.forgetLosses('c')).toBeUndefined()
+    expect(await store.consumers.forgetLosses('nobody')).toBeUndefined()
+    expect(await reopened()).toMatchObject({ cursor: 8 })
+    expect(store.consumers.get('c').losses).toBeUndefined()
+    const [, forgotten] = await Promise.all([
+      store.consumers.ack('c', 9, 1),
+      store.consumers.forgetLosses('c'),
+      store.consumers.ack('c', 12, 2),
+    ])
+    expect(forgotten).toMatchObject({ events: 1 })
+    expect(store.consumers.get('c')).toMatchObject({ cursor: 12, losses: { events: 2 } })
+    expect(await reopened()).toMatchObject({ cursor: 12, losses: { events: 2 } })
   })
 })
 

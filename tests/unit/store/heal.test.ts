@@ -212,6 +212,25 @@ describe('acknowledgements while the store accepts no writes', () => {
     await again.close()
   })
 
+  it('bring along what was lost, once; it is forgotten only where that can be written', async () => {
+    const { machine, store } = await withConsumer()
+    expect(await store.consumers.ack('bot', 3, 2)).toBe(3)
+    await expect(store.consumers.forgetLosses('bot')).rejects.toMatchObject({
+      code: 'storage-poisoned',
+    })
+    expect(store.consumers.get('bot').losses).toMatchObject({ events: 2 })
+    expect(await store.consumers.ack('bot', 4, 1)).toBe(4)
+    machine.restart('lost')
+    await store.heal()
+    const healed = { cursor: 4, losses: { events: 3 } }
+    expect(store.consumers.get('bot')).toMatchObject(healed)
+    await store.close()
+    const again = await openMemoryStore(storePorts, { disk: machine.disk })
+    expect(again.consumers.get('bot')).toMatchObject(healed)
+    expect(await again.consumers.forgetLosses('bot')).toMatchObject({ events: 3 })
+    await again.close()
+  })
+
   it('are the only change: consumers are neither made nor deleted, whatever memory thinks', async () => {
     const { machine, store } = await withConsumer()
     await expect(store.consumers.create('new', { from: 'now' })).rejects.toMatchObject({

@@ -3,10 +3,12 @@ import type { HookConfig } from '../../../../daemon/config/index.ts'
 import { Hook } from '../../../../daemon/hooks/hook.ts'
 import type { ProgramEnd } from '../../../../daemon/hooks/program.ts'
 import { silentLogger, TaskGroup } from '../../../../src/base/index.ts'
-import type { EventView, NodeApi } from '../../../../src/node/index.ts'
+import type { EventView, HookStatus, NodeApi } from '../../../../src/node/index.ts'
 import { eventsApi } from '../../../../src/node/events-api.ts'
+import { hookStatuses } from '../../../../src/node/hooks-api.ts'
 import { Idempotency } from '../../../../src/node/idempotency.ts'
 import { RunningClock } from '../../../../src/node/running-clock.ts'
+import { eraseAll } from '../../../../src/node/wipe.ts'
 import {
   memoryDisk,
   type MemoryDisk,
@@ -44,6 +46,13 @@ async function open(): Promise<void> {
   tasks = new TaskGroup(silentLogger)
 }
 
+async function restart(): Promise<void> {
+  await tasks.stop()
+  await store.close()
+  await open()
+  given = []
+}
+
 beforeEach(async () => {
   clock = new VirtualClock()
   disk = memoryDisk()
@@ -76,7 +85,11 @@ async function append(count: number, type = 'message.received'): Promise<void> {
 }
 
 const cursor = () => store.consumers.get('hook:notify').cursor
-const status = (hook: Hook) => hook.status(store.headSeq())
+const status = (hook: Hook): HookStatus => {
+  const [found] = hookStatuses({ store, hooks: (head) => [hook.status(head)] })
+  if (found === undefined) throw new Error('no status')
+  return found
+}
 
 describe('a hook', () => {
   it('gives every event of its types in order and moves its place behind each', async () => {
@@ -126,10 +139,7 @@ describe('a hook', () => {
     await append(3)
     expect(given).toEqual([1, 2])
     never.resolve({ kind: 'stopped' })
-    await tasks.stop()
-    await store.close()
-    await open()
-    given = []
+    await restart()
     await started()
     expect(given).toEqual([2, 3])
   })
@@ -185,6 +195,67 @@ describe('a hook', () => {
     await clock.advance(10_000)
     expect(status(hook)).toMatchObject({ missed: 10, state: 'idle', behind: 0, cursor: 33 })
     expect(given.slice(-4)).toEqual([30, 31, 32, 33])
+  })
+
+  it('says over restarts how many it has missed, and when that was found', async () => {
+    await started()
+    await tasks.stop()
+    await append(10)
+    await store.journal.trim(6)
+    tasks = new TaskGroup(silentLogger)
+    const missedAt = new Date(clock.now()).toISOString()
+    expect(status(await started())).toMatchObject({ missed: 5, missedAt, cursor: 10 })
+    expect(given).toEqual([6, 7, 8, 9, 10])
+    await clock.advance(5_000)
+    await restart()
+    const hook = await started()
+    expect(given).toEqual([])
+    expect(status(hook)).toMatchObject({ missed: 5, missedAt, state: 'idle', cursor: 10 })
+    const later = new Date(clock.now()).toISOString()
+    ends = [fails('exit 1')]
+    await append(17)
+    await store.journal.trim(28)
+    await clock.advance(1_000)
+    const found = status(hook)
+    expect(found).toMatchObject({ missed: 6, state: 'idle', cursor: 27 })
+    expect(Date.parse(found.missedAt ?? '')).toBeGreaterThan(Date.parse(later))
+  })
+
+  it('has on disk what it missed before its program runs again', async () => {
+    await events.consumers.create({ name: 'hook:notify', from: 'now' }, {})
+    await append(3)
+    await disk.engine.write([{ type: 'del', key: eventKey(1) }])
+    const never = Promise.withResolvers<ProgramEnd>()
+    ends = [never.promise]
+    await started()
+    expect(given).toEqual([2])
+    never.resolve({ kind: 'stopped' })
+    await restart()
+    expect(store.consumers.get('hook:notify')).toMatchObject({ cursor: 1, losses: { events: 1 } })
+    expect(status(await started())).toMatchObject({ missed: 1, state: 'idle', cursor: 3 })
+    expect(given).toEqual([2, 3])
+  })
+
+  it('has missed nothing when what was of no interest to it is old by the next start', async () => {
+    await started()
+    await append(3, 'message.queued')
+    await clock.advance(61_000)
+    await append(2, 'message.queued')
+    await clock.advance(86_400_000 + 61_000)
+    await store.journal.trim(6)
+    await restart()
+    expect(status(await started())).toMatchObject({ missed: 0, missedAt: null, cursor: 5 })
+  })
+
+  it('has missed nothing of what its owner has erased', async () => {
+    const hook = await started()
+    ends = [fails('exit 1')]
+    await append(20)
+    await eraseAll(store, () => {})
+    await append(1)
+    await clock.advance(1_000)
+    expect(given.at(-1)).toBe(21)
+    expect(status(hook)).toMatchObject({ missed: 0, missedAt: null, state: 'idle', cursor: 21 })
   })
 
   it('makes its place again at the same event when somebody deletes it', async () => {
