@@ -101,12 +101,13 @@ export const RPC_ERRORS = {
 
   MESSAGE_NOT_FOUND: kind(1200, 'no such message', { hint: 'messages.list' }),
   IDEMPOTENCY_CONFLICT: kind(1201, 'the idempotency key was used with other params', {
-    hint: 'take a fresh key for every new request; keys are remembered for 7 days',
+    hint: 'take a fresh key for every new request; keys are remembered for 30 days and longer',
   }),
   EXPIRED: kind(1202, 'the message has expired', { reserved: true }),
   QUOTA: kind(1203, 'the quota is used up', {
     ...again(60_000),
-    hint: 'outbox.list shows what waits: let it be delivered, or take some of it back with messages.cancel',
+    hint: 'outbox.list shows what waits: let it be delivered, or take some of it back with messages.cancel; contacts.remove ends what waits for a contact that does not come back',
+    details: ['limit'],
   }),
   TOO_LATE: kind(1204, 'the message has left or is final', {
     hint: 'only a message in the state queued can be taken back',

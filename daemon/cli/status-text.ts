@@ -3,6 +3,9 @@ import { formatBytes, formatDuration } from './duration.ts'
 import type { Output } from './output.ts'
 import { printable } from './table.ts'
 
+/** Share of what may wait in the outbox, from which on it is shown. */
+const CROWDED = 0.5
+
 /** The status for a person: what runs, what it protects in numbers, what is wrong and how to mend it. */
 export function statusText(status: NodeStatus, out: Output, nowMs: number): string {
   const rows: [string, string][] = [
@@ -91,10 +94,13 @@ export function catchUpText({ phase, done, total }: NodeStatus['catchUp']): stri
 }
 
 function outboxLine({ outbox }: NodeStatus): string {
-  if (outbox.queued === 0) return 'empty'
+  // Tombstones of expired texts take room too, and are no messages.
+  const isCrowded = outbox.filled >= CROWDED
+  if (outbox.queued === 0 && !isCrowded) return 'empty'
   const age =
     outbox.oldestAgeMs === null ? '' : `, the oldest for ${formatDuration(outbox.oldestAgeMs)}`
-  return `${outbox.queued} waiting${age}`
+  const room = isCrowded ? `, ${Math.round(outbox.filled * 100)} % of what may wait` : ''
+  return `${outbox.queued} waiting${age}${room}`
 }
 
 /** `✗ notify: 3 behind, failed 2 times in a row (exit 1), tries again in 4 s` */

@@ -87,7 +87,7 @@ export const STATUS = {
       'This network is too small: with 7 nodes, whoever watches its links can tell who sends.',
   },
   catchUp: { phase: 'done', done: 12, total: 12 },
-  outbox: { queued: 1, oldestAgeMs: 850 },
+  outbox: { queued: 1, oldestAgeMs: 850, filled: 0.00002 },
   hooks: [
     {
       name: 'notify',

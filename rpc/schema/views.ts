@@ -87,7 +87,14 @@ export const nodeStatus = z.object({
     done: count,
     total: count,
   }),
-  outbox: z.object({ queued: count, oldestAgeMs: milliseconds.nullable() }),
+  outbox: z.object({
+    queued: count,
+    oldestAgeMs: milliseconds.nullable(),
+    filled: z
+      .number()
+      .min(0)
+      .describe('share of what may wait for all contacts together; at 1 no text is accepted'),
+  }),
   hooks: z.array(
     z.object({
       name: z.string(),

@@ -17,7 +17,7 @@ import { isOfOneWriter, type Listener } from './listener.ts'
 import type { Mending } from './mending.ts'
 import type { Message } from './message.ts'
 import type { Orphans } from './orphans.ts'
-import type { Outbox } from './outbox.ts'
+import type { Outbox, OutboxDepth } from './outbox.ts'
 import { safetyNumberOf } from './parties.ts'
 import type { Places } from './places.ts'
 import type { ConversationOptions, ConversationPorts } from './ports.ts'
@@ -371,7 +371,7 @@ export class Conversations {
     }
   }
 
-  depth(): { queued: number; oldestAt: number | undefined; toFetch: number; messages: number } {
+  depth(): OutboxDepth & { readonly toFetch: number; readonly messages: number } {
     return {
       ...this.#outbox.depth(),
       toFetch: this.#lookUps.pending,

@@ -2,7 +2,7 @@ import { isHearsayError, readU64be, u64be, utf8 } from '../base/index.ts'
 import { BUCKETS, type Store } from '../store/index.ts'
 import { encodeCbor } from '../wire/index.ts'
 import { NUMBERS_SKIPPED } from './constants.ts'
-import type { Message, MessageState } from './message.ts'
+import { isFinal, type Message, type MessageState } from './message.ts'
 import { decodeStored } from './stored.ts'
 
 /** The rows of the history: what they are called, and what is in them. */
@@ -50,6 +50,18 @@ export async function tryReadMessage(store: Store, number: number): Promise<Mess
 export async function readMessage(store: Store, number: number): Promise<Message | undefined> {
   const bytes = await store.get(BUCKETS.messages, u64be(number))
   return bytes && decodeMessage(number, bytes)
+}
+
+/** Whether a message of this node has not ended, by its rows. Where they are damaged it may be so; gone, it is not. */
+export async function isUnderWay(store: Store, id: Uint8Array): Promise<boolean> {
+  try {
+    const at = await store.get(BUCKETS.messageIndex, idKey(store, id))
+    const message = at && (await readMessage(store, readU64be(at)))
+    return message?.direction === 'out' && !isFinal(message.state)
+  } catch (error) {
+    if (!isHearsayError(error, 'storage-corrupt')) throw error
+    return true
+  }
 }
 
 /** Contact id, number 8. */

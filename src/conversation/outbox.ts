@@ -1,17 +1,13 @@
 import { type Clock, DAY_MS, HearsayError, type Rng, toBase64Url, toHex } from '../base/index.ts'
 import type { Batch, Store } from '../store/index.ts'
-import {
-  MESSAGE_ID_BYTES,
-  OUTBOX_BYTES_MAX,
-  OUTBOX_RECORDS_MAX,
-  TEXT_BYTES_MAX,
-} from './constants.ts'
+import { MESSAGE_ID_BYTES, TEXT_BYTES_MAX } from './constants.ts'
 import { type Contact, hasMet } from './contact.ts'
 import { messageEvent } from './events.ts'
 import type { History } from './history.ts'
 import type { Ledger } from './ledger.ts'
 import { advance, type Message, type MessageState } from './message.ts'
 import { messageOf, newOutRecord, type OutRecord } from './out-record.ts'
+import { checkRoom, filledBy, type Load, loadOf } from './outbox-limits.ts'
 import type { ConversationOptions } from './ports.ts'
 import type { SeqRange } from './ranges.ts'
 import { encodeRecord, type RecordKind } from './records.ts'
@@ -30,6 +26,13 @@ export interface OutboxPorts {
   readonly store: Store
   readonly ledger: Ledger
   readonly history: History
+}
+
+/** Beside the load: messages that are not final, the time of the oldest, and the share of what may wait, from 0 to 1. */
+export interface OutboxDepth extends Load {
+  readonly queued: number
+  readonly oldestAt: number | undefined
+  readonly filled: number
 }
 
 /**
@@ -95,12 +98,11 @@ export class Outbox {
   /**
    * Accepts a text: the caller commits the batch and may then promise it. `expiresAt` is by the clock of waits.
    * @throws HearsayError `contact-not-ready`, `bad-value` (not well-formed Unicode), `record-too-large`,
-   * `quota-exceeded`.
+   * `quota-exceeded` {limit}: too much waits for this contact, or for all together.
    */
   accept(batch: Batch, contact: Contact, text: string, expiresAt: number): Message {
-    const { clock, rng, history } = this.#ports
-    const { writer } = contact
-    if (!hasMet(contact) || writer === undefined) {
+    const { clock, rng, ledger, history } = this.#ports
+    if (!hasMet(contact) || contact.writer === undefined) {
       throw new HearsayError('contact-not-ready', 'the key exchange with this contact is not done')
     }
     if (!text.isWellFormed()) {
@@ -112,12 +114,7 @@ export class Outbox {
     const now = clock.now()
     const id = rng.bytes(MESSAGE_ID_BYTES)
     const bytes = encodeRecord({ kind: 'text', messageId: id, text, sentAt: now })
-    if (
-      writer.waiting >= OUTBOX_RECORDS_MAX ||
-      contact.outboxBytes + bytes.length > OUTBOX_BYTES_MAX
-    ) {
-      throw new HearsayError('quota-exceeded', 'too many messages wait for this contact')
-    }
+    checkRoom(ledger.contacts.values(), contact, bytes.length)
     const message: Message = {
       number: history.allocate(),
       id,
@@ -319,12 +316,13 @@ export class Outbox {
     if (state !== 'sent' && state !== 'stored') this.#live.delete(number)
   }
 
-  /** Messages and the age of the oldest, for the status. */
-  depth(): { queued: number; oldestAt: number | undefined } {
+  /** For the status: what waits, since when, and the share of what may. */
+  depth(): OutboxDepth {
     let oldestAt: number | undefined
     for (const message of this.#live.values()) {
       if (oldestAt === undefined || message.sentAt < oldestAt) oldestAt = message.sentAt
     }
-    return { queued: this.#live.size, oldestAt }
+    const load = loadOf(this.#ports.ledger.contacts.values())
+    return { queued: this.#live.size, oldestAt, ...load, filled: filledBy(load) }
   }
 }

@@ -114,7 +114,12 @@ export interface NodeStatus {
     readonly done: number
     readonly total: number
   }
-  readonly outbox: { readonly queued: number; readonly oldestAgeMs: number | null }
+  readonly outbox: {
+    readonly queued: number
+    readonly oldestAgeMs: number | null
+    /** Share of what may wait for all contacts together: at 1 no more texts are accepted. */
+    readonly filled: number
+  }
   readonly hooks: readonly HookStatus[]
   readonly storage: {
     readonly bytes: number
@@ -407,7 +412,7 @@ export interface NodeApi {
      * Resolves when the text, of at most 64 KiB of UTF-8, is on disk: from then on it ends `delivered`, or with an event that
      * says how else. `expiresInMs` is at most, and by default, the lifetime of a box; `now` does not wait for the rejoin hold.
      * @throws HearsayError `contact-not-found`, `contact-not-ready`, `bad-value`, `record-too-large`, `quota-exceeded`
-     * (too much waits for this contact), `storage-full`.
+     * {limit} (too much waits for this contact, or for all together), `storage-full`.
      */
     send(
       params: { to: string; body: { text: string }; expiresInMs?: number; now?: boolean },

@@ -2,16 +2,22 @@ import {
   concat,
   equalBytes,
   type Failpoints,
+  fromBase64Url,
   fromUtf8,
   HearsayError,
+  HOUR_MS,
+  MINUTE_MS,
   readU64be,
   toHex,
   u64be,
   utf8,
 } from '../base/index.ts'
+import { isUnderWay } from '../conversation/index.ts'
 import { type Batch, BUCKETS, type JsonObject, type Store } from '../store/index.ts'
-import type { RunningClock } from './running-clock.ts'
 import type { CallContext, IdempotencyKey, Mutated } from './api.ts'
+import { EVENTS_KEPT_MS } from './event-retention.ts'
+import { type Amount, exceeds, RecordTally } from './record-tally.ts'
+import type { RunningClock } from './running-clock.ts'
 
 /** Fills a batch and returns what the call answers, given the numbers of its events once they are known. */
 export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) => T
@@ -22,8 +28,17 @@ export type Effect<T> = (batch: Batch) => (events: readonly { seq: number }[]) =
  */
 export type Complete<T> = (result: T, since: number) => Promise<T>
 
-/** Records are kept at least this long, in time that the node runs: no step of the wall clock ends or lengthens it. */
-export const IDEMPOTENCY_KEPT_MS = 7 * 86_400_000
+/** Of all records on disk. */
+const AMOUNT_MAX: Amount = { records: 1_000_000, bytes: 256 * 1024 * 1024 }
+/**
+ * Beyond it the oldest go until so much is left. The journal keeps 1,000,000 events, and a message makes two at least until
+ * it is final: the records of all messages of which it tells are fewer.
+ */
+const SHARE_LEFT = 3 / 4
+/** Key and seal of a row, about. */
+const ROW_BYTES = 64
+/** Before all minutes: a record that is far ahead of the clock was made by one whose reading was lost. */
+const FORMER_CLOCK = -1
 // Batches under way at once, of some hundred KiB each at most. Beyond it mutations wait in line: the store refuses none,
 // and what waits for a slow disk is in memory.
 const MUTATIONS_MAX = 128
@@ -34,11 +49,14 @@ const HEADER_BYTES = HASH_BYTES + 17
 const STAGE_OF_COMMIT = 1
 const STAGE_FINAL = 2
 
-interface RecordOf<T> {
+interface Header {
   readonly requestHash: Uint8Array
   readonly at: number
   readonly since: number
   readonly stage: number
+}
+
+interface RecordOf<T> extends Header {
   readonly result: T
 }
 
@@ -51,22 +69,27 @@ export interface IdempotencyPorts {
 
 /**
  * Runs mutations once. The record of a key lands in the batch of its effect, so a crash leaves both or
- * neither; a second call with the same key and request answers the same, with `replayed`.
+ * neither; a second call with the same key and request answers the same, with `replayed`. Whoever makes the key from an
+ * event makes one effect of it, however late the event is given out again: see `prune`.
  */
 export class Idempotency {
   readonly #store: Store
   readonly #running: RunningClock
   readonly #isReadonly: () => boolean
   readonly #failpoints: Failpoints | undefined
+  readonly #limit: Amount
   readonly #lanes = new Map<string, Promise<unknown>>()
   readonly #line: (() => void)[] = []
   #underWay = 0
+  /** What is on disk, about: as it was when all was looked at, and what was written since. */
+  #amount: Amount = { records: 0, bytes: 0 }
 
-  constructor(ports: IdempotencyPorts) {
+  constructor(ports: IdempotencyPorts, limit: Amount = AMOUNT_MAX) {
     this.#store = ports.store
     this.#running = ports.running
     this.#isReadonly = ports.isReadonly ?? (() => ports.store.state() === 'poisoned')
     this.#failpoints = ports.failpoints
+    this.#limit = limit
   }
 
   /**
@@ -105,20 +128,46 @@ export class Idempotency {
     })
   }
 
-  /** Deletes records that are older than IDEMPOTENCY_KEPT_MS. Resolves with their number. */
+  /** More is on disk than may be: `prune` is due. Not known of earlier starts before it has run once. */
+  get isFull(): boolean {
+    return exceeds(this.#amount, this.#limit)
+  }
+
+  /**
+   * Deletes records that are older than EVENTS_KEPT_MS, in time that the node runs: no step of the wall clock ends or
+   * lengthens it. None of them while an event is kept that was there before it: whoever is given that event once more makes
+   * the same call. Beyond the limit the oldest go all the same. Never one whose message is not final. Resolves with their
+   * number. One call at a time.
+   */
   async prune(): Promise<number> {
     const now = await this.#running.now()
     const batch = this.#store.batch()
     this.#running.save(batch, now)
     await batch.commit()
-    return this.#delete((record) => record.at < now - IDEMPOTENCY_KEPT_MS)
+    const before = this.#amount
+    const oldest = this.#store.journal.oldestSeq()
+    const isOld = ({ at, since }: Header) => at < now - EVENTS_KEPT_MS && since < oldest
+    let { deleted, kept } = await this.#sweep(now, isOld)
+    if (exceeds(kept.total, this.#limit)) {
+      const { records, bytes } = this.#limit
+      const first = kept.firstWithin({ records: records * SHARE_LEFT, bytes: bytes * SHARE_LEFT })
+      const more = await this.#sweep(now, ({ at }) => minuteOf(at, now) < first)
+      deleted += more.deleted
+      kept = more.kept
+    }
+    // What was written meanwhile may be counted twice until the next time.
+    this.#amount = {
+      records: kept.total.records + this.#amount.records - before.records,
+      bytes: kept.total.bytes + this.#amount.bytes - before.bytes,
+    }
+    return deleted
   }
 
   /** Deletes the records whose answers hold `text`, apart from those that are exactly `kept`. */
   forget(text: string, kept: JsonObject): Promise<number> {
     const whole = JSON.stringify(kept)
-    return this.#delete((record) => {
-      const answer = JSON.stringify(record.result)
+    return this.#delete(async (bytes) => {
+      const answer = JSON.stringify(resultOf(bytes))
       return answer !== whole && answer.includes(text)
     })
   }
@@ -148,9 +197,12 @@ export class Idempotency {
 
     const at = await this.#running.now()
     const made = { requestHash, at, since: this.#store.headSeq() }
-    const write = (batch: Batch, record: RecordOf<T>) => {
+    /** Returns the bytes on disk, about. */
+    const write = (batch: Batch, record: RecordOf<T>): number => {
       this.#running.save(batch, at)
-      batch.put(BUCKETS.idempotency, key, encodeRecord(record))
+      const row = encodeRecord(record)
+      batch.put(BUCKETS.idempotency, key, row)
+      return row.length + ROW_BYTES
     }
     let first: string | undefined
     const result =
@@ -158,7 +210,8 @@ export class Idempotency {
       (await this.#apply(prepare, (batch, preview) => {
         first = JSON.stringify(preview)
         const stage = complete === undefined ? STAGE_FINAL : STAGE_OF_COMMIT
-        write(batch, { ...made, stage, result: preview })
+        const size = write(batch, { ...made, stage, result: preview })
+        this.#amount = { records: this.#amount.records + 1, bytes: this.#amount.bytes + size }
       }))
     const { since } = known ?? made
     const done = complete === undefined ? result : await complete(result, since)
@@ -200,19 +253,49 @@ export class Idempotency {
     this.#underWay += 1
   }
 
+  /** Deletes what `isOver` names, but for records of messages that are under way, and counts what stays. */
+  async #sweep(
+    now: number,
+    isOver: (header: Header) => boolean,
+  ): Promise<{ deleted: number; kept: RecordTally }> {
+    const kept = new RecordTally()
+    const deleted = await this.#delete(async (bytes) => {
+      const header = decodeHeader(bytes)
+      if (isOver(header) && !(await this.#isOfMessageUnderWay(bytes))) return true
+      kept.add(minuteOf(header.at, now), bytes.length + ROW_BYTES)
+      return false
+    })
+    return { deleted, kept }
+  }
+
+  async #isOfMessageUnderWay(bytes: Uint8Array): Promise<boolean> {
+    const { messageId } = resultOf<{ readonly messageId?: unknown }>(bytes)
+    return typeof messageId === 'string' && isUnderWay(this.#store, fromBase64Url(messageId))
+  }
+
   /** One that is damaged stays: without it a mutation would run a second time, with it the retry is refused. */
-  async #delete(over: (record: RecordOf<unknown>) => boolean): Promise<number> {
-    const keys: Uint8Array[] = []
-    for await (const [key, bytes] of this.#store.entries(BUCKETS.idempotency)) {
-      if (bytes !== undefined && over(decodeRecord(bytes))) keys.push(key)
-    }
-    for (let at = 0; at < keys.length; at += DELETED_AT_ONCE) {
+  async #delete(isOver: (bytes: Uint8Array) => Promise<boolean>): Promise<number> {
+    let keys: Uint8Array[] = []
+    let deleted = 0
+    const flush = async () => {
       const batch = this.#store.batch()
-      for (const key of keys.slice(at, at + DELETED_AT_ONCE)) batch.del(BUCKETS.idempotency, key)
+      for (const key of keys) batch.del(BUCKETS.idempotency, key)
+      deleted += keys.length
+      keys = []
       await batch.commit()
     }
-    return keys.length
+    for await (const [key, bytes] of this.#store.entries(BUCKETS.idempotency)) {
+      if (bytes === undefined || !(await isOver(bytes))) continue
+      keys.push(key)
+      if (keys.length === DELETED_AT_ONCE) await flush()
+    }
+    if (keys.length > 0) await flush()
+    return deleted
   }
+}
+
+function minuteOf(at: number, now: number): number {
+  return at > now + HOUR_MS ? FORMER_CLOCK : Math.floor(at / MINUTE_MS)
 }
 
 function encodeRecord<T>(record: RecordOf<T>): Uint8Array {
@@ -221,12 +304,19 @@ function encodeRecord<T>(record: RecordOf<T>): Uint8Array {
   return concat(header, utf8(JSON.stringify(result)))
 }
 
-function decodeRecord<T>(bytes: Uint8Array): RecordOf<T> {
+function decodeHeader(bytes: Uint8Array): Header {
   return {
     requestHash: bytes.subarray(0, HASH_BYTES),
     at: readU64be(bytes, HASH_BYTES),
     since: readU64be(bytes, HASH_BYTES + 8),
     stage: bytes[HEADER_BYTES - 1] ?? 0,
-    result: JSON.parse(fromUtf8(bytes.subarray(HEADER_BYTES))) as T,
   }
+}
+
+function resultOf<T>(bytes: Uint8Array): T {
+  return JSON.parse(fromUtf8(bytes.subarray(HEADER_BYTES))) as T
+}
+
+function decodeRecord<T>(bytes: Uint8Array): RecordOf<T> {
+  return { ...decodeHeader(bytes), result: resultOf<T>(bytes) }
 }

@@ -161,6 +161,7 @@ class LocalNode implements HearsayNode {
       retain: () => this.#erasure.alone(() => retention.retain()),
       beat: () => running.keep(),
       prune: () => this.#idempotency.prune(),
+      mustPrune: () => this.#idempotency.isFull,
     })
     const failed = Promise.withResolvers<Error>()
     this.failed = failed.promise

@@ -52,6 +52,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
     outbox: {
       queued: depth?.queued ?? 0,
       oldestAgeMs: depth?.oldestAt === undefined ? null : Math.max(0, clock.now() - depth.oldestAt),
+      filled: depth?.filled ?? 0,
     },
     hooks: hookStatuses(ports),
     storage: {

@@ -17,6 +17,8 @@ export interface UpkeepPorts {
   readonly beat: () => Promise<void>
   /** Deletes what is kept for a time only. */
   readonly prune: () => Promise<unknown>
+  /** There is more of it than may be. */
+  readonly mustPrune: () => boolean
 }
 
 /** Free bytes below which the owner is told. */
@@ -63,7 +65,8 @@ export class Upkeep {
 
   /** Runs until the signal; waits while the store refuses writes. One part that fails does not end the others. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, store, retry, erase, lookForOrphans, retain, beat, prune } = this.#ports
+    const { clock, store, retry, erase, lookForOrphans, retain, beat } = this.#ports
+    const { prune, mustPrune } = this.#ports
     const started = clock.monotonic()
     let retainAt = started + BEAT_MS
     let pruneAt = started + BEAT_MS
@@ -85,7 +88,7 @@ export class Upkeep {
           if ((await retain()).left > 0) retainAt = now
         })
       }
-      if (now >= pruneAt) {
+      if (now >= pruneAt || mustPrune()) {
         pruneAt = now + PRUNE_MS
         await this.#try('idempotency', prune)
       }

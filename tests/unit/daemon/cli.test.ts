@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { STATUS } from '../../../rpc/schema/examples.ts'
 import { ERROR_CODES, HearsayError, type ErrorCode } from '../../../src/base/index.ts'
 import { type CliOptions, runCli, startCli } from '../../support/cli.ts'
 import { type Harness, startRpc } from '../../support/rpc-harness.ts'
@@ -100,6 +101,20 @@ describe('the command line', () => {
     expect((await cli(['status'], { tty: true })).stdout).toContain('\u001b[')
     const plain = await cli(['status'], { tty: true, env: { NO_COLOR: '1' } })
     expect(plain.stdout).not.toContain('\u001b[')
+  })
+
+  it.each([
+    [{ queued: 0, oldestAgeMs: null, filled: 0.0001 }, 'empty'],
+    [{ queued: 7, oldestAgeMs: 850, filled: 0.49 }, '7 waiting, the oldest for 850 ms'],
+    [
+      { queued: 7, oldestAgeMs: 850, filled: 0.5 },
+      '7 waiting, the oldest for 850 ms, 50 % of what may wait',
+    ],
+    [{ queued: 0, oldestAgeMs: null, filled: 0.914 }, '0 waiting, 91 % of what may wait'],
+  ])('shows how full the outbox is once it is half full: %j', async (outbox, text) => {
+    rpc.node.stub('node.status', () => ({ ...STATUS, outbox }))
+    const { stdout } = await cli(['status'], { tty: true, env: { NO_COLOR: '1' } })
+    expect(stdout).toMatch(new RegExp(`^outbox +${text}$`, 'm'))
   })
 })
 

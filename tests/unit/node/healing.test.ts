@@ -165,6 +165,8 @@ describe('the eye on the free space', () => {
   let kept = 0
   let looked = 0
   let renewed = 0
+  let pruned = 0
+  let isFull = false
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
@@ -183,7 +185,8 @@ describe('the eye on the free space', () => {
       erase: nothing,
       retain: async () => ({ left: 0 }),
       beat: nothing,
-      prune: nothing,
+      prune: async () => void pruned++,
+      mustPrune: () => isFull,
     })
   }
 
@@ -224,6 +227,27 @@ describe('the eye on the free space', () => {
     // What was given up to open on a full disk has to be there for the next time.
     expect(kept).toBeGreaterThan(9)
     expect(looked).toBe(kept)
+    await tasks.stop()
+  })
+
+  it('prunes after the start and every six hours, and at the next beat when there is too much', async () => {
+    const SIX_HOURS_MS = 6 * 3_600_000
+    const upkeep = eye()
+    freeBytes = 1000 * MIB
+    pruned = 0
+    tasks.spawn('upkeep', (signal) => upkeep.run(signal))
+    await clock.advance(11_000)
+    expect(pruned).toBe(1)
+    await clock.advance(SIX_HOURS_MS - 20_000)
+    expect(pruned).toBe(1)
+    await clock.advance(20_000)
+    expect(pruned).toBe(2)
+    isFull = true
+    await clock.advance(10_000)
+    expect(pruned).toBe(3)
+    isFull = false
+    await clock.advance(60_000)
+    expect(pruned).toBe(3)
     await tasks.stop()
   })
 })

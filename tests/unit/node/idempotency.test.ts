@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { silentLogger, utf8 } from '../../../src/base/index.ts'
-import { Idempotency, IDEMPOTENCY_KEPT_MS } from '../../../src/node/idempotency.ts'
+import { DAY_MS, MINUTE_MS, silentLogger, utf8 } from '../../../src/base/index.ts'
+import { EVENTS_KEPT_MS } from '../../../src/node/event-retention.ts'
+import { Idempotency } from '../../../src/node/idempotency.ts'
 import { RunningClock } from '../../../src/node/running-clock.ts'
 import { eraseAll } from '../../../src/node/wipe.ts'
 import {
@@ -45,6 +46,11 @@ beforeEach(async () => {
   disk = memoryDisk()
   await open()
 })
+
+/** The journal keeps no event that is there now. */
+async function dropEvents(): Promise<void> {
+  await store.retain({ dropUpTo: store.headSeq() })
+}
 
 /** An effect with an event, counted. */
 function counted() {
@@ -132,13 +138,14 @@ describe('idempotency', () => {
     expect(most).toBeLessThanOrEqual(128)
   })
 
-  it('forgets records after seven days, and those that mention what was removed', async () => {
+  it('forgets records when events go, and those that mention what was removed', async () => {
     const { effect } = counted()
     await idempotency.run(ctx('old'), effect)
-    await runFor(clock, running, IDEMPOTENCY_KEPT_MS - 1_000)
+    await runFor(clock, running, EVENTS_KEPT_MS - 1_000)
     await idempotency.run(ctx('young'), effect)
     await idempotency.remember(ctx('secret'), async () => ({ contactId: 'somebody' }))
     await idempotency.settled()
+    await dropEvents()
     expect(await idempotency.prune()).toBe(0)
     await runFor(clock, running, 2_000)
     expect(await idempotency.prune()).toBe(1)
@@ -146,6 +153,117 @@ describe('idempotency', () => {
     expect(await idempotency.run(ctx('old', 9), effect)).not.toHaveProperty('replayed')
     expect(await idempotency.forget('somebody', { contactId: 'somebody' })).toBe(0)
     expect(await idempotency.forget('somebody', { contactId: 'other' })).toBe(1)
+  })
+
+  it('keeps a record while an event is kept that was there before it', async () => {
+    const { effect } = counted()
+    await store.batch().append({ type: 'test.asked', data: {} }).commit()
+    const asked = store.headSeq()
+    await idempotency.run(ctx('answer'), effect)
+    await runFor(clock, running, EVENTS_KEPT_MS + DAY_MS)
+    expect(await idempotency.prune()).toBe(0)
+    expect(await idempotency.run(ctx('answer'), effect)).toMatchObject({ replayed: true })
+    await store.retain({ dropUpTo: asked })
+    // Its own event is there still: nobody made the key from that.
+    expect(store.journal.oldestSeq()).toBe(store.headSeq())
+    expect(await idempotency.prune()).toBe(1)
+  })
+})
+
+describe('very many records', () => {
+  const NEW = new Error('a new key')
+  const answer = async () => ({ text: 'x'.repeat(400) })
+
+  /** One record a minute. */
+  async function fill(limited: Idempotency, from: number, to: number): Promise<void> {
+    for (let i = from; i < to; i++) {
+      await limited.remember(ctx(`k${i}`), answer)
+      await runFor(clock, running, MINUTE_MS)
+    }
+    await limited.settled()
+  }
+
+  /** The first key that is remembered; all after it are. */
+  async function firstKnown(limited: Idempotency, count: number): Promise<number> {
+    const known: boolean[] = []
+    for (let i = count - 1; i >= 0; i--) {
+      // Another request is refused under a key that is known, and has no effect.
+      const code = await codeOf(() => limited.run(ctx(`k${i}`, 9), () => Promise.reject(NEW)))
+      known.unshift(code === 'idempotency-conflict')
+    }
+    expect(known).toEqual(known.toSorted((a, b) => Number(a) - Number(b)))
+    return known.includes(true) ? known.indexOf(true) : count
+  }
+
+  it('lose the oldest quarter beyond their number, however young they are', async () => {
+    const limited = new Idempotency({ store, running }, { records: 8, bytes: 1_000_000 })
+    await fill(limited, 0, 8)
+    expect(limited.isFull).toBe(false)
+    expect(await limited.prune()).toBe(0)
+    await fill(limited, 8, 9)
+    expect(limited.isFull).toBe(true)
+    expect(await limited.prune()).toBe(3)
+    expect(limited.isFull).toBe(false)
+    expect(await firstKnown(limited, 9)).toBe(3)
+    // A key that was forgotten is free: its call has its effect once more.
+    expect(await limited.remember(ctx('k0'), answer)).not.toHaveProperty('replayed')
+  })
+
+  it('lose the oldest beyond their bytes', async () => {
+    const limited = new Idempotency({ store, running }, { records: 1_000, bytes: 5_000 })
+    let made = 0
+    for (; !limited.isFull; made++) await fill(limited, made, made + 1)
+    // Of 524 bytes each.
+    expect(made).toBe(10)
+    const left = made - (await limited.prune())
+    expect(left).toBe(7)
+    expect(await firstKnown(limited, made)).toBe(made - left)
+  })
+
+  it('are counted by the first look after a start', async () => {
+    await fill(idempotency, 0, 12)
+    await store.close()
+    await open()
+    const limited = new Idempotency({ store, running }, { records: 8, bytes: 1_000_000 })
+    expect(await limited.prune()).toBe(6)
+    await fill(limited, 12, 14)
+    expect(limited.isFull).toBe(false)
+    await fill(limited, 14, 15)
+    expect(limited.isFull).toBe(true)
+  })
+
+  it('are not counted twice when they are used again or finished later', async () => {
+    const limited = new Idempotency({ store, running }, { records: 3, bytes: 1_000_000 })
+    const { effect } = counted()
+    for (let i = 0; i < 3; i++) {
+      await limited.run(ctx(`k${i}`), effect, async (result) => result)
+      await limited.run(ctx(`k${i}`), effect)
+    }
+    await limited.settled()
+    expect(limited.isFull).toBe(false)
+    expect(await limited.prune()).toBe(0)
+    expect(limited.isFull).toBe(false)
+  })
+
+  it('lose those first whose clock was lost: they look younger than they are', async () => {
+    await runFor(clock, running, DAY_MS)
+    await fill(idempotency, 0, 5)
+    await store.close()
+    await damage(disk, BUCKETS.runningClock)
+    await open()
+    const limited = new Idempotency({ store, running }, { records: 8, bytes: 1_000_000 })
+    await fill(limited, 5, 9)
+    expect(await limited.prune()).toBe(5)
+    expect(await firstKnown(limited, 9)).toBe(5)
+  })
+
+  it('stay whole in a minute: only what is older goes', async () => {
+    const limited = new Idempotency({ store, running }, { records: 8, bytes: 1_000_000 })
+    await fill(limited, 0, 1)
+    for (let i = 1; i < 12; i++) await limited.remember(ctx(`k${i}`), answer)
+    await limited.settled()
+    expect(await limited.prune()).toBe(1)
+    expect(await firstKnown(limited, 12)).toBe(1)
   })
 })
 
@@ -169,14 +287,15 @@ describe('a wall clock that is wrong', () => {
     for (const key of ['before', 'meanwhile']) {
       expect(await idempotency.run(ctx(key), effect)).toMatchObject({ replayed: true })
     }
-    await runFor(clock, running, IDEMPOTENCY_KEPT_MS + 1_000)
+    await dropEvents()
+    await runFor(clock, running, EVENTS_KEPT_MS + 1_000)
     expect(await idempotency.prune()).toBe(2)
   })
 
   it('does not hide how long the node has run before its last start', async () => {
     const { effect } = counted()
     await idempotency.run(ctx('old'), effect)
-    await runFor(clock, running, IDEMPOTENCY_KEPT_MS - 1_000)
+    await runFor(clock, running, EVENTS_KEPT_MS - 1_000)
     await idempotency.prune()
     await store.close()
     await open()
@@ -197,7 +316,8 @@ describe('a damaged record', () => {
     expect(runs.prepared).toBe(1)
     expect(await idempotency.forget('somebody', {})).toBe(1)
     await idempotency.run(ctx('old'), effect)
-    await runFor(clock, running, IDEMPOTENCY_KEPT_MS + 1_000)
+    await dropEvents()
+    await runFor(clock, running, EVENTS_KEPT_MS + 1_000)
     expect(await idempotency.prune()).toBe(1)
   })
 })

@@ -157,6 +157,18 @@ describe('errors of the API', () => {
     expect(own?.data).toHaveProperty('ref')
   })
 
+  it('say which limit is reached, how much it is and how to get below', async () => {
+    const rpc = new DispatchHarness()
+    const sentence = 'too many messages wait for all contacts together'
+    rpc.node.fail('messages.send', new HearsayError('quota-exceeded', sentence, { limit: 50_000 }))
+    const { error } = await rpc.call('messages.send', { to: 'bob', body: { text: 'hi' } })
+    expect(error).toMatchObject({ code: 1203, message: sentence, data: { limit: 50_000 } })
+    for (const method of ['outbox.list', 'messages.cancel', 'contacts.remove']) {
+      expect(error?.data['hint']).toContain(method)
+      expect(REGISTRY.has(method)).toBe(true)
+    }
+  })
+
   it('log nothing for what a caller does wrong', async () => {
     const rpc = new DispatchHarness()
     await rpc.call('contacts.add', { uri: 'hearsay:invite/secret', alias: 7 })
