@@ -115,6 +115,13 @@ const EXPECTED = [
 ]
 /** Of each failpoint: as many machines stop there. */
 const STOPS_EXPECTED = 20
+/** What consumers do, and what the retention does to them: at most a fifth of what is reckoned with. */
+const READING_EXPECTED = {
+  'consumer acks answered': 1_000,
+  'consumer resumes': 1_000,
+  'consumer overruns': 20,
+  'retention trims': 1_000,
+} as const
 /** The rarest, a text whose time a clock has jumped over, comes in about one of ten short ones. */
 const EXPECTED_FROM = 300
 
@@ -127,6 +134,7 @@ function missingOf({ counts }: Tally, { seeds, planted }: Options): string[] {
   return [
     ...EXPECTED.flatMap((what) => missing(what, 1)),
     ...FAILPOINTS.flatMap((name) => missing(`failpoint ${name}`, STOPS_EXPECTED)),
+    ...Object.entries(READING_EXPECTED).flatMap(([what, least]) => missing(what, least)),
   ]
 }
 
@@ -137,7 +145,11 @@ async function runAll(pool: Pool, seeds: readonly number[], options: Options): P
     virtualMs: 0,
     cpuMs: 0,
     heaps: [],
-    counts: new Map(FAILPOINTS.map((name) => [`failpoint ${name}`, 0])),
+    // Printed also where there are none.
+    counts: new Map<string, number>([
+      ...FAILPOINTS.map((name) => [`failpoint ${name}`, 0] as const),
+      ...Object.keys(READING_EXPECTED).map((what) => [what, 0] as const),
+    ]),
   }
   const left = seeds.values()
   const lane = async (): Promise<void> => {

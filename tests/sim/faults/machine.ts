@@ -17,6 +17,7 @@ import {
 } from '../../../src/conversation/index.ts'
 import type { Network } from '../../../src/directory/index.ts'
 import type { NodeApi } from '../../../src/node/index.ts'
+import { eventsApi } from '../../../src/node/events-api.ts'
 import { Idempotency } from '../../../src/node/idempotency.ts'
 import { messagesApi } from '../../../src/node/messages-api.ts'
 import { Healing } from '../../../src/node/healing.ts'
@@ -26,10 +27,13 @@ import { openMemoryStore, type Store } from '../../../src/store/index.ts'
 import type { MemoryNetwork } from '../../support/memory-net.ts'
 import { memoryNet } from '../../support/memory-node-net.ts'
 import type { VirtualClock } from '../../support/virtual-clock.ts'
+import type { Bot } from './bot.ts'
+import { describeError } from './describe-error.ts'
 import type { Fate, FaultDisk } from './disk.ts'
 import type { FixtureNode } from './fixture.ts'
 import { countHeld, type Held } from './held.ts'
 import { NodeClock } from './node-clock.ts'
+import { ShortRetention } from './short-retention.ts'
 import { User, type Wish } from './user.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -46,6 +50,8 @@ export interface MachinePorts {
   readonly onReach?: (name: FailpointName) => void
   /** The store as the node gets it. */
   readonly storeOf?: (store: Store) => Store
+  /** Reads the events of its node. */
+  readonly bot?: Bot
 }
 
 export interface MachineOptions {
@@ -106,6 +112,7 @@ export class Machine {
   #life: Life | undefined
   /** Outlives the node: it sends again what got no answer. */
   readonly #user = new User()
+  readonly #retention = new ShortRetention()
   #starts = 0
   /** What its clocks do beside the true time. */
   #rate = 1
@@ -193,6 +200,7 @@ export class Machine {
     const life = this.#life
     if (life === undefined) return
     this.#life = undefined
+    this.#ports.bot?.leave()
     life.clock.off()
     this.#ports.air.setOnline(this.nodeId, false)
     this.disk.cut(fate)
@@ -226,6 +234,37 @@ export class Machine {
     this.#user.want(wish)
     const life = this.#life
     if (life?.isUp === true) this.#send(life, wish)
+  }
+
+  /**
+   * What its upkeep does now and then, with a policy of seconds: it removes events. Not before there is a consumer, which
+   * would begin behind them.
+   */
+  retain(): void {
+    const { clock, bot } = this.#ports
+    const life = this.#life
+    const store = life?.store
+    if (life?.isUp !== true || store === undefined || store.state() !== 'ok') return
+    if (bot?.watch.isMade !== true) return
+    const policy = this.#retention.policy(clock.monotonic(), store.headSeq())
+    bot.watch.retains(policy)
+    this.#run(life, 'retention', async () => {
+      const { removed, oldestSeq } = await store.retain(policy)
+      if (this.#life !== life) return
+      bot.watch.retained(oldestSeq)
+      if (removed > 0) this.#options.count?.('retention trims')
+    })
+  }
+
+  /** The end of a run: its consumer is given all that is left. */
+  async judgeEvents(): Promise<void> {
+    const { watcher, bot } = this.#ports
+    const store = this.#life?.store
+    if (bot === undefined || store === undefined) return
+    const last = await bot.finish()
+    if (last !== store.headSeq()) {
+      watcher.violation(`${this.name}: consumer: was given ${last} of ${store.headSeq()} events`)
+    }
   }
 
   /** The end of a run: every text has an answer by now, and gets the same once more. */
@@ -290,13 +329,15 @@ export class Machine {
 
   /** As `LocalNode`: the store, what repairs it, and a session on it. */
   async #boot(life: Life): Promise<void> {
-    const { watcher, storeOf } = this.#ports
+    const { watcher, storeOf, bot } = this.#ports
     const opened = await this.#open(life)
     if (opened === undefined) return
     const store = storeOf?.(opened) ?? opened
     life.store = store
+    if (this.#life === life) bot?.watch.opened(store.epoch, store.journal.oldestSeq())
     store.onPoisoned((cause) => {
       life.broken = { cause, seq: store.headSeq() }
+      if (this.#life === life) bot?.watch.poisoned()
     })
     const healing = this.#healing(life, store)
     life.messages = this.#messages(life, store, healing)
@@ -310,6 +351,16 @@ export class Machine {
       return
     }
     this.#run(life, 'healing', () => healing.run(life.ending.signal))
+    this.#letRead(life, store)
+  }
+
+  /** From now on the bot of its owner can reach it: also while the store takes no writes, and is healed. */
+  #letRead(life: Life, store: Store): void {
+    const { clock, idempotency } = life
+    if (this.#life !== life || idempotency === undefined) return
+    const excuses = (error: unknown): boolean =>
+      this.isDiskFault && isHearsayError(error) && error.fault === 'storage'
+    this.#ports.bot?.reach({ events: eventsApi({ store, clock, idempotency }), excuses })
   }
 
   /**
@@ -357,12 +408,17 @@ export class Machine {
       forget: () => {
         life.session = undefined
       },
-      reload: () => watcher.compare(this.name, store),
+      reload: async () => {
+        // Unless it broke again at once.
+        const isHealed = this.#life === life && store.state() === 'ok'
+        if (isHealed) this.#ports.bot?.watch.healed(store.journal.oldestSeq())
+        await watcher.compare(this.name, store)
+      },
       resume: async () => {
         await this.#judgeHealing(life, store)
         await this.#enter(life, store)
       },
-      fail: (cause) => watcher.violation(`${this.name}: no way on: ${describe(cause)}`),
+      fail: (cause) => watcher.violation(`${this.name}: no way on: ${describeError(cause)}`),
     })
   }
 
@@ -403,6 +459,7 @@ export class Machine {
   }
 
   async #end(life: Life): Promise<void> {
+    if (this.#life === life) this.#ports.bot?.leave()
     life.ending.abort(new HearsayError('aborted', 'stopping'))
     const { session, store } = life
     try {
@@ -428,7 +485,7 @@ export class Machine {
       if (this.#life !== life) return
       if (life.ending.signal.aborted && isHearsayError(error) && isOfStop(error)) return
       if (life.store !== undefined && this.#isWriteError(life.store, error)) return
-      this.#ports.watcher.violation(`${this.name}: ${what}: ${describe(error)}`)
+      this.#ports.watcher.violation(`${this.name}: ${what}: ${describeError(error)}`)
     })
   }
 
@@ -453,16 +510,4 @@ export class Machine {
 
 function isOfStop({ code }: HearsayError): boolean {
   return code === 'aborted' || code === 'not-running'
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = isHearsayError(error) ? `${error.code} ` : ''
-  const at =
-    error.stack
-      ?.split('\n')
-      .slice(1, 4)
-      .map((line) => line.trim())
-      .join(' ') ?? ''
-  return `${code}${error.message} ${at}`
 }

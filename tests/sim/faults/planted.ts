@@ -4,6 +4,7 @@ import {
   type Batch,
   BUCKETS,
   type CommitResult,
+  ConsumerFeed,
   type EventDraft,
   type Store,
 } from '../../../src/store/index.ts'
@@ -18,6 +19,7 @@ export const PLANTED = [
   'forgotten-index',
   'key-after-effect',
   'kept-packets',
+  'ack-ahead',
 ] as const
 export type Planted = (typeof PLANTED)[number]
 
@@ -121,6 +123,7 @@ function tornBatch(store: Store): Batch {
 export function plantedPatch(planted: Planted | undefined): (() => void) | undefined {
   if (planted === 'forgotten-index') return forgetIndices()
   if (planted === 'kept-packets') return keepPackets()
+  if (planted === 'ack-ahead') return acknowledgeAhead()
   return undefined
 }
 
@@ -149,5 +152,21 @@ function forgetIndices(): () => void {
   }
   return () => {
     prototype.extend = original
+  }
+}
+
+/** From now on a feed acknowledges what it has read before anybody has got it. */
+function acknowledgeAhead(): () => void {
+  const { prototype } = ConsumerFeed
+  const next = Object.getOwnPropertyDescriptor(prototype, 'next')
+  const original = next?.value as ConsumerFeed['next']
+  prototype.next = async function (this: ConsumerFeed, ...args) {
+    const events = await original.apply(this, args)
+    const last = events.at(-1)
+    if (last !== undefined) await this.ack(last.seq)
+    return events
+  }
+  return () => {
+    prototype.next = original
   }
 }

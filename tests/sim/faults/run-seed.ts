@@ -14,6 +14,8 @@ import { MemoryNetwork, type Sent } from '../../support/memory-net.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { FastRng } from '../privacy/fast-rng.ts'
 import type { CryptoWatch } from '../../support/crypto-watch.ts'
+import { Bot } from './bot.ts'
+import { ConsumerWatch } from './consumer-watch.ts'
 import { FaultDisk } from './disk.ts'
 import type { Fixture } from './fixture.ts'
 import { Incidents } from './incidents.ts'
@@ -67,6 +69,8 @@ const START_MS = 2_000
 const JUMP_MS = 100_000
 /** So long after the fixture was stopped at most: a new epoch begins in about half of the runs. */
 const OFF_MS_MAX = 120_000
+/** Mean time from one look of a node's retention to the next. */
+const RETAIN_MS = 12_000
 
 /** The same arguments give the same report. One at a time in a process. */
 export async function runSeed(ports: SeedPorts, options: SeedOptions): Promise<SeedReport> {
@@ -125,7 +129,11 @@ class Run {
       count: (what) => this.#count(what),
     })
     const storeOf = plantedStore(planted)
+    const count = (what: string, by?: number): void => this.#count(what, by)
     for (const [index, node] of nodes.entries()) {
+      const violation = (what: string): void => this.#watcher.violation(`${node.name}: ${what}`)
+      const watch = new ConsumerWatch({ violation })
+      const bot = new Bot({ clock: this.#clock, rng: this.#rng(`${node.name}/bot`), watch, count })
       const ports = {
         clock: this.#clock,
         air: this.#air,
@@ -134,6 +142,7 @@ class Run {
         log: this.#logger(node.name, () => machine.isDiskFault),
         job: <T>(work: () => Promise<T>) => this.#job(work),
         onReach: (name: FailpointName) => this.#incidents.reach(machine, name),
+        bot,
         ...(storeOf === undefined ? {} : { storeOf }),
       }
       const Disk = planted === 'ack-before-sync' ? HastyDisk : FaultDisk
@@ -146,7 +155,6 @@ class Run {
         node.image,
       )
       const nodeId = asNodeId(signKeyPairFromSeed(node.seed).publicKey)
-      const count = (what: string, by?: number): void => this.#count(what, by)
       const mayExpire = this.#jumps(index)
       const machine = new Machine(
         { ...ports, disk },
@@ -161,6 +169,7 @@ class Run {
     const starts = this.#rng('starts')
     for (const machine of this.#machines) {
       this.#later(starts.float() * START_MS, () => machine.start())
+      this.#retainNowAndThen(machine, this.#rng(`${machine.name}/retention`))
     }
     await this.#clock.advance(START_MS)
     for (const fault of this.#schedule.faults)
@@ -203,6 +212,13 @@ class Run {
     this.#machines[from]?.send(alias, `${this.#seed}/${number} `.padEnd(bytes, 'x'))
   }
 
+  #retainNowAndThen(machine: Machine, rng: FastRng): void {
+    this.#later(-Math.log(1 - rng.float()) * RETAIN_MS, () => {
+      machine.retain()
+      this.#retainNowAndThen(machine, rng)
+    })
+  }
+
   /** Until every promise has ended. */
   async #settle(): Promise<void> {
     this.#incidents.disarm()
@@ -242,6 +258,7 @@ class Run {
         watcher.violation(`${name}: ${stuck.length} boxes that are waited for stay unread`)
       }
       await machine.judgeAnswers()
+      await machine.judgeEvents()
       const { queued } = session.conversations.depth()
       if (queued > watcher.open(name)) watcher.violation(`${name}: ${queued} texts in the outbox`)
       if (machine.pendingTimers > TIMERS_MAX) {

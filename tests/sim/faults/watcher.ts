@@ -125,14 +125,15 @@ export class Watcher {
     return { journal, next: journal.base + journal.events.length + 1 }
   }
 
-  /** After an opening or a repair: what was read before is there, and is the same. */
+  /** After an opening or a repair: what was read before is there, unless it was removed, and is the same. */
   async compare(node: string, store: Store): Promise<void> {
     const { journal, next } = this.#journal(node, store)
     if (store.epoch !== journal.epoch) return this.violation(`${node}: another database epoch`)
     if (store.headSeq() < next - 1) {
       return this.violation(`${node}: events ${store.headSeq() + 1} to ${next - 1} are gone`)
     }
-    for (let at = journal.base; at < next - 1; at += PAGE) {
+    const kept = Math.max(journal.base, store.journal.oldestSeq() - 1)
+    for (let at = kept; at < next - 1; at += PAGE) {
       const { events } = await store.journal.events(at, Math.min(PAGE, next - 1 - at))
       for (const event of events) {
         const before = journal.events[event.seq - journal.base - 1]

@@ -63,6 +63,11 @@ describe('the simulator of faults', () => {
     expect(violations.join(' ')).toContain('ReplaySet.kept holds')
   })
 
+  it('finds an acknowledgement ahead of its reader', async () => {
+    const { violations } = await run(SHORT_MS, 'now', 'ack-ahead')
+    expect(violations.join(' ')).toContain('which nobody has acknowledged')
+  })
+
   it('finds nothing where disks are full and files fail, again and again', async () => {
     const { texts } = schedule(SHORT_MS)
     const at = (i: number): number => TEXT_EVERY_MS * i + 50
@@ -92,6 +97,8 @@ describe('the simulator of faults', () => {
     const again = await run(SHORT_MS, 'disk')
     expect(first.violations).toEqual([])
     expect(first.counts['answer of before']).toBeGreaterThan(0)
+    expect(first.counts['consumer resumes']).toBeGreaterThan(0)
+    expect(first.counts['retention trims']).toBeGreaterThan(0)
     expect(again.trace).toBe(first.trace)
   })
 })

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fromBase64Url, toBase64Url } from '../../../src/base/index.ts'
+import { fromBase64Url, HearsayError, toBase64Url } from '../../../src/base/index.ts'
 import { hash, LABELS } from '../../../src/crypto/index.ts'
 import type { JournalEvent, Store } from '../../../src/store/index.ts'
 import { type Sent, Watcher } from '../../sim/faults/watcher.ts'
@@ -8,6 +8,8 @@ import { type Sent, Watcher } from '../../sim/faults/watcher.ts'
 class FakeStore {
   readonly epoch = 'epoch'
   readonly events: JournalEvent[] = []
+  /** Number of the first event that is kept. */
+  oldest = 1
   #hear: () => void = () => undefined
 
   headSeq(): number {
@@ -18,9 +20,11 @@ class FakeStore {
     onAppend: (hear: () => void) => {
       this.#hear = hear
     },
-    events: async (after: number, limit: number) => ({
-      events: this.events.slice(after, after + limit),
-    }),
+    oldestSeq: () => this.oldest,
+    events: async (after: number, limit: number) => {
+      if (after < this.oldest - 1) throw new HearsayError('cursor-too-old', 'no longer kept')
+      return { events: this.events.slice(after, after + limit) }
+    },
   }
 
   async append(type: string, data: Record<string, unknown>): Promise<void> {
@@ -224,5 +228,17 @@ describe('the watcher of a simulation', () => {
     await told('expired', await accepted(true))
     watcher.closeSent()
     expect(watcher.violations).toEqual([])
+  })
+
+  it('compares what the retention has left', async () => {
+    const again = () => watcher.compare('alice', alice as unknown as Store)
+    await accepted()
+    await accepted()
+    alice.oldest = 2
+    await again()
+    expect(watcher.violations).toEqual([])
+    alice.events[1] = { ...alice.events[1], id: 'another' } as JournalEvent
+    await again()
+    expect(watcher.violations).toEqual(['alice: event 2 has changed'])
   })
 })
