@@ -35,6 +35,8 @@ export class Hook {
   /** Accepted, or of no interest, up to here. */
   #position = 0
   #cursor = 0
+  /** That of both. */
+  #epoch = ''
   #state: HookStatus['state'] = 'idle'
   #failures = 0
   #lastError: string | undefined
@@ -52,12 +54,13 @@ export class Hook {
   /** Its place in the journal, made at the head for a new hook. @throws HearsayError as the store. */
   async open(): Promise<void> {
     const { events } = this.#ports
-    const { items } = await events.consumers.list()
+    const { items, epoch } = await events.consumers.list()
     const { cursor } =
       items.find(({ name }) => name === this.#consumer) ??
-      (await events.consumers.create({ name: this.#consumer, from: 'now' }, {}))
+      (await events.consumers.create({ name: this.#consumer, from: 'now', epoch }, {}))
     this.#cursor = cursor
     this.#position = cursor
+    this.#epoch = epoch
     this.#isOpen = true
   }
 
@@ -70,7 +73,11 @@ export class Hook {
       } catch (error) {
         if (signal.aborted) return
         if (isHearsayError(error, 'cursor-too-old')) this.#skipLost(error)
-        else await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+        else {
+          // The store was healed to an older state: the numbers held here mean other events there.
+          if (isHearsayError(error, 'cursor-ahead')) this.#isOpen = false
+          await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+        }
       }
     }
   }
@@ -93,7 +100,8 @@ export class Hook {
     const { events } = this.#ports
     const types = this.config.events
     if (!this.#isOpen) await this.open()
-    const { items, head } = await events.list({ after: this.#position, limit: PAGE, types })
+    const epoch = this.#epoch
+    const { items, head } = await events.list({ after: this.#position, epoch, limit: PAGE, types })
     for (const event of items) {
       if (event.type === DAMAGED && !this.#wantsDamaged) this.#skipDamaged(event)
       else if (!(await this.#deliver(event, signal))) return
@@ -102,7 +110,7 @@ export class Hook {
     this.#position = Math.max(this.#position, head)
     this.#recovered('idle')
     if (this.#position - this.#cursor >= SKIP_STRIDE) await this.#ack(this.#position)
-    await events.wait({ after: this.#position, types, timeoutMs: WAIT_MS }, signal)
+    await events.wait({ after: this.#position, epoch, types, timeoutMs: WAIT_MS }, signal)
   }
 
   /** @returns false when the signal came first: the event is not acknowledged and comes again. */
@@ -124,6 +132,7 @@ export class Hook {
         await this.#ack(event.seq)
       } catch (error) {
         if (signal.aborted) return false
+        if (isHearsayError(error, 'cursor-ahead')) throw error
         await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
       }
     }
@@ -133,12 +142,13 @@ export class Hook {
 
   async #ack(seq: number): Promise<void> {
     const { events } = this.#ports
+    const epoch = this.#epoch
     try {
-      const { cursor } = await events.ack({ consumer: this.#consumer, seq })
+      const { cursor } = await events.ack({ consumer: this.#consumer, seq, epoch })
       this.#cursor = cursor
     } catch (error) {
       if (!isHearsayError(error, 'consumer-not-found')) throw error
-      await events.consumers.create({ name: this.#consumer, from: seq }, {})
+      await events.consumers.create({ name: this.#consumer, from: seq, epoch }, {})
       this.#cursor = seq
     }
   }

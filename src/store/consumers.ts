@@ -13,6 +13,11 @@ export interface Consumer {
   /** Everything up to here is acknowledged: on disk, or in memory while the store accepts no writes. */
   readonly cursor: number
   readonly types?: readonly string[]
+  /**
+   * The one in which it was made or has last acknowledged: another than the store's when that was restored since. Rows
+   * of before this was noted have none.
+   */
+  readonly epoch?: string
   /** Milliseconds since 1970. */
   readonly createdAt: number
 }
@@ -37,30 +42,36 @@ export class Consumers {
   readonly #ports: ConsumersPorts
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<(name: string) => void>()
+  /** That of the entries. */
+  #epoch: string | undefined
 
   constructor(ports: ConsumersPorts) {
     this.#ports = ports
   }
 
   /**
-   * What the disk holds takes the place of what was here, apart from acknowledgements that the disk has not seen.
+   * What the disk holds takes the place of what was here, apart from acknowledgements that the disk has not seen. Those
+   * of another epoch are dropped: by their numbers a consumer would pass over events in silence.
    * @throws HearsayError `storage-corrupt`.
    */
   async load(): Promise<void> {
-    const { engine, vault } = this.#ports.live.parts
+    const { engine, vault, epoch } = this.#ports.live.parts
     const stored: Consumer[] = []
     for await (const [key, value] of engine.iterate(physicalRange(SYSTEM_BUCKETS.consumers))) {
       stored.push(decode(vault.open(key, value)))
     }
     const before = new Map(this.#entries)
+    const isSame = epoch === this.#epoch
+    this.#epoch = epoch
     const ahead: Consumer[] = []
     this.#entries.clear()
     for (const consumer of stored) {
       const { name } = consumer
-      const cursor = Math.max(consumer.cursor, before.get(name)?.committed.cursor ?? 0)
-      const committed = { ...consumer, cursor }
-      this.#entries.set(name, { committed, pending: cursor })
-      if (cursor > consumer.cursor) ahead.push(committed)
+      const acked = isSame ? (before.get(name)?.committed.cursor ?? 0) : 0
+      const isAhead = acked > consumer.cursor
+      const committed = isAhead ? { ...consumer, cursor: acked, epoch } : consumer
+      this.#entries.set(name, { committed, pending: committed.cursor })
+      if (isAhead) ahead.push(committed)
     }
     for (const name of new Set([...before.keys(), ...this.#entries.keys()])) this.#notify(name)
     await Promise.all(ahead.map((consumer) => this.#put(consumer)))
@@ -92,6 +103,7 @@ export class Consumers {
       name,
       cursor,
       ...(types ? { types: [...types] } : {}),
+      epoch: journal.epoch,
       createdAt: clock.now(),
     }
     // Taken before the write, so that a second caller is told at once.
@@ -121,17 +133,18 @@ export class Consumers {
    */
   async ack(name: string, seq: number): Promise<number> {
     const entry = this.#entry(name)
-    const head = this.#ports.journal.headSeq()
+    const { journal } = this.#ports
+    const head = journal.headSeq()
+    const { epoch } = journal
     if (!Number.isSafeInteger(seq) || seq < 0) {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
     if (seq > head) {
-      const { epoch } = this.#ports.live.parts
       throw new HearsayError('cursor-ahead', 'no such event yet', { head, epoch })
     }
     if (seq <= entry.committed.cursor) return entry.committed.cursor
     entry.pending = Math.max(entry.pending, seq)
-    const next = { ...entry.committed, cursor: entry.pending }
+    const next = { ...entry.committed, cursor: entry.pending, epoch }
     try {
       await this.#put(next)
     } catch (error) {
