@@ -23,6 +23,8 @@ export interface Subscription {
   readonly consumer?: string
   /** Without a consumer: start after this sequence number. */
   readonly after?: number
+  /** Of the events that were had before: refused when the database has another one. */
+  readonly epoch?: string
   readonly types?: string[]
 }
 

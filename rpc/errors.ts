@@ -140,7 +140,7 @@ export const RPC_ERRORS = {
     details: ['oldest'],
   }),
   CURSOR_AHEAD: kind(1401, 'this position does not exist yet in this epoch', {
-    hint: 'the database was restored or is another one: read the lists again',
+    hint: 'the database was restored or is another one, and what came after the backup is gone: forget old numbers and subscribe anew; a consumer goes on where the backup left it, without one read the lists again',
     details: ['head', 'epoch'],
   }),
   CONSUMER_BUSY: kind(1402, 'the consumer has a subscription already', {

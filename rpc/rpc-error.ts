@@ -64,9 +64,7 @@ export function publicError(error: unknown, rng: Rng): { object: ErrorObject; re
   const kind: RpcErrorKind = RPC_ERRORS[name]
   const details: Record<string, unknown> = { reason: error.code }
   if (name === 'NETWORK_FILE_INVALID') Object.assign(details, fileFault(error))
-  for (const field of kind.details ?? []) {
-    if (error.details[field] !== undefined) details[field] = error.details[field]
-  }
+  Object.assign(details, toldDetails(name, error))
   if (name === 'INVALID_PARAMS') {
     const { field } = error.details
     const path = typeof field === 'string' ? field : ''
@@ -80,6 +78,17 @@ export function publicError(error: unknown, rng: Rng): { object: ErrorObject; re
   const logged = name === 'INTERNAL' || error.fault === 'storage' || error.fault === 'bug'
   if (logged) return withRef(name, rng, details)
   return { object: errorObject(name, details, speakable(error)) }
+}
+
+/** The details of a library error that the table lets a caller read. */
+export function toldDetails(
+  name: RpcErrorName,
+  { details }: HearsayError,
+): Readonly<Record<string, unknown>> {
+  const { details: fields = [] }: RpcErrorKind = RPC_ERRORS[name]
+  const told: Record<string, unknown> = {}
+  for (const field of fields) if (details[field] !== undefined) told[field] = details[field]
+  return told
 }
 
 /** What is wrong with a network file: `name` and `reason` mean something else in `data`. */

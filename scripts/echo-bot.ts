@@ -25,8 +25,13 @@ const socket = join(process.env['HEARSAY_HOME'] ?? '.', 'rpc.sock')
 
 using daemon = await connect({ socket })
 const { items } = await daemon.call('events.consumers.list')
-if (!items.some(({ name }) => name === CONSUMER)) {
+const known = items.find(({ name }) => name === CONSUMER)
+if (known === undefined) {
   await daemon.call('events.consumers.create', { name: CONSUMER, types: ['message.received'] })
+} else if (known.formerEpoch !== undefined) {
+  process.stderr.write(
+    'the database was restored: events after the backup are gone, and messages come again where they were not acknowledged\n',
+  )
 }
 await using events = await daemon.subscribe({ consumer: CONSUMER })
 process.stdout.write('listening\n')
@@ -40,8 +45,9 @@ for await (const event of events) {
   if (contactId !== undefined && body !== undefined) {
     await answer(contactId, `echo: ${body.text}`, `echo-${messageId}`)
   }
-  // Only now: had we died before, the event would come again and the key would stop a second answer.
-  await events.ack(event.seq)
+  // Only now: had we died before, the event would come again and the key would stop a second answer. The whole event, not
+  // its number: in a database that was restored since, the number is that of another one.
+  await events.ack(event)
 }
 
 /** Answers once; what cannot be sent is told and passed over. Any other error ends the bot, and the message comes again. */

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import socket
+import sys
 import time
 
 CONSUMER = "echo-bot"
@@ -95,9 +96,16 @@ def answer(rpc, message):
 
 def main():
     rpc = Rpc(PATH)
-    known = [consumer["name"] for consumer in rpc.call("events.consumers.list")["items"]]
+    known = {consumer["name"]: consumer for consumer in rpc.call("events.consumers.list")["items"]}
     if CONSUMER not in known:
         rpc.call("events.consumers.create", name=CONSUMER, types=["message.received"])
+    elif "formerEpoch" in known[CONSUMER]:
+        print(
+            "the database was restored: events after the backup are gone,",
+            "and messages come again where they were not acknowledged",
+            file=sys.stderr,
+            flush=True,
+        )
     rpc.call("events.subscribe", consumer=CONSUMER)
     print("listening", flush=True)
     while True:
@@ -106,8 +114,9 @@ def main():
         # Nothing is in it when its contact was removed since, or the disk has lost it ("storage.damaged").
         if "body" in message:
             answer(rpc, message)
-        # Only now: had we died before, the event would come again and the key would stop a second answer.
-        rpc.call("events.ack", consumer=CONSUMER, seq=event["seq"])
+        # Only now: had we died before, the event would come again and the key would stop a second answer. With its
+        # epoch: in a database that was restored since, the number is that of another event, and the daemon refuses it.
+        rpc.call("events.ack", consumer=CONSUMER, seq=event["seq"], epoch=event["epoch"])
 
 
 if __name__ == "__main__":

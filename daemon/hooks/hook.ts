@@ -40,6 +40,8 @@ export class Hook {
   #ackedAt = Number.NEGATIVE_INFINITY
   /** Events before the position that it never had: counted on disk, by the acknowledgement that passes over them. */
   #lost = 0
+  /** That of position and cursor. */
+  #epoch = ''
   #state: HookProgress['state'] = 'idle'
   #failures = 0
   #lastError: string | undefined
@@ -56,12 +58,14 @@ export class Hook {
   /** Its place in the journal, made at the head for a new hook. @throws HearsayError as the store. */
   async open(): Promise<void> {
     const { events } = this.#ports
-    const { items } = await events.consumers.list()
+    const { items, epoch } = await events.consumers.list()
     const { cursor } =
       items.find(({ name }) => name === this.#consumer) ??
-      (await events.consumers.create({ name: this.#consumer, from: 'now' }, {}))
+      (await events.consumers.create({ name: this.#consumer, from: 'now', epoch }, {}))
     this.#cursor = cursor
     this.#position = cursor
+    this.#epoch = epoch
+    this.#lost = 0
     this.#isOpen = true
   }
 
@@ -74,7 +78,11 @@ export class Hook {
       } catch (error) {
         if (signal.aborted) return
         if (isHearsayError(error, 'cursor-too-old')) this.#skipLost(error)
-        else await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+        else {
+          // The store was healed to an older state: the numbers held here mean other events there.
+          if (isHearsayError(error, 'cursor-ahead')) this.#isOpen = false
+          await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
+        }
       }
     }
   }
@@ -98,7 +106,8 @@ export class Hook {
     const types = this.config.events
     if (!this.#isOpen) await this.open()
     await this.#keepLosses()
-    const { items, head } = await events.list({ after: this.#position, limit: PAGE, types })
+    const epoch = this.#epoch
+    const { items, head } = await events.list({ after: this.#position, epoch, limit: PAGE, types })
     for (const event of items) {
       if (event.type === DAMAGED && !this.#wantsDamaged) this.#skipDamaged(event)
       else if (!(await this.#deliver(event, signal))) return
@@ -107,7 +116,7 @@ export class Hook {
     this.#position = Math.max(this.#position, head)
     this.#recovered('idle')
     if (this.#isDue) await this.#ack(this.#position)
-    await events.wait({ after: this.#position, types, timeoutMs: WAIT_MS }, signal)
+    await events.wait({ after: this.#position, epoch, types, timeoutMs: WAIT_MS }, signal)
   }
 
   /** @returns false when the signal came first: the event is not acknowledged and comes again. */
@@ -131,6 +140,7 @@ export class Hook {
         await this.#ack(event.seq)
       } catch (error) {
         if (signal.aborted) return false
+        if (isHearsayError(error, 'cursor-ahead')) throw error
         await this.#failed(isHearsayError(error) ? error.code : 'bug', signal)
       }
     }
@@ -140,12 +150,14 @@ export class Hook {
 
   async #ack(seq: number): Promise<void> {
     const { clock, events } = this.#ports
+    const epoch = this.#epoch
     try {
-      const { cursor } = await events.ack({ consumer: this.#consumer, seq, lost: this.#lost })
+      const place = { consumer: this.#consumer, seq, epoch, lost: this.#lost }
+      const { cursor } = await events.ack(place)
       this.#cursor = cursor
     } catch (error) {
       if (!isHearsayError(error, 'consumer-not-found')) throw error
-      await events.consumers.create({ name: this.#consumer, from: seq }, {})
+      await events.consumers.create({ name: this.#consumer, from: seq, epoch }, {})
       this.#cursor = seq
     }
     this.#lost = 0

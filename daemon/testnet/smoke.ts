@@ -147,7 +147,7 @@ async function observe(
   const { consumer, tally } = options
   for await (const event of peer.rpc.subscribe({ consumer }, signal)) {
     count(tally, peer.index, event, ports.clock.monotonic())
-    await peer.rpc.call('events.ack', { consumer, seq: event.seq })
+    await peer.rpc.call('events.ack', { consumer, seq: event.seq, epoch: event.epoch })
   }
 }
 

@@ -109,7 +109,8 @@ export class Client {
 
   /**
    * Events of a durable consumer or from a position on, over a connection of its own: a slow reader holds
-   * up nothing but itself. @throws RpcFailure, ConnectionFailure.
+   * up nothing but itself. With `epoch`, that of the events which the caller has had, a database that was restored
+   * since is refused. @throws RpcFailure (that is CURSOR_AHEAD), ConnectionFailure.
    */
   subscribe(params: SubscribeParams = {}): Promise<EventStream> {
     return EventStream.open(

@@ -22,7 +22,7 @@ export type OpenRequester = (
 type Item = { readonly event: Event } | { readonly caughtUp: number }
 
 /**
- * Events in order, without a gap, as an async iterator. Iteration throws when the daemon ends the
+ * Events of one epoch in order, without a gap, as an async iterator. Iteration throws when the daemon ends the
  * subscription (RpcFailure with its code) or the connection breaks (ConnectionFailure).
  */
 export class EventStream implements AsyncIterable<Event>, AsyncDisposable {
@@ -72,10 +72,15 @@ export class EventStream implements AsyncIterable<Event>, AsyncDisposable {
     return this.#start as Start
   }
 
-  /** Everything up to `seq` is done with and will not come again. Only for a consumer. */
-  async ack(seq: number): Promise<void> {
+  /**
+   * Everything up to this event is done with and will not come again. Only for a consumer. A number is taken for one of
+   * this subscription: give the event where it may be of an earlier one.
+   * @throws RpcFailure CURSOR_AHEAD for an event of before the database was restored: nothing is acknowledged.
+   */
+  async ack(upTo: Pick<Event, 'seq' | 'epoch'> | number): Promise<void> {
     if (this.#consumer === undefined) throw new TypeError('only a consumer acknowledges')
-    await this.#commands.request('events.ack', { consumer: this.#consumer, seq })
+    const { seq, epoch } = typeof upTo === 'number' ? { seq: upTo, epoch: this.start.epoch } : upTo
+    await this.#commands.request('events.ack', { consumer: this.#consumer, seq, epoch })
   }
 
   /** Ends the iteration. */

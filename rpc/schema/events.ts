@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { DEFAULT_PAGE, DEFAULT_UNACKED, MAX_PAGE, MAX_UNACKED } from '../constants.ts'
 import { mutation, query } from './define.ts'
 import { EPOCH, EVENT } from './examples.ts'
-import { consumerName, eventTypes, id, seq, timeoutMs } from './shapes.ts'
+import { consumerName, epoch, eventTypes, id, seq, timeoutMs } from './shapes.ts'
 import { consumerShape, eventView } from './views.ts'
 
 const found = z.object({ items: z.array(eventView), head: seq })
@@ -17,6 +17,7 @@ export const eventsMethods = [
     params: {
       consumer: consumerName.exactOptional(),
       after: seq.exactOptional().describe('not with consumer'),
+      epoch,
       types: eventTypes.describe('not with consumer: it has its own'),
       maxInFlight: z
         .int()
@@ -49,11 +50,11 @@ export const eventsMethods = [
   query({
     name: 'events.ack',
     summary: 'All events of the consumer up to `seq` are done with. From any connection.',
-    params: { consumer: consumerName, seq },
+    params: { consumer: consumerName, seq, epoch },
     result: z.object({ cursor: seq }),
     errors: ['CONSUMER_NOT_FOUND', 'CURSOR_AHEAD', 'STORAGE_FULL', 'STORAGE_READONLY'],
     scope: 'receive',
-    example: { params: { consumer: 'bot', seq: 42 }, result: { cursor: 42 } },
+    example: { params: { consumer: 'bot', seq: 42, epoch: EPOCH }, result: { cursor: 42 } },
   }),
   query({
     name: 'events.unsubscribe',
@@ -70,23 +71,27 @@ export const eventsMethods = [
       'Events after a position; fewer than `limit` when they are large: go on while `head` is ahead.',
     params: {
       after: seq,
+      epoch,
       limit: z.int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
       types: eventTypes,
     },
     result: found,
     errors: ['CURSOR_TOO_OLD', 'CURSOR_AHEAD'],
     scope: 'receive',
-    example: { params: { after: 41, limit: 10 }, result: { items: [EVENT], head: 42 } },
+    example: {
+      params: { after: 41, epoch: EPOCH, limit: 10 },
+      result: { items: [EVENT], head: 42 },
+    },
   }),
   query({
     name: 'events.wait',
     summary: 'Resolves with at least one event after a position, or with none after `timeoutMs`.',
-    params: { after: seq, types: eventTypes, timeoutMs },
+    params: { after: seq, epoch, types: eventTypes, timeoutMs },
     result: found,
     errors: ['CURSOR_TOO_OLD', 'CURSOR_AHEAD', 'SHUTTING_DOWN'],
     scope: 'receive',
     example: {
-      params: { after: 41, types: ['message.received'], timeoutMs: 10_000 },
+      params: { after: 41, epoch: EPOCH, types: ['message.received'], timeoutMs: 10_000 },
       result: { items: [EVENT], head: 42 },
     },
   }),
@@ -94,9 +99,12 @@ export const eventsMethods = [
     name: 'events.consumers.list',
     summary: 'Durable consumers, their cursors and how far behind they are.',
     params: {},
-    result: z.object({ items: z.array(z.object(consumerShape)) }),
+    result: z.object({
+      items: z.array(z.object(consumerShape)),
+      epoch: z.string().describe('that of the cursors'),
+    }),
     scope: 'receive',
-    example: { params: {}, result: { items: [CONSUMER] } },
+    example: { params: {}, result: { items: [CONSUMER], epoch: EPOCH } },
   }),
   mutation({
     name: 'events.consumers.create',
@@ -105,6 +113,7 @@ export const eventsMethods = [
     params: {
       name: consumerName,
       from: z.union([z.enum(['now', 'start']), seq]).default('now'),
+      epoch,
       types: eventTypes,
     },
     result: consumerShape,

@@ -36,7 +36,7 @@ export function referenceMarkdown(): string {
     '| `event` | `{subscription, seq, epoch, id, type, time, data}` |',
     '| `event.caughtUp` | `{subscription, head}`: all that existed was sent |',
     '| `event.heartbeat` | `{subscription, head}` every 15 s |',
-    '| `event.closed` | `{subscription, code, name, hint?, oldest?}`: no more will come |',
+    '| `event.closed` | `{subscription, code, name, hint?, oldest?, head?, epoch?}`: no more will come |',
     '',
     'An event `storage.damaged` without data stands in the place of one that the disk has changed or lost. It comes whatever',
     'types were asked for: a client passes over types that it does not know.',

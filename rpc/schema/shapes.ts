@@ -49,6 +49,9 @@ export const multiaddr = z
   .regex(/^\/[\x21-\x7e]+$/)
 export const time = z.iso.datetime().describe('RFC 3339, UTC')
 export const seq = z.int().min(0).describe('position in the journal')
+export const epoch = id
+  .exactOptional()
+  .describe('of the events you know, as they have it: CURSOR_AHEAD once the database was restored')
 export const count = z.int().min(0)
 export const milliseconds = z.number().min(0)
 

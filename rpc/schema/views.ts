@@ -205,4 +205,8 @@ export const consumerShape = {
   cursor: seq,
   types: z.array(z.string()).exactOptional(),
   lag: count,
+  formerEpoch: z
+    .string()
+    .exactOptional()
+    .describe('that of its last ack: the database was restored since'),
 }

@@ -15,6 +15,7 @@ type ReadonlyDeep<T> = T extends (infer Item)[]
 export interface SubscribeRequest {
   readonly consumer?: string
   readonly after?: number
+  readonly epoch?: string
   readonly types?: readonly string[]
   readonly maxInFlight: number
 }

@@ -2,7 +2,7 @@ import { type Clock, HearsayError, type Timer } from '../../src/base/index.ts'
 import { EVENT_STEP, HEARTBEAT_MS } from '../constants.ts'
 import { ERROR_MAP, RPC_ERRORS, type RpcErrorKind, type RpcErrorName } from '../errors.ts'
 import type { EventFeed, NodeApi } from '../node-api.ts'
-import { RpcError } from '../rpc-error.ts'
+import { RpcError, toldDetails } from '../rpc-error.ts'
 
 /** Where a subscription writes. */
 export interface Outlet {
@@ -143,13 +143,11 @@ export class Subscription {
   }
 }
 
-function closing(error: unknown): [name: RpcErrorName, details?: Record<string, unknown>] {
+function closing(
+  error: unknown,
+): [name: RpcErrorName, details?: Readonly<Record<string, unknown>>] {
   if (error instanceof RpcError) return [error.kind]
   if (!(error instanceof HearsayError)) return ['INTERNAL']
   const name = ERROR_MAP[error.code] ?? 'INTERNAL'
-  const { details = [] }: RpcErrorKind = RPC_ERRORS[name]
-  const told = details.flatMap((field) =>
-    error.details[field] === undefined ? [] : [[field, error.details[field]]],
-  )
-  return [name, Object.fromEntries(told) as Record<string, unknown>]
+  return [name, toldDetails(name, error)]
 }

@@ -74,6 +74,7 @@ export class Subscriptions implements SubscriptionHost {
       const feed = await node.events.open({
         ...(consumer === undefined ? {} : { consumer }),
         ...(request.after === undefined ? {} : { after: request.after }),
+        ...(request.epoch === undefined ? {} : { epoch: request.epoch }),
         ...(request.types === undefined ? {} : { types: request.types }),
       })
       if (this.#closed) throw new RpcError('SHUTTING_DOWN')

@@ -2,36 +2,30 @@ import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { HearsayError } from '../../src/base/index.ts'
 import { WRITE_BUFFER_BYTES } from '../constants.ts'
-import { ERROR_MAP } from '../errors.ts'
+import { ERROR_MAP, type RpcErrorName } from '../errors.ts'
 import type { EventView } from '../node-api.ts'
-import { RpcError } from '../rpc-error.ts'
-import { eventTypes, seq } from '../schema/shapes.ts'
+import { RpcError, toldDetails } from '../rpc-error.ts'
+import { epoch, eventTypes, seq } from '../schema/shapes.ts'
 import { Gate } from '../server/gate.ts'
 import type { Outlet } from '../server/subscription.ts'
 import { Subscriptions } from '../server/subscriptions.ts'
 import type { HttpCall, HttpPorts } from './http-ports.ts'
 import { refuse, replyStream } from './http-reply.ts'
 
-const queryShape = z.strictObject({ after: seq.exactOptional(), types: eventTypes })
+const queryShape = z.strictObject({ after: seq.exactOptional(), epoch, types: eventTypes })
 const LAST_EVENT_ID = /^([A-Za-z0-9_-]{1,128}):(\d{1,16})$/
 
 /**
- * `GET /events`: the journal as server-sent events, from `Last-Event-ID` (`<epoch>:<seq>`), `?after=` or
- * the head on. A position that cannot be served is an HTTP error, after which a browser does not retry.
+ * `GET /events`: the journal as server-sent events, from `Last-Event-ID` (`<epoch>:<seq>`), `?after=` (with `&epoch=`)
+ * or the head on. A position that cannot be served is an HTTP error, after which a browser does not retry.
  */
 export async function getEvents(ports: HttpPorts, call: HttpCall): Promise<void> {
   const { response, signal } = call
-  let wanted: { after?: number; types?: readonly string[] }
-  try {
-    wanted = await position(ports, call)
-  } catch (error) {
-    return refusePosition(response, error)
-  }
   const outlet = new SseOutlet(response)
   const subscriptions = new Subscriptions({ ...ports, outlet })
   response.on('drain', () => outlet.drained())
   try {
-    const { started } = await subscriptions.open({ ...wanted, maxInFlight: 1 })
+    const { started } = await subscriptions.open({ ...position(call), maxInFlight: 1 })
     replyStream(response, 'text/event-stream')
     response.write(': hearsay\n\n')
     started()
@@ -47,7 +41,12 @@ export async function getEvents(ports: HttpPorts, call: HttpCall): Promise<void>
   response.end()
 }
 
-async function position(ports: HttpPorts, { request, query }: HttpCall) {
+/** @throws RpcError INVALID_PARAMS. */
+function position({ request, query }: HttpCall): {
+  after?: number
+  epoch?: string
+  types?: readonly string[]
+} {
   const after = query.get('after')
   const types = query.get('types')
   const raw = {
@@ -61,19 +60,11 @@ async function position(ports: HttpPorts, { request, query }: HttpCall) {
   if (last === undefined) return parsed.data
   const match = LAST_EVENT_ID.exec(String(last))
   if (match === null) throw new RpcError('INVALID_PARAMS')
-  // Of the journal alone: `db.stats` counts all keys, and whoever reconnects in a loop would have them counted each time.
-  const { epoch, head } = await ports.node.events.open({})
-  if (match[1] !== epoch) throw new RpcError('CURSOR_AHEAD', { head, epoch })
-  return { ...parsed.data, after: Number(match[2]) }
+  return { ...parsed.data, epoch: String(match[1]), after: Number(match[2]) }
 }
 
 function refusePosition(response: ServerResponse, error: unknown): void {
-  const name =
-    error instanceof RpcError
-      ? error.kind
-      : error instanceof HearsayError
-        ? (ERROR_MAP[error.code] ?? 'INTERNAL')
-        : 'INTERNAL'
+  const { name, extra } = told(error)
   const statuses: Partial<Record<typeof name, number>> = {
     INVALID_PARAMS: 400,
     CURSOR_TOO_OLD: 410,
@@ -81,8 +72,14 @@ function refusePosition(response: ServerResponse, error: unknown): void {
     NOT_READY: 503,
     SHUTTING_DOWN: 503,
   }
-  const extra = error instanceof RpcError ? error.extra : {}
   refuse(response, { status: statuses[name] ?? 500, error: name }, {}, extra)
+}
+
+function told(error: unknown): { name: RpcErrorName; extra: Readonly<Record<string, unknown>> } {
+  if (error instanceof RpcError) return { name: error.kind, extra: error.extra }
+  if (!(error instanceof HearsayError)) return { name: 'INTERNAL', extra: {} }
+  const name = ERROR_MAP[error.code] ?? 'INTERNAL'
+  return { name, extra: toldDetails(name, error) }
 }
 
 /** Writes notifications in the event stream format; a heartbeat is a comment. */

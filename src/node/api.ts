@@ -299,6 +299,8 @@ export interface ConsumerView {
   readonly cursor: number
   readonly types?: readonly string[]
   readonly lag: number
+  /** Its last acknowledgement was in this epoch, and the database was restored since. */
+  readonly formerEpoch?: string
 }
 
 /** A pull feed of one subscription. `next` waits for at least one event, or for the signal. */
@@ -442,40 +444,57 @@ export interface NodeApi {
     ): Promise<Mutated<{ messageIds: readonly string[] }>>
   }
   readonly outbox: { list(page: Page): Promise<Listing<MessageView>> }
+  /**
+   * `epoch` is that of the events whose numbers the caller has. When the database has another one, because it was
+   * restored, the answer is `cursor-ahead` {head, epoch} and nothing has changed: the number means another event here.
+   */
   readonly events: {
     /**
      * A feed of a durable consumer (from its last ack) or of an anonymous reader (`after`, default head).
-     * @throws HearsayError `consumer-not-found`, `cursor-too-old` {oldest}, `cursor-ahead` {head}.
+     * @throws HearsayError `consumer-not-found`, `cursor-too-old` {oldest}, `cursor-ahead` {head, epoch}.
      */
     open(params: {
       consumer?: string
       after?: number
+      epoch?: string
       types?: readonly string[]
     }): Promise<EventFeed>
     /** Events after a number. @throws HearsayError `cursor-too-old`, `cursor-ahead`. */
     list(params: {
       after: number
+      epoch?: string
       limit: number
       types?: readonly string[]
     }): Promise<{ items: readonly EventView[]; head: number }>
     /** As `list`, once there is one; none after `timeoutMs`. */
     wait(
-      params: { after: number; types?: readonly string[]; timeoutMs: number },
+      params: { after: number; epoch?: string; types?: readonly string[]; timeoutMs: number },
       signal: AbortSignal,
     ): Promise<{ items: readonly EventView[]; head: number }>
     /**
      * Cumulative and durable; a lower number changes nothing. `lost` of the events that this passes over never came to the
      * reader: they are counted with it. @throws HearsayError `consumer-not-found`, `cursor-ahead`.
      */
-    ack(params: { consumer: string; seq: number; lost?: number }): Promise<{ cursor: number }>
+    ack(params: {
+      consumer: string
+      seq: number
+      epoch?: string
+      lost?: number
+    }): Promise<{ cursor: number }>
     readonly consumers: {
-      list(): Promise<{ items: readonly ConsumerView[] }>
+      /** With the epoch of the cursors. */
+      list(): Promise<{ items: readonly ConsumerView[]; epoch: string }>
       /**
        * One that exists with the same types is answered as it is. @throws HearsayError `consumer-exists` with others,
        * `quota-exceeded`, `bad-value`, `cursor-too-old`, `cursor-ahead`.
        */
       create(
-        params: { name: string; from: 'now' | 'start' | number; types?: readonly string[] },
+        params: {
+          name: string
+          from: 'now' | 'start' | number
+          epoch?: string
+          types?: readonly string[]
+        },
         ctx: CallContext,
       ): Promise<Mutated<ConsumerView>>
       delete(params: { name: string }, ctx: CallContext): Promise<Mutated<{ name: string }>>

@@ -19,14 +19,24 @@ const WAIT_EVENTS = 500
 export function eventsApi(ports: EventsPorts): NodeApi['events'] {
   const { store, clock, idempotency } = ports
 
-  /** Up to `limit` events, fewer if they are large; nothing of interest lies between them and `scannedTo`. */
-  async function page(after: number, limit: number, types: readonly string[] | undefined) {
+  /**
+   * Up to `limit` events of `epoch`, fewer if they are large; nothing of interest lies between them and `scannedTo`.
+   * @throws HearsayError `cursor-ahead` when that is not the epoch, or not any more.
+   */
+  async function page(
+    after: number,
+    limit: number,
+    types: readonly string[] | undefined,
+    epoch: string,
+  ) {
+    store.journal.checkEpoch(epoch)
     const items: EventView[] = []
     let bytes = 0
     let scannedTo = after
     let head = store.headSeq()
     do {
       const read = await store.journal.events(scannedTo, limit - items.length, types)
+      store.journal.checkEpoch(epoch)
       head = read.head
       for (const event of read.events) {
         bytes += weight(event)
@@ -58,11 +68,15 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
       cursor: consumer.cursor,
       ...(consumer.types === undefined ? {} : { types: consumer.types }),
       lag: Math.max(0, store.headSeq() - consumer.cursor),
+      ...(consumer.epoch === undefined || consumer.epoch === store.epoch
+        ? {}
+        : { formerEpoch: consumer.epoch }),
     }
   }
 
   return {
-    async open({ consumer, after, types }) {
+    async open({ consumer, after, epoch, types }) {
+      store.journal.checkEpoch(epoch)
       const feed = await store.feed(
         consumer === undefined
           ? {
@@ -75,17 +89,17 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
       return feedView(feed, store.epoch)
     },
 
-    async list({ after, limit, types }) {
-      const { items, head } = await page(after, limit, types)
+    async list({ after, epoch = store.epoch, limit, types }) {
+      const { items, head } = await page(after, limit, types, epoch)
       return { items, head }
     },
 
-    async wait({ after, types, timeoutMs }, signal) {
+    async wait({ after, epoch = store.epoch, types, timeoutMs }, signal) {
       const deadline = clock.monotonic() + timeoutMs
       // What was looked at once is not looked at again: a rare type would cost the whole journal per event.
       let from = after
       for (;;) {
-        const { items, head, scannedTo } = await page(from, WAIT_EVENTS, types)
+        const { items, head, scannedTo } = await page(from, WAIT_EVENTS, types, epoch)
         const left = deadline - clock.monotonic()
         if (items.length > 0 || left <= 0) return { items, head }
         from = scannedTo
@@ -93,14 +107,18 @@ export function eventsApi(ports: EventsPorts): NodeApi['events'] {
       }
     },
 
-    ack: async ({ consumer, seq, lost }) => ({
-      cursor: await store.consumers.ack(consumer, seq, lost),
-    }),
+    async ack({ consumer, seq, epoch, lost }) {
+      store.journal.checkEpoch(epoch)
+      return { cursor: await store.consumers.ack(consumer, seq, lost) }
+    },
 
     consumers: {
-      list: async () => ({ items: store.consumers.list().map(view) }),
-      create: ({ name, from, types }, ctx) =>
-        idempotency.remember(ctx, async () => ({ ...view(await create(name, from, types)) })),
+      list: async () => ({ items: store.consumers.list().map(view), epoch: store.epoch }),
+      create: ({ name, from, epoch, types }, ctx) =>
+        idempotency.remember(ctx, async () => {
+          store.journal.checkEpoch(epoch)
+          return { ...view(await create(name, from, types)) }
+        }),
       delete: ({ name }, ctx) =>
         idempotency.remember(ctx, async () => {
           await store.consumers.delete(name)

@@ -23,6 +23,7 @@ export class ConsumerFeed {
   readonly #name: string | undefined
   readonly #types: readonly string[] | undefined
   readonly #maxInFlight: number
+  readonly #epoch: string
   /** The event before the first one of this feed. */
   readonly resumedFrom: number
   #position: number
@@ -37,6 +38,7 @@ export class ConsumerFeed {
   ) {
     this.#journal = ports.journal
     this.#consumers = ports.consumers
+    this.#epoch = ports.journal.epoch
     if ('consumer' in options) {
       const consumer = ports.consumers.get(options.consumer)
       this.#name = consumer.name
@@ -79,7 +81,8 @@ export class ConsumerFeed {
    * Waits for at least one event and gives at most `limit`, in order. Waits too while `maxInFlight` events are
    * unacknowledged. One call at a time.
    * @throws HearsayError `aborted` after `close`, `consumer-not-found` once the consumer is deleted,
-   * `cursor-too-old` when retention overtook the reader; the signal's reason.
+   * `cursor-too-old` when retention overtook the reader, `cursor-ahead` when a healing found an older state of the
+   * store: the numbers of this feed mean other events there; the signal's reason.
    */
   async next(limit: number, signal?: AbortSignal): Promise<readonly JournalEvent[]> {
     if (this.#reading) throw new HearsayError('bug', 'one reader per feed')
@@ -132,6 +135,7 @@ export class ConsumerFeed {
   #check(signal?: AbortSignal): void {
     signal?.throwIfAborted()
     this.#closed.signal.throwIfAborted()
+    this.#journal.checkEpoch(this.#epoch)
   }
 
   /** Resolves at the next append, acknowledgement, deletion, close or abort. */

@@ -20,6 +20,11 @@ export interface Consumer {
   /** Everything up to here is acknowledged: on disk, or in memory while the store accepts no writes. */
   readonly cursor: number
   readonly types?: readonly string[]
+  /**
+   * The one in which it was made or has last acknowledged: another than the store's when that was restored since. Rows
+   * of before this was noted have none.
+   */
+  readonly epoch?: string
   /** Milliseconds since 1970. */
   readonly createdAt: number
   /** Undefined for none, and after `forgetLosses`. */
@@ -46,26 +51,31 @@ export class Consumers {
   readonly #ports: ConsumersPorts
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<(name: string) => void>()
+  /** That of the entries. */
+  #epoch: string | undefined
 
   constructor(ports: ConsumersPorts) {
     this.#ports = ports
   }
 
   /**
-   * What the disk holds takes the place of what was here, apart from acknowledgements that the disk has not seen.
+   * What the disk holds takes the place of what was here, apart from acknowledgements that the disk has not seen. Those
+   * of another epoch are dropped: by their numbers a consumer would pass over events in silence.
    * @throws HearsayError `storage-corrupt`.
    */
   async load(): Promise<void> {
-    const { engine, vault } = this.#ports.live.parts
+    const { engine, vault, epoch } = this.#ports.live.parts
     const stored: Consumer[] = []
     for await (const [key, value] of engine.iterate(physicalRange(SYSTEM_BUCKETS.consumers))) {
       stored.push(decode(vault.open(key, value)))
     }
     const before = new Map(this.#entries)
+    const isSame = epoch === this.#epoch
+    this.#epoch = epoch
     const ahead: Consumer[] = []
     this.#entries.clear()
     for (const consumer of stored) {
-      const known = before.get(consumer.name)?.committed
+      const known = isSame ? before.get(consumer.name)?.committed : undefined
       const isAhead = known !== undefined && known.cursor > consumer.cursor
       const committed = isAhead ? known : consumer
       this.#entries.set(consumer.name, { committed, pending: committed })
@@ -101,6 +111,7 @@ export class Consumers {
       name,
       cursor,
       ...(types ? { types: [...types] } : {}),
+      epoch: journal.epoch,
       createdAt: clock.now(),
     }
     // Taken before the write, so that a second caller is told at once.
@@ -132,16 +143,17 @@ export class Consumers {
    */
   async ack(name: string, seq: number, lost = 0): Promise<number> {
     const entry = this.#entry(name)
-    const head = this.#ports.journal.headSeq()
+    const { journal } = this.#ports
+    const head = journal.headSeq()
+    const { epoch } = journal
     if (!Number.isSafeInteger(seq) || seq < 0) {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
     if (seq > head) {
-      const { epoch } = this.#ports.live.parts
       throw new HearsayError('cursor-ahead', 'no such event yet', { head, epoch })
     }
     if (seq <= entry.committed.cursor) return entry.committed.cursor
-    if (seq > entry.pending.cursor) entry.pending = this.#passed(entry.pending, seq, lost)
+    if (seq > entry.pending.cursor) entry.pending = this.#passed(entry.pending, { seq, lost, epoch })
     const next = entry.pending
     try {
       await this.#put(next)
@@ -149,6 +161,7 @@ export class Consumers {
       if (this.#ports.live.parts.committer.poison === undefined) throw error
     }
     if (next.cursor > entry.committed.cursor) entry.committed = next
+    this.#keep(entry, next)
     this.#notify(name)
     return entry.committed.cursor
   }
@@ -208,10 +221,22 @@ export class Consumers {
     return entry
   }
 
-  #passed(consumer: Consumer, cursor: number, lost: number): Consumer {
-    if (lost === 0) return { ...consumer, cursor }
+  #passed(
+    consumer: Consumer,
+    { seq, lost, epoch }: { seq: number; lost: number; epoch: string },
+  ): Consumer {
+    const next = { ...consumer, cursor: seq, epoch }
+    if (lost === 0) return next
     const events = (consumer.losses?.events ?? 0) + lost
-    return { ...consumer, cursor, losses: { events, lastAt: this.#ports.clock.now() } }
+    return { ...next, losses: { events, lastAt: this.#ports.clock.now() } }
+  }
+
+  /** A healing that began while `row` was written may have put another entry in the place of `entry`, from what it read before. */
+  #keep(entry: Entry, row: Consumer): void {
+    const now = this.#entries.get(row.name)
+    if (now === undefined || now === entry || row.epoch !== this.#epoch) return
+    if (row.cursor > now.pending.cursor) now.pending = row
+    if (row.cursor > now.committed.cursor) now.committed = row
   }
 
   async #put(consumer: Consumer): Promise<void> {

@@ -53,6 +53,11 @@ export class Journal {
     this.#listeners = ports.listeners
   }
 
+  /** Of the events that it gives now: a healing that finds an older state of the store changes it. */
+  get epoch(): string {
+    return this.#live.parts.epoch
+  }
+
   /** Last event on disk, 0 before the first. */
   headSeq(): number {
     return this.#live.parts.committer.head.seq
@@ -69,6 +74,19 @@ export class Journal {
   }
 
   /**
+   * Throws unless numbers of `epoch` are numbers of this journal; undefined passes. Whoever holds a number over a wait
+   * asks again behind it: a healing may have found an older state. @throws HearsayError `cursor-ahead` {head, epoch}.
+   */
+  checkEpoch(epoch: string | undefined): void {
+    if (epoch === undefined || epoch === this.epoch) return
+    throw new HearsayError(
+      'cursor-ahead',
+      'this epoch is over: the database was restored since, or is another one',
+      { head: this.headSeq(), epoch: this.epoch },
+    )
+  }
+
+  /**
    * Throws unless reading can go on after `after`. @throws HearsayError `cursor-too-old` {oldest};
    * `cursor-ahead` {head, epoch}.
    */
@@ -78,10 +96,7 @@ export class Journal {
       throw new HearsayError('bad-value', 'a cursor is a number from 0')
     }
     if (after > seq)
-      throw new HearsayError('cursor-ahead', 'no such event yet', {
-        head: seq,
-        epoch: this.#live.parts.epoch,
-      })
+      throw new HearsayError('cursor-ahead', 'no such event yet', { head: seq, epoch: this.epoch })
     if (after < oldest - 1) {
       throw new HearsayError('cursor-too-old', 'these events are no longer kept', { oldest })
     }

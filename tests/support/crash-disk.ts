@@ -33,6 +33,8 @@ export class CrashDisk {
   #stepsLeft = Number.POSITIVE_INFINITY
   #cause = STOPPED
   steps = 0
+  /** Of every file. 0: nothing tells a copy. Another one at the next opening makes the home a copy, or put back. */
+  inode = 0n
 
   /** The step after `steps` further ones fails, and every later one. */
   stopAfter(steps: number, cause = STOPPED): void {
@@ -121,7 +123,8 @@ export class CrashDisk {
       open: async (path) => (this.#files.has(path) ? handle(path) : undefined),
       status: async (path) =>
         this.#files.has(path) ? { mode: 0o600, bytes: this.visible(path).length } : undefined,
-      identity: async (path) => (this.#files.has(path) ? { inode: 0n, birthNs: 0n } : undefined),
+      identity: async (path) =>
+        this.#files.has(path) ? { inode: this.inode, birthNs: this.inode } : undefined,
       rename: async (from, to) => {
         this.#step()
         this.#files.set(to, this.#files.get(from) as CrashFile)

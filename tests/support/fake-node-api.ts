@@ -27,12 +27,17 @@ export class FakeNodeApi implements NodeApi {
   readonly calls: RecordedCall[] = []
   readonly #stubs = new Map<string, Stub>()
   readonly #events: EventView[] = []
-  readonly #consumers = new Map<string, { cursor: number; types?: readonly string[] }>()
+  readonly #consumers = new Map<
+    string,
+    { cursor: number; types?: readonly string[]; epoch: string }
+  >()
   readonly #remembered = new Map<string, { hash: string; result: JsonObject }>()
   readonly #watchers = new Set<() => void>()
   /** Most events that any feed handed out in one step. */
   largestStep = 0
   oldest = 1
+  /** Of every event. */
+  epoch = EPOCH
 
   stub(method: string, fn: Stub): void {
     this.#stubs.set(method, fn)
@@ -49,9 +54,20 @@ export class FakeNodeApi implements NodeApi {
   append(type = 'message.received', data: JsonObject = {}): number {
     const seq = this.#events.length + 1
     const time = new Date(1_700_000_000_000 + seq).toISOString()
-    this.#events.push({ seq, epoch: EPOCH, id: `id-${seq}`, type, time, data })
+    this.#events.push({ seq, epoch: this.epoch, id: `id-${seq}`, type, time, data })
     for (const wake of this.#watchers) wake()
     return seq
+  }
+
+  /** Puts the database back to when `head` was its head: the events behind it are gone, and a new epoch begins. */
+  restore(head: number, epoch = 'epoch-after-the-restore'): void {
+    this.epoch = epoch
+    const kept = this.#events.splice(0).slice(0, head)
+    this.#events.push(...kept.map((event) => ({ ...event, epoch })))
+    for (const consumer of this.#consumers.values()) {
+      consumer.cursor = Math.min(consumer.cursor, head)
+    }
+    for (const wake of this.#watchers) wake()
   }
 
   get head(): number {
@@ -101,22 +117,30 @@ export class FakeNodeApi implements NodeApi {
       this.calls.push({ method: 'events.open', params })
       const stub = this.#stubs.get('events.open')
       if (stub !== undefined) return (await stub(params as never, undefined as never)) as EventFeed
+      this.#checkEpoch(params.epoch)
       return this.#feed(params)
     },
     list: async (params) => {
       this.calls.push({ method: 'events.list', params })
       const stub = this.#stubs.get('events.list')
       if (stub !== undefined) await stub(params as never, undefined as never)
+      this.#checkEpoch(params.epoch)
       return { items: this.#after(params.after, params.limit, params.types), head: this.head }
     },
-    wait: (params, signal) => this.#answer('events.wait', params, undefined, signal),
-    ack: async ({ consumer, seq }) => {
-      this.calls.push({ method: 'events.ack', params: { consumer, seq } })
+    wait: async (params, signal) => {
+      this.#checkEpoch(params.epoch)
+      return this.#answer('events.wait', params, undefined, signal)
+    },
+    ack: async (params) => {
+      const { consumer, seq } = params
+      this.calls.push({ method: 'events.ack', params })
       const stub = this.#stubs.get('events.ack')
-      if (stub !== undefined) await stub({ consumer, seq } as never, undefined as never)
+      if (stub !== undefined) await stub(params as never, undefined as never)
+      this.#checkEpoch(params.epoch)
       const entry = this.#consumer(consumer)
-      if (seq > this.head) throw new HearsayError('cursor-ahead', 'ahead', { head: this.head })
+      if (seq > this.head) throw this.#ahead('ahead')
       entry.cursor = Math.max(entry.cursor, seq)
+      entry.epoch = this.epoch
       return { cursor: entry.cursor }
     },
     consumers: {
@@ -124,15 +148,17 @@ export class FakeNodeApi implements NodeApi {
         this.calls.push({ method: 'events.consumers.list', params: {} })
         const stub = this.#stubs.get('events.consumers.list')
         if (stub !== undefined) await stub({} as never, undefined as never)
-        return { items: [...this.#consumers].map(([name]) => this.#view(name)) }
+        const items = [...this.#consumers].map(([name]) => this.#view(name))
+        return { items, epoch: this.epoch }
       },
       create: async (params, call) => {
         this.calls.push({ method: 'events.consumers.create', params, call })
         const stub = this.#stubs.get('events.consumers.create')
         if (stub !== undefined) await stub(params as never, call as never)
+        this.#checkEpoch(params.epoch)
         const cursor = params.from === 'now' ? this.head : params.from === 'start' ? 0 : params.from
         const types = params.types === undefined ? {} : { types: params.types }
-        this.#consumers.set(params.name, { cursor, ...types })
+        this.#consumers.set(params.name, { cursor, epoch: this.epoch, ...types })
         return this.#view(params.name)
       },
       delete: async ({ name }, call) => {
@@ -161,7 +187,7 @@ export class FakeNodeApi implements NodeApi {
         damagedSecrets: 0,
         headSeq: this.head,
         oldestSeq: this.oldest,
-        epoch: EPOCH,
+        epoch: this.epoch,
       }
     },
     check: () => this.#answer('db.check', {}),
@@ -208,16 +234,16 @@ export class FakeNodeApi implements NodeApi {
     if (position + 1 < this.oldest) {
       throw new HearsayError('cursor-too-old', 'gone', { oldest: this.oldest })
     }
-    if (position > this.head) {
-      throw new HearsayError('cursor-ahead', 'ahead', { head: this.head, epoch: EPOCH })
-    }
+    if (position > this.head) throw this.#ahead('ahead')
     const types = entry?.types ?? params.types
     const resumedFrom = position
     const head = () => this.head
+    const { epoch } = this
     return {
       next: async (limit, signal) => {
         for (;;) {
           signal.throwIfAborted()
+          this.#checkEpoch(epoch)
           const found = this.#after(position, limit, types)
           this.largestStep = Math.max(this.largestStep, found.length)
           position = found.at(-1)?.seq ?? position
@@ -230,8 +256,16 @@ export class FakeNodeApi implements NodeApi {
       },
       oldest: this.oldest,
       resumedFrom,
-      epoch: EPOCH,
+      epoch,
     }
+  }
+
+  #checkEpoch(epoch: string | undefined): void {
+    if (epoch !== undefined && epoch !== this.epoch) throw this.#ahead('this epoch is over')
+  }
+
+  #ahead(message: string): HearsayError {
+    return new HearsayError('cursor-ahead', message, { head: this.head, epoch: this.epoch })
   }
 
   #appended(signal: AbortSignal): Promise<void> {
@@ -264,7 +298,13 @@ export class FakeNodeApi implements NodeApi {
   }
 
   #view(name: string): ConsumerView {
-    const { cursor, types } = this.#consumer(name)
-    return { name, cursor, lag: this.head - cursor, ...(types === undefined ? {} : { types }) }
+    const { cursor, types, epoch } = this.#consumer(name)
+    return {
+      name,
+      cursor,
+      lag: this.head - cursor,
+      ...(types === undefined ? {} : { types }),
+      ...(epoch === this.epoch ? {} : { formerEpoch: epoch }),
+    }
   }
 }

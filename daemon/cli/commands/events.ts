@@ -3,7 +3,7 @@ import type { EventView } from '../../../src/node/index.ts'
 import { EXIT, ExitError } from '../../exit-codes.ts'
 import { RpcFailure } from '../../../rpc/client/index.ts'
 import { receivedMessage } from '../../message-event.ts'
-import { endingWith, type Rpc } from '../../rpc-port.ts'
+import { endingWith, type Rpc, type Subscription } from '../../rpc-port.ts'
 import { SILENCE_MS, silentDaemon } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { listAll } from '../listing.ts'
@@ -13,15 +13,23 @@ import { printable, table } from '../table.ts'
 const LISTEN_CONSUMER = 'cli-listen'
 /** Stands for an event that the disk has changed, of any type. */
 const DAMAGED = 'storage.damaged'
+const RESTORED =
+  'the database was restored: events after the backup are gone, and messages come again where they were not acknowledged'
+const EPOCH_OPTION = [
+  '--epoch <id>',
+  'of events that you have had (--json shows it): ends with 8 when the database was restored since',
+] as const
 
 interface ListenOptions {
   readonly consumer: string
+  readonly epoch?: string
   readonly count?: string
 }
 
 interface TailOptions {
   readonly consumer?: string
   readonly after?: string
+  readonly epoch?: string
   readonly types?: string
   readonly count?: string
   readonly ack: boolean
@@ -32,6 +40,7 @@ export function register(program: Command, registry: Registry): void {
     .command('listen')
     .description('print messages as they arrive; resumes where it left off, nothing is lost')
     .option('--consumer <name>', 'durable name of this reader', LISTEN_CONSUMER)
+    .option(...EPOCH_OPTION)
     .option('--count <n>', 'end after n messages')
     .action(registry.action(listen))
   const events = program.command('events').description('the journal of everything that happens')
@@ -40,6 +49,7 @@ export function register(program: Command, registry: Registry): void {
     .description('print events; with --consumer it resumes after the last acknowledged one')
     .option('--consumer <name>', 'durable consumer; made from the start when it is new')
     .option('--after <seq>', 'without a consumer: start after this event (default: now)')
+    .option(...EPOCH_OPTION)
     .option('--types <types>', 'only these types, separated by commas')
     .option('--count <n>', 'end after n events')
     .option('--no-ack', 'leave acknowledging to `events ack`')
@@ -49,6 +59,7 @@ export function register(program: Command, registry: Registry): void {
     .description('acknowledge all events of a consumer up to seq')
     .argument('<consumer>')
     .argument('<seq>')
+    .option(...EPOCH_OPTION)
     .action(registry.action(ack))
   const consumers = events
     .command('consumers')
@@ -58,6 +69,7 @@ export function register(program: Command, registry: Registry): void {
     .command('create')
     .argument('<name>')
     .option('--from <position>', 'now, start or a sequence number', 'now')
+    .option(...EPOCH_OPTION)
     .option('--types <types>', 'only these types, separated by commas')
     .description('make a durable consumer')
     .action(registry.action(createConsumer))
@@ -69,15 +81,17 @@ export function register(program: Command, registry: Registry): void {
 }
 
 async function listen(context: Context, options: ListenOptions): Promise<void> {
+  const { consumer } = options
+  const epoch = options.epoch === undefined ? {} : { epoch: options.epoch }
   const limits = limitsOf(context)
   await context.withRpc(async (connection) => {
     const rpc = endingWith(connection, limits.calls)
-    const types = ['message.received']
-    await ensureConsumer(rpc, options.consumer, types)
+    await ensureConsumer(context, rpc, { consumer, types: ['message.received'], ...epoch })
     let names = await aliases(rpc)
     await deliver(context, rpc, {
-      limits,
-      consumer: options.consumer,
+      end: limits.end,
+      consumer,
+      ...epoch,
       count: parseCount(options.count),
       ack: true,
       print: async (event) => {
@@ -94,18 +108,20 @@ async function listen(context: Context, options: ListenOptions): Promise<void> {
 }
 
 async function tail(context: Context, options: TailOptions): Promise<void> {
-  const types = options.types === undefined ? undefined : options.types.split(',')
+  const types = options.types === undefined ? {} : { types: options.types.split(',') }
+  const epoch = options.epoch === undefined ? {} : { epoch: options.epoch }
+  const { consumer } = options
   const limits = limitsOf(context)
   await context.withRpc(async (connection) => {
     const rpc = endingWith(connection, limits.calls)
-    if (options.consumer !== undefined) await ensureConsumer(rpc, options.consumer, types)
+    if (consumer !== undefined) await ensureConsumer(context, rpc, { consumer, ...types, ...epoch })
     await deliver(context, rpc, {
-      limits,
-      ...(options.consumer === undefined ? {} : { consumer: options.consumer }),
+      end: limits.end,
+      ...(consumer === undefined ? types : { consumer }),
       ...(options.after === undefined ? {} : { after: parseSeq(options.after) }),
-      ...(types === undefined || options.consumer !== undefined ? {} : { types }),
+      ...epoch,
       count: parseCount(options.count),
-      ack: options.consumer !== undefined && options.ack,
+      ack: consumer !== undefined && options.ack,
       print: (event) =>
         Promise.resolve(
           `${event.seq}  ${event.time}  ${event.type}  ${printable(JSON.stringify(event.data))}`,
@@ -121,11 +137,8 @@ interface Limits {
   readonly calls: AbortSignal
 }
 
-interface DeliverOptions {
-  readonly limits: Limits
-  readonly consumer?: string
-  readonly after?: number
-  readonly types?: string[]
+interface DeliverOptions extends Subscription {
+  readonly end: AbortSignal
   readonly count: number
   readonly ack: boolean
   readonly print: (event: EventView) => Promise<string>
@@ -133,21 +146,16 @@ interface DeliverOptions {
 
 /** Prints events until the count, the signal or the end of the connection; acknowledges after printing. */
 async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Promise<void> {
-  const { consumer, after, types } = options
-  const subscription = {
-    ...(consumer === undefined ? {} : { consumer }),
-    ...(after === undefined ? {} : { after }),
-    ...(types === undefined ? {} : { types }),
-  }
-  let left = options.count
-  const { end } = options.limits
+  const { count, ack: acknowledges, print, end, ...subscription } = options
+  const { consumer } = subscription
+  let left = count
   const arriving = rpc.subscribe(subscription, AbortSignal.any([context.signal, end]))
-  for await (const event of explained(arriving, consumer)) {
-    context.out.data(event, await options.print(event))
+  for await (const event of explained(arriving, subscription)) {
+    context.out.data(event, await print(event))
     // On a disk that is full nothing was printed, and what is acknowledged never comes again.
     await context.out.delivered()
-    if (options.ack && consumer !== undefined) {
-      await rpc.call('events.ack', { consumer, seq: event.seq })
+    if (acknowledges && consumer !== undefined) {
+      await rpc.call('events.ack', { consumer, seq: event.seq, epoch: event.epoch })
     }
     if (event.type !== DAMAGED && --left === 0) return
   }
@@ -155,21 +163,43 @@ async function deliver(context: Context, rpc: Rpc, options: DeliverOptions): Pro
   if (end.aborted) throw new ExitError(EXIT.unconfirmed, 'the time of --timeout is over')
 }
 
-/** The events; of a consumer that was away for longer than events are kept, with the way on. */
-async function* explained(events: AsyncIterable<EventView>, consumer: string | undefined) {
+/** The events; of a reader that cannot go on where it was, with the way on. */
+async function* explained(
+  events: AsyncIterable<EventView>,
+  { consumer, epoch }: Pick<Subscription, 'consumer' | 'epoch'>,
+) {
   try {
     yield* events
   } catch (error) {
-    const isTooOld = error instanceof RpcFailure && error.kind === 'CURSOR_TOO_OLD'
-    if (!isTooOld || consumer === undefined) throw error
-    const oldest = Number(error.data['oldest'])
-    throw new ExitError(
-      EXIT.notFound,
-      `events that "${consumer}" has not had are no longer kept; the first that is left is ${oldest}`,
-      `hearsay events ack ${consumer} ${oldest - 1} goes on with it; hearsay history has the messages`,
-      error,
-    )
+    if (!(error instanceof RpcFailure)) throw error
+    if (error.kind === 'CURSOR_TOO_OLD' && consumer !== undefined) throw tooOld(consumer, error)
+    // Without either, it may as well be a number that was never given out.
+    const isOtherEpoch = error.kind === 'CURSOR_AHEAD' && (consumer ?? epoch) !== undefined
+    throw isOtherEpoch ? otherEpoch(consumer, error) : error
   }
+}
+
+/** The consumer was away for longer than events are kept. */
+function tooOld(consumer: string, failure: RpcFailure): ExitError {
+  const oldest = Number(failure.data['oldest'])
+  return new ExitError(
+    EXIT.notFound,
+    `events that "${consumer}" has not had are no longer kept; the first that is left is ${oldest}`,
+    `hearsay events ack ${consumer} ${oldest - 1} goes on with it; hearsay history has the messages`,
+    failure,
+  )
+}
+
+function otherEpoch(consumer: string | undefined, failure: RpcFailure): ExitError {
+  const present = String(failure.data['epoch'])
+  return new ExitError(
+    EXIT.conflict,
+    RESTORED,
+    consumer === undefined
+      ? `hearsay events tail --after 0 --epoch ${present} begins anew; hearsay history has the messages`
+      : `the same without --epoch, or with --epoch ${present}, goes on where the backup left "${consumer}"`,
+    failure,
+  )
 }
 
 /** Nothing aborts by time without `--timeout`. */
@@ -185,14 +215,21 @@ function limitsOf(context: Context): Limits {
   return { end: end.signal, calls: AbortSignal.any([context.ending, silence.signal]) }
 }
 
-async function ensureConsumer(rpc: Rpc, name: string, types: string[] | undefined): Promise<void> {
+/** Makes the consumer unless it is there; says so when the database was restored since its last acknowledgement. */
+async function ensureConsumer(
+  context: Context,
+  rpc: Rpc,
+  options: { readonly consumer: string; readonly types?: string[]; readonly epoch?: string },
+): Promise<void> {
+  const { consumer: name, types, epoch } = options
   const { items } = await rpc.call('events.consumers.list')
-  if (items.some((consumer) => consumer.name === name)) return
-  await rpc.call('events.consumers.create', {
-    name,
-    from: 'start',
-    ...(types === undefined ? {} : { types }),
-  })
+  const found = items.find((consumer) => consumer.name === name)
+  if (found === undefined) {
+    const made = { name, from: 'start' as const, ...(types === undefined ? {} : { types }) }
+    await rpc.call('events.consumers.create', made)
+  } else if (found.formerEpoch !== undefined && epoch === undefined) {
+    context.out.alert(`${context.out.warn} ${RESTORED}`)
+  }
 }
 
 async function aliases(rpc: Rpc): Promise<Map<string, string>> {
@@ -200,8 +237,17 @@ async function aliases(rpc: Rpc): Promise<Map<string, string>> {
   return new Map(contacts.map((contact) => [contact.contactId, contact.alias]))
 }
 
-async function ack(context: Context, consumer: string, seq: string): Promise<void> {
-  const result = await context.call('events.ack', { consumer, seq: parseSeq(seq) })
+async function ack(
+  context: Context,
+  consumer: string,
+  seq: string,
+  { epoch }: { readonly epoch?: string },
+): Promise<void> {
+  const result = await context.call('events.ack', {
+    consumer,
+    seq: parseSeq(seq),
+    ...(epoch === undefined ? {} : { epoch }),
+  })
   context.out.data(result, '')
 }
 
@@ -219,14 +265,15 @@ async function listConsumers(context: Context): Promise<void> {
 async function createConsumer(
   context: Context,
   name: string,
-  options: { from: string; types?: string },
+  options: { from: string; epoch?: string; types?: string },
 ): Promise<void> {
-  const { from, types } = options
+  const { from, epoch, types } = options
   const result = await context.call(
     'events.consumers.create',
     context.keyed({
       name,
       from: from === 'now' || from === 'start' ? from : parseSeq(from),
+      ...(epoch === undefined ? {} : { epoch }),
       ...(types === undefined ? {} : { types: types.split(',') }),
     }),
   )

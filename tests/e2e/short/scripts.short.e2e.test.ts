@@ -37,8 +37,13 @@ async function answers(net: Testnet): Promise<string[]> {
 }
 
 const bots = [
-  { name: 'echo_bot.py', command: 'python3', needs: 'python3' },
-  { name: 'echo-bot.ts', command: process.execPath, needs: process.execPath },
+  { name: 'echo_bot.py', command: 'python3', needs: 'python3', consumer: 'echo-bot' },
+  {
+    name: 'echo-bot.ts',
+    command: process.execPath,
+    needs: process.execPath,
+    consumer: 'echo-bot-ts',
+  },
 ]
 
 describe('the example scripts', () => {
@@ -125,8 +130,37 @@ describe('a bot', () => {
     expect(stdout.match(/^(not )?answered \S+/gm)).toHaveLength(3)
     const keys = rpc.node.callsOf('messages.send').map(({ call }) => call?.idempotency?.key)
     expect(keys).toEqual(['echo-a', 'echo-b', 'echo-c', 'echo-c', 'echo-d'])
-    const acks = rpc.node.callsOf('events.ack').map(({ params }) => (params as { seq: number }).seq)
-    expect(acks).toEqual([1, 2, 3])
+    const acks = rpc.node.callsOf('events.ack').map(({ params }) => params)
+    const { epoch } = rpc.node
+    expect(acks).toMatchObject([1, 2, 3].map((seq) => ({ seq, epoch })))
+  })
+
+  it.each(bots)('$name says that the database was restored, and goes on with it', async (bot) => {
+    await using rpc = await startRpc()
+    const answered = [true].values()
+    rpc.node.stub('messages.send', async () => {
+      if (answered.next().done === true) throw new HearsayError('network-not-joined', 'no network')
+      return { messageId: 'm', state: 'queued', acceptedAt: '2026-11-22T12:00:00.000Z' }
+    })
+    const append = (messageId: string) => {
+      const data = { messageId, contactId: 'c1', body: { text: 'hi' }, sentAt: 'x' }
+      rpc.node.append('message.received', data)
+    }
+    const { consumer } = bot
+    await rpc.node.events.consumers.create({ name: consumer, from: 'start' }, {})
+    append('a')
+    append('forgotten')
+    rpc.node.restore(1)
+    append('b')
+    const env = { HEARSAY_HOME: dirname(rpc.socketPath) }
+    const script = join(ROOT, 'scripts', bot.name)
+    const { code, stderr } = await new Running(bot.command, [script], { env }).result
+    expect(code).toBe(1)
+    expect(stderr.match(/the database was restored/g)).toHaveLength(1)
+    const keys = rpc.node.callsOf('messages.send').map(({ call }) => call?.idempotency?.key)
+    expect(keys).toEqual(['echo-a', 'echo-b'])
+    const acks = rpc.node.callsOf('events.ack').map(({ params }) => params)
+    expect(acks).toEqual([{ consumer, seq: 1, epoch: 'epoch-after-the-restore' }])
   })
 })
 

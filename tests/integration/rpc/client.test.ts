@@ -7,6 +7,7 @@ import {
   type Client,
   connect,
   ConnectionFailure,
+  type Event,
   type EventStream,
   RpcFailure,
 } from '../../../rpc/client/index.ts'
@@ -77,6 +78,39 @@ describe.each([
     }
     const { items } = await client.call('events.consumers.list')
     expect(items).toMatchObject([{ name: 'bot', cursor: 1_000, lag: 0 }])
+  })
+
+  it('acknowledges with the epoch of the event, and is refused for one of before a restore', async () => {
+    await using rpc = await startRpc({ tcp: {} })
+    using client = await connect(endpoint(rpc))
+    await client.call('events.consumers.create', { name: 'bot', from: 'start' })
+    for (let i = 0; i < 10; i++) rpc.node.append()
+    const former = rpc.node.epoch
+    const held: Event[] = []
+    await using stream = await client.subscribe({ consumer: 'bot' })
+    for await (const event of stream) {
+      held.push(event)
+      if (event.seq === 8) break
+    }
+    const [first, last] = [held[0], held.at(-1)]
+    if (first === undefined || last === undefined) throw new Error('no events')
+    await stream.ack(first)
+    await stream.ack(2)
+    expect(rpc.node.callsOf('events.ack').map(({ params }) => params)).toEqual([
+      { consumer: 'bot', seq: 1, epoch: former },
+      { consumer: 'bot', seq: 2, epoch: former },
+    ])
+
+    rpc.node.restore(5)
+    for (let i = 0; i < 6; i++) rpc.node.append()
+    const refused = { code: 1401, data: { head: 11, epoch: rpc.node.epoch } }
+    await using again = await subscribeWhenFree(client, 'bot')
+    expect(again.start).toMatchObject({ resumedFrom: 2, epoch: rpc.node.epoch })
+    await expect(again.ack(last)).rejects.toMatchObject(refused)
+    await expect(stream.ack(8)).rejects.toMatchObject(refused)
+    await expect(client.subscribe({ after: 8, epoch: former })).rejects.toMatchObject(refused)
+    const { items } = await client.call('events.consumers.list')
+    expect(items).toEqual([{ name: 'bot', cursor: 2, lag: 9, formerEpoch: former }])
   })
 
   it('says when it caught up, and is not held up by a subscription that nobody reads', async () => {

@@ -85,7 +85,7 @@ describe('server-sent events', () => {
     using all = new Sse(rpc, '', { 'last-event-id': `${EPOCH}:100` })
     await all.until(() => all.text.includes('caughtUp'))
     expect(all.ids()).toEqual(ids(101, 300))
-    using some = new Sse(rpc, '?after=290&types=message.sent')
+    using some = new Sse(rpc, `?after=290&epoch=${EPOCH}&types=message.sent`)
     await some.until(() => some.text.includes('caughtUp'))
     expect(some.ids()).toEqual([292, 295, 298].map((seq) => `${EPOCH}:${seq}`))
   })
@@ -100,6 +100,9 @@ describe('server-sent events', () => {
       ['', { 'last-event-id': `${EPOCH}:1` }, 410],
       ['', { 'last-event-id': '3' }, 400],
       ['', { 'last-event-id': `${EPOCH}:-1` }, 400],
+      ['?after=7&epoch=other-epoch', {}, 409],
+      ['?epoch=other-epoch', { 'last-event-id': 'other-epoch:7' }, 409],
+      ['?after=7&epoch=', {}, 400],
       ['?after=-1', {}, 400],
       ['?after=x', {}, 400],
       ['?types=', {}, 400],
@@ -110,6 +113,8 @@ describe('server-sent events', () => {
       using stream = new Sse(rpc, query, headers)
       await stream.until(() => stream.ended)
       expect([query, headers, stream.status]).toEqual([query, headers, status])
+      if (status === 409) expect(stream.text).toContain(`"head":10,"epoch":"${EPOCH}"`)
+      if (status === 410) expect(stream.text).toContain('"oldest":5')
     }
   })
 

@@ -113,6 +113,58 @@ describe('listen', () => {
   })
 })
 
+describe('a database that was restored', () => {
+  const message = (text: string) => ({ messageId: 'm', contactId: 'c1', body: { text } })
+  const append = (...texts: string[]) => {
+    for (const text of texts) rpc.node.append('message.received', message(text))
+  }
+  const bot = async () => {
+    const { stdout } = await cli(['events', 'consumers', '--json'])
+    const { items } = JSON.parse(stdout) as { items: object[] }
+    return items[0]
+  }
+
+  it('is told of once by listen, which goes on where the backup left it', async () => {
+    append('one', 'two', 'three')
+    await cli(['listen', '--count', '1'])
+    expect(rpc.node.callsOf('events.ack').at(-1)?.params).toEqual({
+      consumer: 'cli-listen',
+      seq: 1,
+      epoch: 'epoch-of-the-fake',
+    })
+    rpc.node.restore(2)
+    append('four')
+    const { code, stdout, stderr } = await cli(['listen', '--count', '2'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^\S+ {2}c1: two\n\S+ {2}c1: four\n$/)
+    expect(stderr.match(/the database was restored: events after the backup/g)).toHaveLength(1)
+    append('five')
+    const later = await cli(['listen', '--count', '1'])
+    expect([later.code, later.stderr]).toEqual([0, ''])
+  })
+
+  it.each([
+    ['listen', 'goes on where the backup left "cli-listen"'],
+    ['events tail --consumer cli-listen', 'goes on where the backup left "cli-listen"'],
+    ['events tail --after 1', 'hearsay events tail --after 0 --epoch epoch-after-the-restore'],
+    ['events ack cli-listen 2', 'the database was restored'],
+  ])('is refused by %s with the epoch of before, with 8 and the way on', async (words, told) => {
+    append('one', 'two', 'three')
+    await cli(['listen', '--count', '1'])
+    const epoch = rpc.node.epoch
+    rpc.node.restore(2)
+    append('four', 'five')
+    const { code, stdout, stderr } = await cli([...words.split(' '), '--epoch', epoch])
+    expect([code, stdout]).toEqual([8, ''])
+    expect(stderr).toContain(told)
+    expect(stderr.match(/database was restored/g)).toHaveLength(1)
+    expect(await bot()).toMatchObject({ cursor: 1, lag: 3, formerEpoch: epoch })
+    const present = ['events', 'ack', 'cli-listen', '2', '--epoch', rpc.node.epoch]
+    expect(await cli(present)).toMatchObject({ code: 0 })
+    expect(await bot()).toMatchObject({ cursor: 2 })
+  })
+})
+
 describe('cancel', () => {
   it('takes a message back, or exits 8 and says that it has left', async () => {
     expect((await cli(['cancel', 'm1'])).code).toBe(0)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { validateOpenRPCDocument } from '@open-rpc/schema-utils-js'
 import { describe, expect, it } from 'vitest'
 import { openRpcDocument, REGISTRY, RPC_ERRORS } from '../../../rpc/index.ts'
+import { EPOCH } from '../../../rpc/schema/examples.ts'
 import { staleDocs } from '../../../scripts/generate-docs.ts'
 import { DispatchHarness } from '../../support/rpc-dispatch.ts'
 
@@ -34,6 +35,7 @@ describe('the registry', () => {
 
   it('answers every example by a result that fits', async () => {
     const rpc = new DispatchHarness()
+    rpc.node.epoch = EPOCH
     for (let i = 0; i < 42; i++) rpc.node.append()
     await rpc.node.events.consumers.create({ name: 'bot', from: 'start' }, {})
     for (const { name, example } of METHODS) {

@@ -226,6 +226,64 @@ describe('a subscription', () => {
     expect(ahead.error).toMatchObject({ code: 1401, data: { head: 10 } })
   })
 
+  it('and every call with a number is refused one of another epoch, before anything changes', async () => {
+    const rpc = withEvents(10)
+    const client = connectMemory(rpc)
+    await ask(client, 'events.consumers.create', { name: 'bot', from: 'start' })
+    const { epoch } = rpc.node
+    rpc.node.restore(8)
+    for (let i = 0; i < 4; i++) rpc.node.append()
+    const present = { head: 12, epoch: 'epoch-after-the-restore' }
+    const calls: [string, object][] = [
+      ['events.ack', { consumer: 'bot', seq: 10 }],
+      ['events.list', { after: 10 }],
+      ['events.wait', { after: 10 }],
+      ['events.subscribe', { consumer: 'bot' }],
+      ['events.subscribe', { after: 10 }],
+      ['events.consumers.create', { name: 'new', from: 10 }],
+    ]
+    for (const [method, params] of calls) {
+      const { error } = await ask(client, method, { ...params, epoch })
+      expect([method, error?.code]).toEqual([method, 1401])
+      expect(error?.data).toMatchObject({
+        name: 'CURSOR_AHEAD',
+        ...present,
+        hint: expect.stringContaining('subscribe anew') as string,
+      })
+    }
+    expect((await ask(client, 'events.consumers.list')).result).toEqual({
+      items: [{ name: 'bot', cursor: 0, lag: 12, formerEpoch: epoch }],
+      epoch: present.epoch,
+    })
+    // A refused subscription leaves the consumer free, and who names no epoch goes on as before.
+    for (const [method, params] of calls) {
+      const named = method === 'events.subscribe' ? { epoch: present.epoch } : {}
+      const { error } = await ask(client, method, { ...params, ...named })
+      expect([method, error]).toEqual([method, undefined])
+    }
+    const { result } = await ask(client, 'events.consumers.list')
+    expect(result?.['items']).toContainEqual({ name: 'bot', cursor: 10, lag: 2 })
+  })
+
+  it('ends with event.closed and the present epoch when the database is put back under it', async () => {
+    const rpc = withEvents(3)
+    const client = connectMemory(rpc)
+    await ask(client, 'events.subscribe', { after: 1 })
+    await settle()
+    rpc.node.restore(2)
+    rpc.node.append()
+    await settle()
+    expect(client.wire.events()).toEqual([2, 3])
+    const closed = client.wire.sent.find(({ method }) => method === 'event.closed')
+    expect(closed?.params).toMatchObject({
+      code: 1401,
+      name: 'CURSOR_AHEAD',
+      head: 3,
+      epoch: 'epoch-after-the-restore',
+    })
+    expect(rpc.metrics.subscriptions).toBe(0)
+  })
+
   it('waits for a reader that is behind, takes nothing meanwhile, and holds up no other', async () => {
     const rpc = withEvents(0)
     const slow = connectMemory(rpc)

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { utf8 } from '../../../src/base/index.ts'
+import { SYSTEM_BUCKETS } from '../../../src/store/buckets.ts'
 import { ADVANCE_STRIDE } from '../../../src/store/constants.ts'
 import {
   type JournalEvent,
@@ -7,6 +9,8 @@ import {
   openMemoryStore,
   type Store,
 } from '../../../src/store/index.ts'
+import { physicalKey } from '../../../src/store/physical-key.ts'
+import { Vault } from '../../../src/store/vault.ts'
 import { storePorts } from '../../support/store-contract.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
@@ -16,9 +20,9 @@ beforeEach(async () => {
   disk = memoryDisk()
   store = await openMemoryStore(storePorts, { disk })
 })
-const reopen = async () => {
+const reopen = async (restored = false) => {
   await store.close()
-  store = await openMemoryStore(storePorts, { disk })
+  store = await openMemoryStore(storePorts, { disk, restored })
 }
 const append = async (count: number, type = 'test.event') => {
   const batch = store.batch()
@@ -72,6 +76,34 @@ describe('a consumer', () => {
     await expect(store.consumers.ack('c', -1)).rejects.toMatchObject({ code: 'bad-value' })
     await reopen()
     expect(store.consumers.get('c').cursor).toBe(8)
+  })
+
+  it('keeps the epoch of its last acknowledgement, by which a restored store is told', async () => {
+    await append(5)
+    await store.consumers.create('c', { from: 'start' })
+    const { epoch: former } = store
+    expect(store.consumers.get('c').epoch).toBe(former)
+    await reopen(true)
+    const { epoch } = store
+    expect(epoch).not.toBe(former)
+    expect(store.consumers.get('c').epoch).toBe(former)
+    await store.consumers.ack('c', 3)
+    await reopen()
+    expect(store.consumers.get('c')).toMatchObject({ cursor: 3, epoch })
+  })
+
+  it('is read from a row of before its epoch was noted', async () => {
+    await append(5)
+    const vault = new Vault(storePorts, { vaultKey: disk.vaultKey })
+    const bucket = SYSTEM_BUCKETS.consumers
+    const key = physicalKey(bucket, vault.name(Uint8Array.of(bucket), utf8('old')))
+    const row = { name: 'old', cursor: 2, createdAt: 0 }
+    const value = vault.seal(key, utf8(JSON.stringify(row)))
+    await disk.engine.write([{ type: 'put', key, value }])
+    await reopen(true)
+    expect(store.consumers.get('old')).toEqual(row)
+    await store.consumers.ack('old', 3)
+    expect(store.consumers.get('old')).toEqual({ ...row, cursor: 3, epoch: store.epoch })
   })
 
   it('is gone once deleted', async () => {

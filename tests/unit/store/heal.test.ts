@@ -245,3 +245,35 @@ describe('acknowledgements while the store accepts no writes', () => {
     await store.close()
   })
 })
+
+describe('a healing that finds an older state of the store', () => {
+  it('begins an epoch in which no acknowledgement of the one before counts, and ends its feeds', async () => {
+    const machine = new CrashDisk()
+    machine.inode = 1n
+    const store = await openMemoryStore(storePorts, { disk: machine.disk })
+    const { epoch: former } = store
+    await store.consumers.create('bot', { from: 'start' })
+    for (const name of ['one', 'two', 'three']) await commit(store, name)
+    machine.stopAfter(0)
+    // In memory only: the first one breaks the store.
+    expect(await store.consumers.ack('bot', 2)).toBe(2)
+    const durable = await store.feed({ consumer: 'bot' })
+    const waiting = (await store.feed({})).next(1).catch((error: unknown) => error)
+    machine.inode = 2n
+    machine.restart('lost')
+    await store.heal()
+    const { epoch, restored } = store
+    expect(restored).toBe(true)
+    expect(epoch).not.toBe(former)
+    const refused = { code: 'cursor-ahead', details: { head: 3, epoch } }
+    expect(await waiting).toMatchObject(refused)
+    await expect(durable.next(1)).rejects.toMatchObject(refused)
+
+    expect(store.consumers.get('bot')).toMatchObject({ cursor: 0, epoch: former })
+    const feed = await store.feed({ consumer: 'bot' })
+    expect((await feed.next(9)).map(({ seq }) => seq)).toEqual([1, 2, 3])
+    await store.consumers.ack('bot', 1)
+    expect(store.consumers.get('bot')).toMatchObject({ cursor: 1, epoch })
+    await store.close()
+  })
+})

@@ -16,6 +16,7 @@ import {
   type Store,
 } from '../../../../src/store/index.ts'
 import { eventKey } from '../../../../src/store/journal-stage.ts'
+import { CrashDisk } from '../../../support/crash-disk.ts'
 import { seededRng } from '../../../support/seeded-rng.ts'
 import { VirtualClock } from '../../../support/virtual-clock.ts'
 
@@ -266,6 +267,41 @@ describe('a hook', () => {
     expect(given).toEqual([1, 2])
     expect(cursor()).toBe(2)
   })
+
+  it.each([
+    ['before', [1, 2, 3, 1, 2, 3]],
+    ['after', [1, 1, 2, 3]],
+  ])(
+    'whose program ends %s the store is healed to an older state begins again at its place there',
+    async (moment, seqs) => {
+      await store.close()
+      const machine = new CrashDisk()
+      machine.inode = 1n
+      disk = machine.disk
+      await open()
+      const program = Promise.withResolvers<ProgramEnd>()
+      ends = [program.promise]
+      const hook = await started()
+      await append(3)
+      const { epoch } = store
+      machine.stopAfter(0)
+      await append(1).catch(() => undefined)
+      if (moment === 'before') program.resolve(OK)
+      await clock.advance(0)
+      machine.inode = 2n
+      machine.restart('lost')
+      await store.heal()
+      expect(store.epoch).not.toBe(epoch)
+      expect(cursor()).toBe(0)
+      program.resolve(OK)
+      await clock.advance(0)
+      expect(status(hook)).toMatchObject({ state: 'retrying', lastError: 'cursor-ahead' })
+      await clock.advance(1_000)
+      expect(given).toEqual(seqs)
+      expect(cursor()).toBe(3)
+      expect(status(hook)).toMatchObject({ state: 'idle', cursor: 3, behind: 0, missed: 0 })
+    },
+  )
 
   it('that is off is not run and keeps its place', async () => {
     await started()
