@@ -23,7 +23,7 @@ const LOOK_MS = 200
  */
 const LOADS = { swift: { rate: 22, minRate: 20 }, lab: { rate: 5, minRate: 4 } }
 const WARM_UP_MS = 30_000
-/** What a run takes beside its churn, as measured; in `lab` most of it for exchanges of keys. */
+/** What a run takes beside its churn: in `lab` as measured, most of it for exchanges of keys; in `swift` nobody has measured it yet. */
 const AROUND = { swift: AROUND_MS + WARM_UP_MS + 90_000, lab: 550_000 }
 
 export function churnMs({ nodes, minutes }: Extent): number {
