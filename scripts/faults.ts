@@ -1,14 +1,16 @@
 /**
- * Real daemons, real faults, every message counted: `npm run faults -- P` runs the short rows (eight minutes on two
- * cores), `-- N` all of them, `-- N --row R7 --nodes 10 --minutes 2` one. Exit 0 when every row passed, 1 when one
+ * Real daemons, real faults, every message counted: `npm run faults -- P` runs the short rows (nine minutes on two
+ * cores), `-- N` all but the soak, `-- N --row R7 --nodes 10 --minutes 2` one. Exit 0 when every row passed, 1 when one
  * failed, 3 when none failed and one was inconclusive: too slow, or not possible on this machine. With `--keep` the
- * results go into docs/results/faults and the table of RELIABILITY.md.
+ * results go into docs/results/faults and the table of RELIABILITY.md, each in place of the last one of its row that was
+ * asked for in the same tier with the same options.
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { parseParameters, PRESETS } from '../daemon/testnet/index.ts'
+import { OPTIONS } from '../tests/faults/command.ts'
 import { keepRun, type KeptRun, runText } from '../tests/faults/result.ts'
-import { ROWS } from '../tests/faults/rows/index.ts'
+import { plannedMinutes, ROWS, rowsOf } from '../tests/faults/rows/index.ts'
 import type { RunOptions } from '../tests/faults/rehearse.ts'
 import type { Outcome } from '../tests/faults/verdict.ts'
 
@@ -27,9 +29,7 @@ const unknown = wanted.filter((id) => !ROWS.some((row) => row.id === id))
 if (unknown.length > 0) {
   fail(`no row ${unknown.join(', ')}; there are ${ROWS.map(({ id }) => id).join(', ')}`)
 }
-const rows = ROWS.filter(({ id, tiers }) =>
-  wanted.length === 0 ? tiers.includes(tier) : wanted.includes(id),
-)
+const rows = wanted.length === 0 ? rowsOf(tier) : ROWS.filter(({ id }) => wanted.includes(id))
 
 // Before the first result is kept, which changes the tree.
 const tree = commit()
@@ -53,6 +53,7 @@ const runOptions: RunOptions = {
   signal: stop.signal,
 }
 
+console.log(`${rows.length} rows, about ${plannedMinutes(rows, runOptions).toFixed(0)} minutes`)
 const verdicts: string[] = []
 for (const row of rows) {
   if (stop.signal.aborted) break
@@ -91,21 +92,7 @@ function broken(error: unknown): Outcome {
 
 function options() {
   try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        row: { type: 'string', multiple: true },
-        seed: { type: 'string', default: '1' },
-        nodes: { type: 'string' },
-        preset: { type: 'string' },
-        param: { type: 'string', multiple: true },
-        rate: { type: 'string' },
-        minutes: { type: 'string' },
-        times: { type: 'string' },
-        /** Write the result into docs/results/faults and RELIABILITY.md. */
-        keep: { type: 'boolean', default: false },
-      },
-    })
+    return parseArgs({ allowPositionals: true, options: OPTIONS })
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error))
   }

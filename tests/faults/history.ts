@@ -26,6 +26,8 @@ export interface EventRecord extends Pick<EventView, 'seq' | 'epoch' | 'id' | 't
   readonly text: string
   /** Of a gap: of whom so many records are missing. */
   readonly gap?: { readonly alias: string; readonly missing: number }
+  /** Milliseconds from its date to its reader, by the clock of the machine: whole ones. */
+  readonly tookMs?: number
 }
 
 /** An answer that a client got where it did not hope for one. */

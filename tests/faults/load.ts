@@ -72,8 +72,8 @@ export class Load {
     this.#senders = pairs.map((pair, i) => this.#send(pair, i))
   }
 
-  /** From one message of a pair to its next. */
-  get #everyMs(): number {
+  /** From one message of a pair to its next, milliseconds. */
+  get everyMs(): number {
     return (1000 * this.#options.pairs.length) / this.rate
   }
 
@@ -139,11 +139,11 @@ export class Load {
   }
 
   async #send([from, to]: readonly [number, number], place: number): Promise<void> {
-    let dueAt = performance.now() + (this.#everyMs * place) / this.#options.pairs.length
+    let dueAt = performance.now() + (this.everyMs * place) / this.#options.pairs.length
     const longAt = (LONG_FROM + LONG_APART * place) % LONG_EVERY
     for (let n = 0; await this.#until(dueAt, this.#stop.signal); n++) {
       // What could not be sent in time is not made up for: the rate is a limit, not a promise.
-      dueAt = Math.max(dueAt + this.#everyMs, performance.now())
+      dueAt = Math.max(dueAt + this.everyMs, performance.now())
       const label = `${from}>${to}#${n} `
       const record: SendRecord = {
         from,
@@ -239,8 +239,9 @@ export class Load {
             const { seq, epoch, id, type } = event
             const { messageId, text } = receivedMessage(event)
             const at = performance.now()
-            const record = { node, at, seq, epoch, id, type, messageId, text, ...gapIn(event) }
-            this.#rig.recorder.event(record)
+            const tookMs = Date.now() - Date.parse(event.time)
+            const its = { node, at, seq, epoch, id, type, messageId, text, tookMs }
+            this.#rig.recorder.event({ ...its, ...gapIn(event) })
             seen = seq
           }
         } finally {

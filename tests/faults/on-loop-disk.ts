@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LoopDisk } from './loop-disk.ts'
-import { type Plan, rehearse, type RunOptions, type Stage } from './rehearse.ts'
+import { othersThan, type Plan, rehearse, type RunOptions, type Stage } from './rehearse.ts'
 import { impossible, type Outcome } from './verdict.ts'
 
 /** The node whose home is a file system of its own; all others are left alone. */
 export const VICTIM = 0
+/** A steady rate of 40 is measured as a little more or less. */
+const MIN_RATE = 35
 
 export interface LoopDiskPlan extends Pick<Plan, 'nodes' | 'mayLog' | 'inFaults'> {
   /** Of the file system. */
@@ -23,14 +25,16 @@ export async function onLoopDisk(
   try {
     const missing = await LoopDisk.missing(scratch)
     if (missing !== undefined) return impossible(`no file system in a file here: ${missing}`)
-    const others = Array.from({ length: plan.nodes - 1 }, (_, i) => i + 1)
     let disk: LoopDisk | undefined
     return await rehearse(options, {
       ...plan,
       preset: options.preset ?? 'swift',
-      pairs: others.flatMap((other) => [[VICTIM, other] as const, [other, VICTIM] as const]),
+      pairs: othersThan(VICTIM, plan.nodes).flatMap((other) => [
+        [VICTIM, other] as const,
+        [other, VICTIM] as const,
+      ]),
       rate: options.rate ?? 40,
-      minRate: 20,
+      minRate: MIN_RATE,
       settleMs: 240_000,
       prepare: async ({ rig }) => {
         const made = new LoopDisk({

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { extentText } from './command.ts'
 import type { Outcome } from './verdict.ts'
 import { ROWS } from './rows/index.ts'
 
@@ -15,9 +16,15 @@ export interface KeptRun extends Outcome {
   readonly durationS: number
 }
 
+/** Where a run is kept: a name in FOLDER. */
+export interface Kept {
+  readonly file: string
+  readonly run: KeptRun
+}
+
 const ROOT = join(import.meta.dirname, '..', '..')
-const FOLDER = join(ROOT, 'docs', 'results', 'faults')
-const TABLE_FILE = join(ROOT, 'RELIABILITY.md')
+const FOLDER = 'docs/results/faults'
+const TABLE_FILE = 'RELIABILITY.md'
 const BEGIN = '<!-- rows: written by npm run faults -- … --keep -->\n'
 const END = '<!-- end of rows -->'
 const HEAD = `| | fault | verdict | accepted | a second | lost | twice | sent to arrived | start to ready | besides | run |
@@ -52,32 +59,50 @@ export function runText(run: KeptRun): string {
   return [`${run.row} ${run.verdict} in ${run.durationS} s`, ...figures, ...reasons].join('\n')
 }
 
-/** Writes the run in place of the last one of its row, and renews the table. */
-export function keepRun(run: KeptRun): void {
-  mkdirSync(FOLDER, { recursive: true })
-  writeFileSync(join(FOLDER, `${run.row}.json`), `${JSON.stringify(run, undefined, 2)}\n`)
-  writeFileSync(TABLE_FILE, withTable(readFileSync(TABLE_FILE, 'utf8'), keptRuns()))
+/**
+ * Writes the run in place of the last one of its row and extent, and renews the table. One of another extent stays: a short run
+ * must not replace a long one, nor a run that passed one that failed at what it did not try.
+ */
+export function keepRun(run: KeptRun, root = ROOT): void {
+  const folder = join(root, FOLDER)
+  mkdirSync(folder, { recursive: true })
+  const extent = extentText(run.command)
+  const like = keptRuns(root).find(
+    (kept) => kept.run.row === run.row && extentText(kept.run.command) === extent,
+  )
+  const file = like?.file ?? `${run.row}-${extent.replaceAll(/[^A-Za-z0-9.]+/g, '-')}.json`
+  writeFileSync(join(folder, file), `${JSON.stringify(run, undefined, 2)}\n`)
+  const page = join(root, TABLE_FILE)
+  writeFileSync(page, withTable(readFileSync(page, 'utf8'), keptRuns(root)))
 }
 
-/** The last kept run of each row that has one. */
-export function keptRuns(): KeptRun[] {
-  return readdirSync(FOLDER)
+/** The last kept run of each row and extent that has one. */
+export function keptRuns(root = ROOT): Kept[] {
+  const folder = join(root, FOLDER)
+  return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
-    .map((name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as KeptRun)
+    .map((file) => ({
+      file,
+      run: JSON.parse(readFileSync(join(folder, file), 'utf8')) as KeptRun,
+    }))
 }
 
-/** The page with a table of all rows in it; a row without a run says so. @throws Error without its marks. */
-export function withTable(page: string, runs: readonly KeptRun[]): string {
+/**
+ * The page with a table of all rows in it, a line for each kept run, the shorter ones first; a row without one says so.
+ * @throws Error without its marks.
+ */
+export function withTable(page: string, all: readonly Kept[]): string {
   const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
   if (from === -1 || to < from) throw new Error('RELIABILITY.md has lost the marks of its table')
-  const lines = ROWS.map(({ id, title }) => {
-    const run = runs.find(({ row }) => row === id)
-    return run === undefined ? `| ${id} | ${title} | not run | | | | | | | | |` : tableLine(run)
+  const lines = ROWS.flatMap(({ id, title }) => {
+    const its = all.filter(({ run }) => run.row === id)
+    if (its.length === 0) return [`| ${id} | ${title} | not run | | | | | | | | |`]
+    return its.toSorted((a, b) => a.run.durationS - b.run.durationS).map(tableLine)
   })
   return `${page.slice(0, from)}${BEGIN}${HEAD}${lines.join('\n')}\n${page.slice(to)}`
 }
 
-function tableLine(run: KeptRun): string {
+function tableLine({ file, run }: Kept): string {
   const { figures, row, title, verdict, reasons } = run
   const besides = Object.entries(figures).filter(([name]) => !COMMON.has(name))
   const cells = [
@@ -91,7 +116,7 @@ function tableLine(run: KeptRun): string {
     secondsOf(figures, 'send to arrival'),
     secondsOf(figures, 'ready'),
     besides.map(([name, value]) => `${name}: ${value}`).join('<br>'),
-    `[${run.commit}](docs/results/faults/${row}.json), ${run.date}, ${run.durationS} s, seed ${run.seed}<br>\`${run.command}\``,
+    `[${run.commit}](${FOLDER}/${file}), ${run.date}, ${run.durationS} s, seed ${run.seed}<br>\`${run.command}\``,
   ]
   return `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`
 }

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Namespaces } from '../support/namespaces.ts'
@@ -39,10 +40,49 @@ const SAY = `
   }, 5)
 `
 
+/** Two hours of packets in the memory of the wire, of which ten seconds of replays take some; prints what they were. */
+const TWO_HOURS = `
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location('wire', sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.KEPT_MOST = 200
+wire = module.Wire([], 'test')
+wire.faults.update(replays=50, replayAgeMs=3_600_000)
+for number in range(200_000):
+    wire.keep(number * 0.036, 1, number)
+wire.next_replay = 7_190
+wire.replay(7_200)
+ages = [7_200 - number * 0.036 for _, _, _, number in wire.leaving]
+print(json.dumps({'kept': len(wire.kept), 'played': len(ages), 'ages': [min(ages), max(ages)]}))
+`
+
 const declare = missing === undefined ? onHosts : notHere
 
 describe('the wire between hosts', () => {
   declare()
+})
+
+describe('what the wire remembers', () => {
+  it.skipIf(PacketWire.missing() !== undefined)(
+    'is bounded, and still has packets of an hour ago and more (needs python3)',
+    () => {
+      const program = join(import.meta.dirname, '../support/packet-wire.py')
+      // Without the bytes that Python would leave beside its program.
+      const args = ['-B', '-c', TWO_HOURS, program]
+      const { stdout } = spawnSync('python3', args, { encoding: 'utf8' })
+      const { kept, played, ages } = JSON.parse(stdout) as {
+        kept: number
+        played: number
+        ages: [number, number]
+      }
+      expect(kept).toBeGreaterThanOrEqual(100)
+      expect(kept).toBeLessThan(200)
+      expect(played).toBeGreaterThanOrEqual(499)
+      expect(ages[0]).toBeGreaterThan(3_599)
+      expect(ages[1]).toBeGreaterThan(6_000)
+    },
+  )
 })
 
 function notHere(): void {

@@ -14,6 +14,7 @@ line with what happened to packets so far. Ends with standard input.
     replayAgeMs how long before at least
 """
 
+import bisect
 import collections
 import heapq
 import json
@@ -33,7 +34,7 @@ MAX_FRAME_BYTES = 65_536
 # A packet that would wait for longer is lost: so are those of a router's queue.
 QUEUE_SECONDS = 2.0
 BURST_OF_READS = 64
-# Kept to be played again: one of so many, and at most.
+# Kept to be played again: one of so many at first, and at most.
 KEPT_OF = 20
 KEPT_MOST = 20_000
 
@@ -70,7 +71,9 @@ class Wire:
         self.ways = collections.defaultdict(Way)
         self.leaving = []
         self.order = 0
-        self.kept = collections.deque(maxlen=KEPT_MOST)
+        # In the order in which they passed.
+        self.kept = []
+        self.kept_of = KEPT_OF
         self.next_replay = 0.0
         self.sockets = {}
         for net in nets:
@@ -108,8 +111,16 @@ class Wire:
         if self.random.random() < self.faults["repeat"]:
             self.counts["doubled"] += 1
             self.put(at, target, out)
-        if self.random.random() * KEPT_OF < 1:
-            self.kept.append((now, target, out))
+        self.keep(now, target, out)
+
+    def keep(self, now, target, out):
+        if self.random.random() * self.kept_of >= 1:
+            return
+        self.kept.append((now, target, out))
+        if len(self.kept) >= KEPT_MOST:
+            # Every other one, of all the time that has passed: without the oldest there is none of an hour ago.
+            del self.kept[::2]
+            self.kept_of *= 2
 
     def is_lost(self, way):
         """Gilbert's model: once a packet is lost the next ones are, `burst` of them in the mean."""
@@ -148,12 +159,12 @@ class Wire:
         age = self.faults["replayAgeMs"] / 1000
         while self.next_replay <= now:
             self.next_replay += 1 / rate
-            if not self.kept:
+            old = bisect.bisect_right(self.kept, (now - age, float("inf")))
+            if old == 0:
                 continue
-            at, target, frame = self.kept[self.random.randrange(len(self.kept))]
-            if now - at >= age:
-                self.counts["played again"] += 1
-                self.put(now, target, frame)
+            _, target, frame = self.kept[self.random.randrange(old)]
+            self.counts["played again"] += 1
+            self.put(now, target, frame)
 
     def send_due(self, now):
         while self.leaving and self.leaving[0][0] <= now:

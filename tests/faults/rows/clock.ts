@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { AROUND_MS, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import { impossible, type Outcome } from '../verdict.ts'
 
 const VICTIM = 0
@@ -12,7 +12,20 @@ const SHIFTS = ['+2h x1', '-2h x1', '-3650d x1', '+0 x10'] as const
 /** A clock that is set back again and again. */
 const STEPS_BACK = ['-10m x1', '-20m x1', '-30m x1'] as const
 const EACH_MS = 30_000
-const RIGHT_MS = 15_000
+const RIGHT_MS = 10_000
+/** The scoreboard's; a steady rate of 22 is measured as a little more or less. */
+const MIN_RATE = 20
+/** A wrong clock stops nobody from sending. */
+const MIN_RATE_IN_FAULTS = 16
+/** Every node starts once more under its clock, and everything is slower there. */
+const SLOWER_MS = 80_000
+
+export function clockMs(): number {
+  const shifts = SHIFTS.length * (EACH_MS + RIGHT_MS)
+  const stepsBack = STEPS_BACK.length * EACH_MS + RIGHT_MS
+  // Of one node, and of all.
+  return AROUND_MS + SLOWER_MS + 2 * (shifts + stepsBack)
+}
 
 /**
  * R10: clocks of running nodes are wrong, and are set right again: first that of one node, then all at once. The monotonic
@@ -29,8 +42,9 @@ export async function clock(options: RunOptions): Promise<Outcome> {
     return await rehearse(options, {
       nodes,
       preset: options.preset ?? 'swift',
-      rate: options.rate ?? 20,
-      minRate: 10,
+      rate: options.rate ?? 22,
+      minRate: MIN_RATE,
+      inFaults: { minRate: MIN_RATE_IN_FAULTS },
       settleMs: 300_000,
       // Under faketime everything is slower, the start most of all.
       readyMs: 30_000,

@@ -15,7 +15,7 @@ import {
 } from '../damage.ts'
 import { twinHome } from '../home-copy.ts'
 import type { Program } from '../hosts.ts'
-import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import { AROUND_MS, type Extent, rehearse, type RunOptions, type Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 import { compiled, type Exit, StartFailure } from '../rig.ts'
 
@@ -24,6 +24,18 @@ const VICTIM = 0
 const LOG_MS = 5_000
 /** A process whose connection broke is gone within this time, or goes on. */
 const END_MS = 2_000
+/** Each kind of file four times with a wrong bit, and four times without its end. */
+const TIMES = 8 * KINDS.length
+/** Fewer than these are no database to damage; there are about 500. */
+const MIN_TEXTS = 300
+/** One life of a home, as measured. */
+const EACH_MS = 2_500
+/** For a longer warm-up, the restart and the log. */
+const BEFORE_MS = 30_000
+
+export function corruptionMs({ times = TIMES }: Extent): number {
+  return AROUND_MS + BEFORE_MS + times * EACH_MS
+}
 
 /**
  * R5: one bit is wrong or the end is missing in one file of a home, each kind of file in its turn. The daemon refuses, or
@@ -32,12 +44,14 @@ const END_MS = 2_000
  */
 export function corruption(options: RunOptions): Promise<Outcome> {
   const nodes = options.nodes ?? 3
-  const times = options.times ?? 200
+  const times = options.times ?? TIMES
   return rehearse(options, {
     nodes,
     preset: options.preset ?? 'swift',
     rate: options.rate ?? 30,
-    minRate: 10,
+    minRate: 20,
+    // What counts is what the database holds by then: MIN_TEXTS.
+    inFaults: undefined,
     // A damaged database is told of in every way there is.
     mayLog: { node: VICTIM, lines: /./ },
     warmUpMs: 20_000,
@@ -52,6 +66,9 @@ export function corruption(options: RunOptions): Promise<Outcome> {
       await load.settled(120_000, options.signal)
       const before = await inspect(stage)
       if (before.complains) stage.unsure.push('the store complained before any damage')
+      if (before.texts.size < MIN_TEXTS) {
+        stage.unsure.push(`the database holds only ${before.texts.size} texts`)
+      }
       const all = Array.from({ length: nodes }, (_, i) => i)
       for (const node of all) load.hold(node)
       for (const node of all) await rig.kill(node, 'SIGTERM')

@@ -3,7 +3,7 @@ import { uniform } from '../../../src/base/index.ts'
 import type { LoopDisk } from '../loop-disk.ts'
 import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
 import { PatientReader } from '../patient-reader.ts'
-import type { RunOptions, Stage } from '../rehearse.ts'
+import { AROUND_MS, type Extent, othersThan, type RunOptions, type Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 
 /** A daemon accepts nothing new while less than 64 MiB are free. */
@@ -15,6 +15,11 @@ const HEALED_MS = 5_000
 /** How long is waited before a limit counts as missed altogether. */
 const PATIENCE_MS = 30_000
 const RESTART_EVERY = 4
+const TIMES = 20
+/** Of those whose disks have room, who send half of all: whoever has none refuses on purpose. */
+const MIN_RATE_IN_FAULTS = 15
+/** From one full disk to the next, as measured. */
+const EACH_MS = 3_000
 const POLL_MS = 20
 /** What a node says of a disk that takes no writes. Its log is on that disk too: a line that was cut says nothing. */
 const SAID =
@@ -29,12 +34,18 @@ interface Found {
   acks: number
 }
 
+export function diskFullMs({ times = TIMES }: Extent): number {
+  return AROUND_MS + times * EACH_MS
+}
+
 /** R3: the disk of one node is full at moments of its own, has room again, and is full during a restart. */
 export function diskFull(options: RunOptions): Promise<Outcome> {
-  const times = options.times ?? 20
+  const times = options.times ?? TIMES
+  const nodes = options.nodes ?? 3
   const setting = {
-    nodes: options.nodes ?? 3,
+    nodes,
     megabytes: DISK_MB,
+    inFaults: { minRate: MIN_RATE_IN_FAULTS, by: othersThan(VICTIM, nodes) },
     mayLog: { node: VICTIM, lines: SAID },
   } satisfies LoopDiskPlan
   return onLoopDisk(options, setting, async (stage, disk) => {

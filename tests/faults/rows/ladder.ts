@@ -7,7 +7,7 @@ import {
 } from '../../../daemon/testnet/index.ts'
 import type { PacketWire } from '../../support/packet-wire.ts'
 import { onWire } from '../on-wire.ts'
-import type { RunOptions, Stage } from '../rehearse.ts'
+import { AROUND_MS, type Extent, type RunOptions, type Stage } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 
 interface Profile extends Pick<LinkFaults, 'rateBps' | 'delayMs' | 'jitterMs' | 'loss'> {
@@ -26,20 +26,34 @@ const PROFILES: readonly Profile[] = [
   { name: 'barely usable', rateBps: 0.5e6, delayMs: 450, jitterMs: 80, loss: 0.12 },
   { name: 'absurd', rateBps: 0.256e6, delayMs: 800, jitterMs: 150, loss: 0.25 },
 ]
-const EACH_MS = 35_000
-const ARRIVAL_MS = 60_000
+const EACH_MS = 25_000
+/** After a step, for what it sent; the next ones wait for what is late. */
+const ARRIVAL_MS = 10_000
+/** On clean links, until all is there: as measured. */
+const SETTLES_MS = 80_000
+/** The scoreboard's; messages are accepted whatever the links are. */
+const MIN_RATE = 10
 /** Mean packets of a loss: they come in bursts. */
 const BURST = 3
+
+export function ladderMs({ minutes }: Extent): number {
+  return AROUND_MS + SETTLES_MS + PROFILES.length * (stepMs(minutes) + ARRIVAL_MS)
+}
+
+function stepMs(minutes: number | undefined): number {
+  return minutes === undefined ? EACH_MS : (minutes * 60_000) / PROFILES.length
+}
 
 /** R8: all links become worse step by step. What is sent on a step must arrive, whatever that takes. */
 export function ladder(options: RunOptions): Promise<Outcome> {
   const nodes = options.nodes ?? 5
-  const ms = options.minutes === undefined ? EACH_MS : (options.minutes * 60_000) / PROFILES.length
+  const ms = stepMs(options.minutes)
   return onWire(options, {
     nodes,
     preset: options.preset ?? 'swift',
     rate: options.rate ?? 15,
-    minRate: 10,
+    minRate: MIN_RATE,
+    inFaults: { minRate: MIN_RATE },
     settleMs: 300_000,
     faults: async (stage, wire) => {
       const figures: Record<string, string> = {}

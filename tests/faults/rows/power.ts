@@ -1,12 +1,19 @@
 import { uniform } from '../../../src/base/index.ts'
 import { type LoopDiskPlan, onLoopDisk, VICTIM } from '../on-loop-disk.ts'
-import type { RunOptions } from '../rehearse.ts'
+import { AROUND_MS, type Extent, type RunOptions } from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 
 const DISK_MB = 256
 const SHORTEST_MS = 500
 const LONGEST_MS = 2_500
+const TIMES = { P: 10, N: 50 }
 const MIN_RATE_IN_FAULTS = 5
+/** From one cut to the next, as measured. */
+const EACH_MS = 3_600
+
+export function powerMs({ tier, times = TIMES[tier] }: Extent): number {
+  return AROUND_MS + times * EACH_MS
+}
 
 /**
  * R2: the power of one node fails while it accepts messages: what its file system had not written is gone. Everything
@@ -14,11 +21,11 @@ const MIN_RATE_IN_FAULTS = 5
  * half a second and more before, is gone each time: so would be what the node forgets to sync.
  */
 export function power(options: RunOptions): Promise<Outcome> {
-  const times = options.times ?? (options.tier === 'P' ? 10 : 50)
+  const times = options.times ?? TIMES[options.tier]
   const setting = {
     nodes: options.nodes ?? 5,
     megabytes: DISK_MB,
-    inFaults: { minRate: MIN_RATE_IN_FAULTS, by: VICTIM },
+    inFaults: { minRate: MIN_RATE_IN_FAULTS, by: [VICTIM] },
   } satisfies LoopDiskPlan
   return onLoopDisk(options, setting, async ({ rig, rng, sleep, unsure }, disk) => {
     for (let n = 0; n < times; n++) {

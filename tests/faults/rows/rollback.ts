@@ -6,7 +6,14 @@ import { listAll } from '../../../daemon/cli/listing.ts'
 import { aliasOf } from '../../../daemon/testnet/contacts.ts'
 import { copyHome, putBackHome } from '../home-copy.ts'
 import { Hosts } from '../hosts.ts'
-import { rehearse, type RunOptions, type Stage } from '../rehearse.ts'
+import {
+  AROUND_MS,
+  type Extent,
+  othersThan,
+  rehearse,
+  type RunOptions,
+  type Stage,
+} from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 import { missingSince, strangeReturns } from '../returns.ts'
 import { compiled } from '../rig.ts'
@@ -19,6 +26,10 @@ const LIFE_MS = 15_000
 /** Within this time the conversations must go on in both directions. */
 const GOES_ON_MS = 240_000
 const POLL_MS = 200
+/** Of those that stay, who send three of four messages of four nodes. */
+const MIN_RATE_IN_FAULTS = 10
+/** One return, as measured. */
+const EACH_MS = 34_000
 
 const run = promisify(execFile)
 
@@ -42,6 +53,10 @@ const WAYS: readonly Way[] = [
 /** A contact answers that many returns a day; whoever comes back more often waits. */
 const MAX_TIMES = 4
 
+export function rollbackMs({ times = WAYS.length }: Extent): number {
+  return AROUND_MS + Math.min(times, MAX_TIMES) * EACH_MS
+}
+
 /**
  * R6: an old copy of a home is put back in place, and a backup is restored on another machine, with another home and
  * port. The node becomes a new device by itself, each contact is told once, what was unread or not acknowledged
@@ -59,6 +74,7 @@ export async function rollback(options: RunOptions): Promise<Outcome> {
       preset: options.preset ?? 'swift',
       rate: options.rate ?? 20,
       minRate: 10,
+      inFaults: { minRate: MIN_RATE_IN_FAULTS, by: othersThan(VICTIM, nodes) },
       settleMs: 300_000,
       faults: async (stage) => {
         const took: number[] = []

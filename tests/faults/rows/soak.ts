@@ -2,7 +2,14 @@ import { seededRng } from '../../../daemon/testnet/seeded-rng.ts'
 import { effectiveRate, type NetworkParameters, PRESETS } from '../../../src/directory/index.ts'
 import { HEARD_STEP_MS } from '../../../src/mailbox/constants.ts'
 import { addHotBoxes } from '../../support/hot-boxes.ts'
-import { rehearse, ringPairs, type RunOptions, type Stage } from '../rehearse.ts'
+import {
+  AROUND_MS,
+  type Extent,
+  rehearse,
+  ringPairs,
+  type RunOptions,
+  type Stage,
+} from '../rehearse.ts'
 import type { Outcome } from '../verdict.ts'
 import { growth, type Sample, slopeOf } from '../slope.ts'
 import { timersOf, usageOf } from '../usage.ts'
@@ -12,6 +19,8 @@ const DEFAULT_MINUTES = 10
 const SETTLED_MS = 600_000
 const SAMPLE_MS = 5_000
 const HOUR_MS = 3_600_000
+/** Until the windows are full, as measured. */
+const FILL_MS = 60_000
 
 /** What is watched of every node, and how much of it a node may gain in an hour. */
 const QUANTITIES = {
@@ -23,6 +32,10 @@ const QUANTITIES = {
 type Quantity = keyof typeof QUANTITIES
 const NAMES = Object.keys(QUANTITIES) as Quantity[]
 type Series = Readonly<Record<Quantity, Sample[]>>
+
+export function soakMs({ minutes = DEFAULT_MINUTES }: Extent): number {
+  return AROUND_MS + FILL_MS + minutes * 60_000
+}
 
 /**
  * R21: nothing is broken, for long, at the rate of messages that the network carries. Nothing may grow. The window of hot
