@@ -1,6 +1,5 @@
-import { RpcFailure } from '../../rpc/client/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
-import { waitInSteps } from '../waiting.ts'
+import { isLate, waitInSteps } from '../waiting.ts'
 import { inParallel, withNodeInTime } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive } from '../processes.ts'
@@ -97,7 +96,7 @@ export async function waitLinked(
           )
           return peerId
         } catch (error) {
-          if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+          if (!isLate(error)) throw error
           throw new ExitError(
             EXIT.notReady,
             `node ${node.index} runs and is not linked in time`,
