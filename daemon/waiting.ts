@@ -14,7 +14,8 @@ export interface Waiting {
 /**
  * Waits by calls that each wait for whole milliseconds, and for MAX_WAIT_MS at most, as the RPC wants it, until `ms` are over. A
  * daemon that freezes meanwhile answers none: each ends SILENCE_MS later at most. The signal is for the call.
- * @throws RpcFailure TIMEOUT when the time is over, ExitError 5 when the daemon is silent, and whatever else `ask` throws.
+ * @throws RpcFailure of which `isLate` is true when the time is over, ExitError 5 when the daemon is silent, and whatever else
+ * `ask` throws.
  */
 export async function waitInSteps<T>(
   { clock, signal }: Waiting,
@@ -28,10 +29,14 @@ export async function waitInSteps<T>(
     try {
       return await unlessSilent({ clock, signal }, step, (until) => ask(step, until))
     } catch (error) {
-      const isLate = error instanceof RpcFailure && error.kind === 'TIMEOUT'
-      if (!isLate || clock.monotonic() >= deadline || left <= MAX_WAIT_MS) throw error
+      if (!isLate(error) || clock.monotonic() >= deadline || left <= MAX_WAIT_MS) throw error
     }
   }
+}
+
+/** True for how a wait ends whose time is over: with the cause, where that is a wrong clock. */
+export function isLate(error: unknown): error is RpcFailure {
+  return error instanceof RpcFailure && ['TIMEOUT', 'CLOCK_SKEW'].includes(error.kind)
 }
 
 /**

@@ -89,7 +89,9 @@ export const RPC_ERRORS = {
   INVITE_INVALID: kind(1102, 'not a valid invitation', {
     hint: 'copy the whole URI, from hearsay:invite to its last character',
   }),
-  INVITE_EXPIRED: kind(1103, 'the invitation has expired', { hint: 'ask for a new one' }),
+  INVITE_EXPIRED: kind(1103, 'the invitation has expired', {
+    hint: 'ask for a new one; if it is fresh, the clock of this machine is ahead',
+  }),
   INVITE_USED: kind(1104, 'the invitation was used already', { hint: 'ask for a new one' }),
   IDENTITY_CHANGED: kind(1105, 'the safety number does not match', {
     hint: 'compare it with the contact over another channel',
@@ -129,7 +131,11 @@ export const RPC_ERRORS = {
   NOT_OPERATOR: kind(1304, 'only the operator of the network can do this', {
     hint: 'ask whoever created the network; its key is in the home of network.create',
   }),
-  CLOCK_SKEW: kind(1305, 'the clock of this machine is wrong', { reserved: true }),
+  CLOCK_SKEW: kind(1305, 'the clock of this machine is wrong', {
+    ...again(),
+    hint: 'set the clock: timedatectl set-ntp true',
+    details: ['skewMs'],
+  }),
   NOT_JOINED: kind(1306, 'no network is joined', { hint: 'network.join' }),
   NOT_ADMITTED: kind(1307, 'the network admits nodes by invitation only', {
     hint: 'ask the operator for the URI of a network.invite',

@@ -1,6 +1,5 @@
-import { RpcFailure } from '../../rpc/client/index.ts'
 import { EXIT, ExitError } from '../exit-codes.ts'
-import { waitInSteps } from '../waiting.ts'
+import { isLate, waitInSteps } from '../waiting.ts'
 import { inParallel, silentNode, withNodeInTime } from './asking.ts'
 import type { TestnetPorts } from './ports.ts'
 import { isAlive } from '../processes.ts'
@@ -100,7 +99,7 @@ export async function waitLinked(
           if (error instanceof ExitError && error.exitCode === EXIT.notReady) {
             throw silentNode(node, error)
           }
-          if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+          if (!isLate(error)) throw error
           throw new ExitError(
             EXIT.notReady,
             `node ${node.index} runs and is not linked in time`,

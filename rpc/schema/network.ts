@@ -54,6 +54,7 @@ export const networkMethods = [
       'ALREADY_JOINED',
       'NOT_ADMITTED',
       'INVITE_EXPIRED',
+      'CLOCK_SKEW',
       'ADDRESS_IN_USE',
       'LISTEN_FAILED',
     ],

@@ -20,7 +20,7 @@ export const nodeMethods = [
       'Resolves when the node is `ready`, `linked`, `caught-up` after an absence, or has `peers=N`.',
     params: { for: waitTarget, timeoutMs },
     result: nodeStatus,
-    errors: ['TIMEOUT', 'SHUTTING_DOWN'],
+    errors: ['TIMEOUT', 'CLOCK_SKEW', 'SHUTTING_DOWN'],
     scope: 'read',
     example: { params: { for: 'peers=3', timeoutMs: 10_000 }, result: STATUS },
   }),

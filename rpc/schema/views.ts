@@ -25,6 +25,7 @@ const healthCode = z
     'NO_NETWORK',
     'NETWORK_NOT_ENTERED',
     'NETWORK_MISMATCH',
+    'CLOCK_SKEW',
     'NO_PEERS',
     'NO_ROUTE',
     'UNREACHABLE',

@@ -32,6 +32,11 @@ const KIND_OPERATOR = 1
 const proofDigest = (networkId: NetworkId, grantId: Uint8Array, nodeId: NodeId, date: number) =>
   hash(LABELS.admissionProof, networkId, grantId, nodeId, u64be(date))
 
+/** First ms at which the network admits this node: its founding, or the date of its invitation. The operator signed both. */
+export function admitsFrom({ createdAt, invitation }: Network): number {
+  return Math.max(createdAt, invitation?.grant.issuedAt ?? 0)
+}
+
 /** The proof of an open network, dated `now`. */
 export function admitOpen(now: number): OpenAdmission {
   return { kind: 'open', date: now }

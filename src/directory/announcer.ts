@@ -9,7 +9,13 @@ import {
   uniform,
 } from '../base/index.ts'
 import type { PubSub } from '../net/index.ts'
-import { type AdmissionProof, admitByInvitation, admitOpen } from './admission.ts'
+import {
+  type AdmissionProof,
+  admissionFault,
+  admitByInvitation,
+  admitOpen,
+  admitsFrom,
+} from './admission.ts'
 import { DIRECTORY_TOPIC, REISSUE_DELAY_MS, REISSUES_PER_EPOCH, RESEND_MS } from './constants.ts'
 import {
   type Descriptor,
@@ -87,7 +93,7 @@ export class Announcer {
 
   async #admit(): Promise<AdmissionProof> {
     const stored = await this.#stored()
-    if (stored !== undefined) return stored
+    if (stored !== undefined && !this.#isMisdated(stored)) return stored
     const proof = this.#freshAdmission()
     await this.#ports.store.saveAdmission(proof)
     return proof
@@ -104,9 +110,16 @@ export class Announcer {
     }
   }
 
+  /** Made under a clock that was wrong: nobody would ever take it. */
+  #isMisdated(proof: AdmissionProof): boolean {
+    return admissionFault(proof, this.#nodeId, this.#network) === 'date'
+  }
+
+  /** A clock that is behind must not date it before anybody is admitted: it is kept for good. */
   #freshAdmission(): AdmissionProof {
     const now = this.#ports.clock.now()
-    if (this.#network.parameters.admission === 'open') return admitOpen(now)
+    const date = Math.max(now, admitsFrom(this.#network))
+    if (this.#network.parameters.admission === 'open') return admitOpen(date)
     const { invitation } = this.#network
     if (invitation === undefined) {
       throw new HearsayError('not-admitted', 'this network is joined with an invitation')
@@ -114,7 +127,7 @@ export class Announcer {
     if (now >= invitation.grant.expiresAt) {
       throw new HearsayError('invite-expired', 'the invitation to this network has expired')
     }
-    return admitByInvitation(this.#network, invitation, this.#nodeId, now)
+    return admitByInvitation(this.#network, invitation, this.#nodeId, date)
   }
 
   async #run(signal: AbortSignal): Promise<void> {

@@ -61,6 +61,14 @@ export const DESCRIPTOR_TTL_EPOCHS = 4
 export const REISSUES_PER_EPOCH = 2
 /** Clocks of honest nodes differ by less. */
 export const CLOCK_TOLERANCE_MS = 120_000
+/** Peers whose dates are compared with the own clock, or all where there are fewer. */
+export const CLOCK_PEERS_MIN = 3
+/** For so long the heartbeat of a peer tells of its clock. */
+export const CLOCK_HEARD_MS = 300_000
+/** A wall clock that moved by so much more or less than the monotonic one has leapt, or the machine slept. */
+export const CLOCK_LEAP_MS = 30_000
+/** Peers of which is remembered what they have said of the time. */
+export const MAX_CLOCK_PEERS = 1_024
 /** Nodes the directory holds. */
 export const MAX_NODES = 65_536
 /** Descriptors of one node that gossip brings in a row, and the time until one more is let through. */

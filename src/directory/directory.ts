@@ -1,5 +1,6 @@
 import {
   type Address,
+  equalBytes,
   isHearsayError,
   type Logger,
   type NodeId,
@@ -9,6 +10,7 @@ import {
 } from '../base/index.ts'
 import type { DialTarget } from '../net/index.ts'
 import { Announcer, type SelfDescription } from './announcer.ts'
+import { type ClockSkew, isTooFar, skewByFile } from './clock-skew.ts'
 import { decodeConflict } from './conflict.ts'
 import {
   BLAME_POINTS,
@@ -39,6 +41,7 @@ import { NetworkSize } from './network-size.ts'
 import type { Network } from './network.ts'
 import { NodeTable } from './node-table.ts'
 import { OwnPlacement } from './own-placement.ts'
+import { PeerClocks } from './peer-clocks.ts'
 import { PlacementIndex, placementKey } from './placement.ts'
 import { decodeRevocation, type RevocationList } from './revocation.ts'
 import type { SyncNotices, SyncScope } from './sync-codec.ts'
@@ -62,6 +65,7 @@ export class Directory {
   readonly #liveness: Liveness
   readonly #lateFarewells: LateFarewells
   readonly #keys: KeyLedger
+  readonly #clocks: PeerClocks
   readonly #election: MixElection
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
   readonly #size: NetworkSize
@@ -81,6 +85,14 @@ export class Directory {
     this.#store = new DirectoryStore(ports.store)
     this.#tasks = new TaskGroup(this.#log)
     this.#keys = new KeyLedger(() => keyEpochAt(options.network, ports.clock.now()))
+    this.#clocks = new PeerClocks(
+      {
+        clock: ports.clock,
+        connected: () => ports.peers.connected(),
+        table: this.#table,
+      },
+      options.network,
+    )
     this.#liveness = new Liveness(
       {
         ...ports,
@@ -121,6 +133,7 @@ export class Directory {
         store: this.#store,
         changed: () => this.#tell({ kind: 'nodes' }),
         liveness: this.#liveness,
+        clocks: this.#clocks,
         foreignSelf: () => this.#announcer.requestIssue(),
         spawn: (name, task) => this.#tasks.spawn(name, task),
       },
@@ -209,6 +222,21 @@ export class Directory {
 
   get(nodeId: NodeId): Descriptor | undefined {
     return this.#table.get(nodeId)
+  }
+
+  /** False while it has no living node but this one: whoever takes nobody's descriptor has a way over itself alone. */
+  get knowsOthers(): boolean {
+    return this.#table.all().some(({ nodeId }) => !equalBytes(nodeId, this.#nodeId))
+  }
+
+  /**
+   * How far the clock of this node is from those of its peers, or at least from the date of the network file, when that is
+   * more than the network bears (`CLOCK_TOLERANCE_MS`). Undefined when it is not, and while too few have said anything.
+   */
+  get clockSkew(): ClockSkew | undefined {
+    const told = this.#clocks.skew()
+    if (told === undefined) return skewByFile(this.#network, this.#ports.clock.now())
+    return isTooFar(told) ? told : undefined
   }
 
   /** True for a node that proved to be two: it is in no set and should not be talked to. */

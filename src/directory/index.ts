@@ -6,6 +6,8 @@ export type { AdmissionProof, OpenAdmission, OperatorAdmission } from './admissi
 export { createNetwork, reissueNetwork, withInvitation } from './create-network.ts'
 export type { CreateNetworkOptions, NetworkChanges } from './create-network.ts'
 export type { SelfDescription } from './announcer.ts'
+export { skewByFile } from './clock-skew.ts'
+export type { ClockSkew } from './clock-skew.ts'
 export { decodeDescriptor, issueDescriptor } from './descriptor.ts'
 export type { Descriptor, DescriptorContent, MixKey } from './descriptor.ts'
 export { Directory } from './directory.ts'

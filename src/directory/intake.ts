@@ -25,6 +25,7 @@ import {
 import { decodeDescriptor, type Descriptor, isSignedByNode, readDescriptor } from './descriptor.ts'
 import type { DirectoryStore } from './directory-store.ts'
 import type { FrozenSets } from './frozen-sets.ts'
+import { readHeartbeat } from './heartbeat.ts'
 import { decodeKeyConflict, type KeyConflict, type KeyLedger } from './key-ledger.ts'
 import type { Liveness } from './liveness.ts'
 import {
@@ -36,7 +37,13 @@ import {
 } from './messages.ts'
 import type { Network } from './network.ts'
 import { NodeBudget } from './node-budget.ts'
-import { type DescriptorOutcome, isBlameworthy, type NodeTable } from './node-table.ts'
+import {
+  type DescriptorFault,
+  type DescriptorOutcome,
+  isBlameworthy,
+  type NodeTable,
+} from './node-table.ts'
+import type { PeerClocks } from './peer-clocks.ts'
 import { decodeRevocation, type RevocationList } from './revocation.ts'
 import type { SyncScope } from './sync-codec.ts'
 
@@ -54,6 +61,7 @@ export interface IntakePorts {
   /** Called after every change of the table. */
   readonly changed: () => void
   readonly liveness: Pick<Liveness, 'hear' | 'isEarly'>
+  readonly clocks: Pick<PeerClocks, 'hear' | 'meet'>
   /** A descriptor of this node came that it did not issue in this run. */
   readonly foreignSelf: () => void
   readonly spawn: (name: string, task: () => Promise<void>) => void
@@ -202,7 +210,7 @@ export class Intake {
   #validate(message: Uint8Array, from: NodeId): Verdict {
     try {
       const { type, payload } = decodeMessage(message)
-      const verdict = this.#verdictOn(type, payload)
+      const verdict = this.#verdictOn(type, payload, from)
       if (verdict === 'ignore' && !this.#stale.take(from)) this.#ports.peers.penalise(from, 1)
       return verdict
     } catch (error) {
@@ -212,9 +220,9 @@ export class Intake {
     }
   }
 
-  #verdictOn(type: MessageType, payload: Uint8Array): Verdict {
+  #verdictOn(type: MessageType, payload: Uint8Array, from: NodeId): Verdict {
     if (type === MESSAGE_TYPES.descriptor) return this.#verdictOnDescriptor(payload)
-    if (type === MESSAGE_TYPES.heartbeat) return this.#ports.liveness.hear(payload)
+    if (type === MESSAGE_TYPES.heartbeat) return this.#verdictOnHeartbeat(payload, from)
     if (type === MESSAGE_TYPES.keyConflict) return this.#verdictOnKeyConflict(payload)
     const isNews =
       type === MESSAGE_TYPES.conflict
@@ -223,13 +231,22 @@ export class Intake {
     return isNews ? 'accept' : 'ignore'
   }
 
+  /** One that is out of time is ignored, and tells of the clocks. */
+  #verdictOnHeartbeat(payload: Uint8Array, from: NodeId): Verdict {
+    const verdict = this.#ports.liveness.hear(payload)
+    if (verdict !== 'reject') this.#ports.clocks.hear(from, readHeartbeat(payload))
+    return verdict
+  }
+
   /** Budgets are charged after the signature: forged or old descriptors must not use up a node's own. */
   #verdictOnDescriptor(payload: Uint8Array): Verdict {
     const { clock, table } = this.#ports
     const descriptor = readDescriptor(payload)
     const quick = table.quickFault(descriptor, clock.now())
-    if (quick === 'older') this.#dispute(descriptor)
-    if (quick !== undefined) return isBlameworthy(quick) ? 'reject' : 'ignore'
+    if (quick !== undefined) {
+      this.#onRefused(descriptor, quick)
+      return isBlameworthy(quick) ? 'reject' : 'ignore'
+    }
     if (!isSignedByNode(descriptor)) return 'reject'
     if (table.get(descriptor.nodeId) === undefined && !this.#strangers.take()) return 'ignore'
     if (!this.#budget.take(descriptor.nodeId)) return 'ignore'
@@ -250,7 +267,7 @@ export class Intake {
         await this.#ports.pubsub.publish(DIRECTORY_TOPIC, message)
       })
     }
-    if (outcome.kind === 'refused' && outcome.reason === 'older') this.#dispute(descriptor)
+    if (outcome.kind === 'refused') this.#onRefused(descriptor, outcome.reason)
     if (outcome.kind !== 'new') return outcome
     this.#noteKeys(descriptor)
     store.putDescriptor(descriptor)
@@ -264,6 +281,12 @@ export class Intake {
     const issuedNow = this.#ownHash !== undefined && equalBytes(this.#ownHash, descriptor.hash)
     if (isOwn && !issuedNow) this.#ports.foreignSelf()
     return outcome
+  }
+
+  #onRefused(descriptor: Descriptor, reason: DescriptorFault): void {
+    if (reason === 'older') this.#dispute(descriptor)
+    // The clock that is wrong may be the own one.
+    if (reason === 'future' || reason === 'expired') this.#ports.clocks.meet(descriptor)
   }
 
   /** An old descriptor is no news, but it may show that its node has named two keys for one epoch. */

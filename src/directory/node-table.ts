@@ -111,6 +111,11 @@ export class NodeTable {
     return this.#excluded.size > 0 && this.#excluded.has(toHex(nodeId))
   }
 
+  /** Living nodes on the seats of an invitation. */
+  seatsTaken(grantId: Uint8Array): number {
+    return this.#seats.get(toHex(grantId))?.size ?? 0
+  }
+
   /** What is derived from the nodes has to be derived anew: something that is kept beside them changed. */
   touch(): void {
     this.#all = undefined

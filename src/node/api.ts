@@ -50,6 +50,7 @@ export type HealthCode =
   | 'NO_NETWORK'
   | 'NETWORK_NOT_ENTERED'
   | 'NETWORK_MISMATCH'
+  | 'CLOCK_SKEW'
   | 'NO_PEERS'
   | 'NO_ROUTE'
   | 'UNREACHABLE'
@@ -323,7 +324,10 @@ export interface EventFeed {
 export interface NodeApi {
   readonly node: {
     status(): Promise<NodeStatus>
-    /** @throws HearsayError `timeout`. */
+    /**
+     * @throws HearsayError `timeout`; in its place `clock-skew` {skewMs} when the node has no link, and a clock that is wrong
+     * by more than the network bears.
+     */
     wait(params: { for: WaitTarget; timeoutMs: number }, signal: AbortSignal): Promise<NodeStatus>
     stop(params: { drainMs?: number }): Promise<void>
     doctor(params: { checks?: readonly string[] }): Promise<{ checks: readonly DoctorCheck[] }>
@@ -347,7 +351,7 @@ export interface NodeApi {
     inspect(params: { source: string }): Promise<NetworkView>
     /**
      * @throws HearsayError `network-file-invalid`, `network-mismatch` (other words), `network-already-joined`, `not-admitted`,
-     * `invite-expired`.
+     * `invite-expired`, `clock-skew` {skewMs} (the clock shows a time at which the network admitted nobody yet).
      */
     join(
       params: { source: string; expectWords?: string },

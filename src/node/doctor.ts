@@ -1,7 +1,9 @@
-import type { DoctorCheck, NodeStatus } from './api.ts'
+import type { DoctorCheck, HealthCode, NodeStatus } from './api.ts'
+
+type Finding = Omit<DoctorCheck, 'name'>
 
 /** Checks by name, each with what to do when it is not well. */
-const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> = {
+const CHECKS: Record<string, (status: NodeStatus) => Finding> = {
   storage: (s) => ({
     ok: s.state !== 'readonly',
     detail:
@@ -25,6 +27,7 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
     detail: `${s.peers} peers connected`,
     ...(s.peers > 0 ? {} : { fix: 'check the network and: hearsay network show' }),
   }),
+  clock: (s) => byHealth(s, 'CLOCK_SKEW', 'no other node says that it is wrong'),
   gossip: (s) => ({
     ok: s.link === 'linked',
     detail: gossipDetail(s),
@@ -32,12 +35,7 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
       ? {}
       : { fix: 'wait a little; then check the peers, and the clocks of the nodes' }),
   }),
-  reachable: (s) => {
-    const entry = s.health.find(({ code }) => code === 'UNREACHABLE')
-    return entry === undefined
-      ? { ok: true, detail: 'others can dial this node, or have not tried yet' }
-      : { ok: false, detail: entry.text, fix: entry.fix }
-  },
+  reachable: (s) => byHealth(s, 'UNREACHABLE', 'others can dial this node, or have not tried yet'),
   cover: (s) => ({
     ok: s.mixing.cover !== 'off',
     detail: s.mixing.cover === 'off' ? 'no cover traffic' : `cover traffic ${s.mixing.cover}`,
@@ -50,6 +48,14 @@ const CHECKS: Record<string, (status: NodeStatus) => Omit<DoctorCheck, 'name'>> 
         }
       : {}),
   }),
+}
+
+/** What the status complains of; `fine` when it does not. */
+function byHealth({ health }: NodeStatus, code: HealthCode, fine: string): Finding {
+  const entry = health.find((each) => each.code === code)
+  return entry === undefined
+    ? { ok: true, detail: fine }
+    : { ok: false, detail: entry.text, fix: entry.fix }
 }
 
 function gossipDetail({ link, peers }: NodeStatus): string {

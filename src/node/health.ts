@@ -1,5 +1,6 @@
 import type { Hindrance } from '../net/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
+import { clockHealth } from './clock-health.ts'
 import type { HealthCode, HealthEntry, HookProgress, NodeState } from './api.ts'
 import { hookStatuses } from './hooks-api.ts'
 import { keepingHealth } from './keeping-health.ts'
@@ -115,7 +116,10 @@ export function healthOf(
   }
   // Nothing runs on a store that refuses writes: what follows would only send people elsewhere.
   if (ports.state() === 'readonly') return found
+  const clock = clockHealth(session.directory.clockSkew)
+  if (clock !== undefined) found.push(clock)
   const status = session.net.status()
+  const link = session.shownLink
   if (status.networkMismatch) {
     add(
       'error',
@@ -123,14 +127,17 @@ export function healthOf(
       'every node that was reached has another network key',
       'get a fresh network file from the operator',
     )
-  } else if (session.link === 'joining' && session.net.peers.connected().length > 0) {
-    add(
-      'warning',
-      'NO_ROUTE',
-      'other nodes are connected, but no way through the mixes is known: nothing leaves this node',
-      'wait some minutes, as after a start; if it stays, compare the clocks of the nodes',
-    )
-  } else if (session.link === 'joining') {
+  } else if (link === 'joining' && session.net.peers.connected().length > 0) {
+    // Where the cause is known it is named alone.
+    if (clock === undefined) {
+      add(
+        'warning',
+        'NO_ROUTE',
+        'other nodes are connected, but no way through the mixes is known: nothing leaves this node',
+        'wait some minutes, as after a start; if it stays, compare the clocks of the nodes',
+      )
+    }
+  } else if (link === 'joining') {
     add(
       'warning',
       'NO_PEERS',
@@ -155,7 +162,7 @@ export function healthOf(
       'wait, or send with --now and accept that',
     )
   }
-  const replies = session.link === 'linked' ? replyHealth(session.mix.status()) : undefined
+  const replies = link === 'linked' ? replyHealth(session.mix.status()) : undefined
   if (replies !== undefined) found.push(replies)
   const audited = session.conversations.audited()
   found.push(...keepingHealth({ audited, failingKeepers: session.mailbox.failingKeepers }))

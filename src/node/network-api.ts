@@ -7,6 +7,7 @@ import {
 } from '../directory/index.ts'
 import type { JsonObject } from '../store/index.ts'
 import type { NetworkCreated, NodeApi } from './api.ts'
+import { checkClock } from './clock-health.ts'
 import type { Idempotency } from './idempotency.ts'
 import { type Networks, wordsText } from './networks.ts'
 import type { Session } from './session.ts'
@@ -126,6 +127,7 @@ export function networkApi(ports: NetworkPorts): NodeApi['network'] {
           ctx,
           async () => {
             networks.checkJoin(network)
+            checkClock(network, clock.now())
             await networks.checkAdmission(network, clock.now())
             await ports.prepare(network)
             return (batch) => {

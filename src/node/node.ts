@@ -13,6 +13,7 @@ import type { Network } from '../directory/index.ts'
 import { peerIdText } from '../net/index.ts'
 import { openStore, type Store, type StorePorts } from '../store/index.ts'
 import type { HookProgress, NodeApi, NodeState, WaitTarget } from './api.ts'
+import { clockFault } from './clock-health.ts'
 import { ContactErasure } from './contact-erasure.ts'
 import { contactsApi } from './contacts-api.ts'
 import { dbApi } from './db-api.ts'
@@ -422,7 +423,7 @@ class LocalNode implements HearsayNode {
     const deadline = clock.monotonic() + params.timeoutMs
     while (!this.#reached(params.for)) {
       const left = deadline - clock.monotonic()
-      if (left <= 0) throw new HearsayError('timeout', this.#obstacle(params.for))
+      if (left <= 0) throw this.#inVain(params.for)
       await clock.sleep(Math.min(left, WAIT_POLL_MS), signal)
     }
     return readStatus(status)
@@ -431,10 +432,21 @@ class LocalNode implements HearsayNode {
   #reached(target: WaitTarget): boolean {
     if (this.#shownState() !== 'running') return false
     if (target === 'ready') return true
-    if (target === 'linked') return this.#session?.link === 'linked'
+    if (target === 'linked') return this.#session?.shownLink === 'linked'
     if (target === 'caught-up') return this.#session?.catchUp.view.phase === 'done'
     const peers = this.#session?.net.peers.connected().length ?? 0
     return peers >= Number(target.slice('peers='.length))
+  }
+
+  /** How a wait ends that was in vain. */
+  #inVain(target: WaitTarget): HearsayError {
+    const session = this.#shownState() === 'running' ? this.#session : undefined
+    const wantsLink = target === 'linked' || target === 'caught-up'
+    // A clock that is known to be wrong is why no link came about.
+    const skew =
+      wantsLink && session?.shownLink === 'joining' ? session.directory.clockSkew : undefined
+    if (skew !== undefined) return clockFault(skew)
+    return new HearsayError('timeout', this.#obstacle(target))
   }
 
   /** Why a wait was in vain. */

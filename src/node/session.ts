@@ -363,6 +363,11 @@ export class Session {
     return this.gossip.meshPeers() > 0 && this.mix.isReady ? 'linked' : 'joining'
   }
 
+  /** `link` for its owner: a way over this node alone, which takes what no other says of itself, leads nowhere. */
+  get shownLink(): LinkState {
+    return this.directory.knowsOthers ? this.link : 'joining'
+  }
+
   get linkedAt(): number | undefined {
     return this.#linkedAt
   }

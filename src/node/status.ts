@@ -30,7 +30,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
   const depth = session?.conversations.depth()
   return {
     state: ports.state(),
-    link: session?.link ?? (network === undefined ? 'none' : 'joining'),
+    link: session?.shownLink ?? (network === undefined ? 'none' : 'joining'),
     since: timeText(ports.since),
     peerId: ports.peerId,
     peers: session?.net.peers.connected().length ?? 0,

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { NetworkView } from '../../../src/node/index.ts'
 import { EXIT, ExitError, reasonOf, systemCode } from '../../exit-codes.ts'
-import { type ParamsOf, RpcFailure } from '../../../rpc/client/index.ts'
-import { waitInSteps } from '../../waiting.ts'
+import type { ParamsOf } from '../../../rpc/client/index.ts'
+import { isLate, waitInSteps } from '../../waiting.ts'
 import type { Context } from '../context.ts'
 import { formatDuration, rpcDuration } from '../duration.ts'
 import type { Registry } from '../registry.ts'
@@ -130,7 +130,15 @@ async function join(context: Context, source: string, options: JoinOptions): Pro
       out.note(`${out.ok} joined and linked, ${peers} ${peers === 1 ? 'peer' : 'peers'}`)
       out.data({ ...joined, state: 'linked' }, '')
     } catch (error) {
-      if (!(error instanceof RpcFailure) || error.kind !== 'TIMEOUT') throw error
+      if (!isLate(error)) throw error
+      if (error.kind === 'CLOCK_SKEW') {
+        throw new ExitError(
+          EXIT.network,
+          `joined, but not linked: ${error.message}`,
+          'set the clock: timedatectl set-ntp true; the node then goes on by itself',
+          error,
+        )
+      }
       throw new ExitError(
         EXIT.network,
         `joined, but no peer answered within ${formatDuration(timeoutMs)}; the node goes on trying`,

@@ -1,8 +1,13 @@
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { type Clock, HOUR_MS, systemClock } from '../../../src/base/index.ts'
 import { head, RpcNode } from '../../support/rpc-node.ts'
 
 const SWIFT = { preset: 'swift' } as const
+const OFF_MS = 2 * HOUR_MS
+
+/** The clock of a machine that is wrong by so much. */
+const wrongBy = (ms: number): Clock => ({ ...systemClock, now: () => systemClock.now() + ms })
 
 async function words(node: RpcNode, uri: string): Promise<string> {
   return (await node.client.call('network.inspect', { uri })).words
@@ -69,6 +74,46 @@ describe('a network', () => {
     const { uri } = await alice.client.call('network.invite', { ttl: '1ms' })
     await expect.poll(async () => (await bob.fails('network.join', { uri })).code).toBe(1103)
     expect(await bob.client.call('node.status')).toMatchObject({ network: null })
+  })
+
+  it('is not joined under a clock that is behind its founding, and the clock is named', async () => {
+    await using alice = await RpcNode.start()
+    await using bob = await RpcNode.start({ clock: wrongBy(-OFF_MS) })
+    const { uri } = await alice.client.call('network.create', { name: 'a', ...SWIFT })
+    const refused = await bob.fails('network.join', { uri, idempotencyKey: 'j' })
+    expect(refused).toMatchObject({
+      code: 1305,
+      message: 'the clock of this machine is at least 2 hours behind those of other nodes',
+      data: { name: 'CLOCK_SKEW', hint: expect.stringContaining('timedatectl') },
+    })
+    expect(refused.data['skewMs']).toBeLessThan(-OFF_MS + 60_000)
+    expect(await bob.client.call('node.status')).toMatchObject({ network: null })
+    await using again = await bob.restart()
+    expect(await again.client.call('network.join', { uri, idempotencyKey: 'j' })).toMatchObject({
+      state: 'joining',
+    })
+  })
+
+  it('does not link a node whose clock is ahead, and its status, doctor and waits say why', async () => {
+    await using alice = await RpcNode.start()
+    await using bob = await RpcNode.start({ clock: wrongBy(OFF_MS) })
+    const { uri } = await alice.client.call('network.create', { name: 'a', ...SWIFT })
+    await bob.client.call('network.join', { uri })
+    const codes = async () => (await bob.client.call('node.status')).health.map(({ code }) => code)
+    await expect.poll(codes, { timeout: 60_000 }).toContain('CLOCK_SKEW')
+    expect(await codes()).not.toContain('NO_ROUTE')
+    const failed = await bob.fails('node.wait', { for: 'linked', timeoutMs: 0 })
+    expect(failed).toMatchObject({
+      code: 1305,
+      message: 'the clock of this machine is 2 hours ahead of those of other nodes',
+    })
+    expect(Math.abs(Number(failed.data['skewMs']) - OFF_MS)).toBeLessThan(60_000)
+    // A peer is there: the clock has nothing to do with it.
+    await bob.client.call('node.wait', { for: 'peers=1', timeoutMs: 0 })
+    const { checks } = await bob.client.call('node.doctor', { checks: ['clock'] })
+    expect(checks).toMatchObject([{ name: 'clock', ok: false }])
+    const told = JSON.stringify(bob.log)
+    expect(told).not.toContain('skew')
   })
 
   it('leaves nothing behind when it is wiped, and another can be joined', async () => {

@@ -413,6 +413,28 @@ describe('network', () => {
     expect(stderr).toMatch(/reachable: \/ip4/)
   })
 
+  it('exits 11 and names the clock when that is why it has joined and is not linked', async () => {
+    const sentence = 'the clock of this machine is 2 hours behind those of other nodes'
+    rpc.node.fail('node.wait', new HearsayError('clock-skew', sentence, { skewMs: -7_200_000 }))
+    const { code, stderr } = await cli(['network', 'join', 'hearsay:join/abc', '--timeout', '10ms'])
+    expect(code).toBe(11)
+    expect(stderr).toContain(`joined, but not linked: ${sentence}`)
+    expect(stderr).toContain('fix: set the clock: timedatectl set-ntp true')
+    expect(stderr).not.toContain('reachable')
+    const waited = await cli(['wait', '--for', 'linked', '--timeout', '10ms'])
+    expect(waited.code).toBe(11)
+    expect(waited.stderr).toContain(`${sentence} (1305 CLOCK_SKEW)`)
+  })
+
+  it('exits 11 and has not joined where the clock is behind the network file', async () => {
+    rpc.node.fail('network.join', new HearsayError('clock-skew', 'far behind'))
+    const { code, stderr } = await cli(['network', 'join', 'hearsay:join/abc'])
+    expect(code).toBe(11)
+    expect(stderr).toContain('far behind (1305 CLOCK_SKEW)')
+    expect(stderr).toContain('fix: set the clock')
+    expect(rpc.node.callsOf('node.wait')).toHaveLength(0)
+  })
+
   it('exits 7 for a file that is not there, and 12 for one that is not a network', async () => {
     expect((await cli(['network', 'join', join(dir, 'none')])).code).toBe(7)
     rpc.node.fail('network.inspect', new HearsayError('network-file-invalid', 'bad'))

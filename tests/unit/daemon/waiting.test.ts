@@ -60,6 +60,23 @@ describe('waitInSteps', () => {
     }
   })
 
+  it('goes on when a call names a wrong clock, which may be set right meanwhile', async () => {
+    const waiting = running()
+    const behind = new RpcFailure({ code: 1305, message: 'behind', data: { name: 'CLOCK_SKEW' } })
+    let calls = 0
+    const end = await ended(
+      waiting.clock,
+      waitInSteps(waiting, 3 * MAX_WAIT_MS, async (ms) => {
+        await waiting.clock.sleep(ms)
+        if (calls++ === 0) throw behind
+        return 'linked'
+      }),
+    )
+    expect(end).toEqual({ how: 'linked', ms: 2 * MAX_WAIT_MS })
+    const last = waitInSteps(waiting, 1, () => Promise.reject(behind))
+    await expect(last).rejects.toBe(behind)
+  })
+
   it('passes every other error on, and the reason of the signal', async () => {
     const waiting = running()
     const bad = new Error('bad')

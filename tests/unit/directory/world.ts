@@ -1,4 +1,4 @@
-import { silentLogger } from '../../../src/base/index.ts'
+import { type Clock, silentLogger } from '../../../src/base/index.ts'
 import { Directory, type Network, type SelfDescription } from '../../../src/directory/index.ts'
 import { openMemoryStore } from '../../../src/store/index.ts'
 import { MemoryNetwork } from '../../support/memory-net.ts'
@@ -12,7 +12,7 @@ export function directoryWorld(network: Network = testNetwork()) {
   const net = new MemoryNetwork({ clock, rng: seededRng(9) })
   const running: Directory[] = []
 
-  async function add(index: number, self: Partial<SelfDescription> = {}) {
+  async function add(index: number, self: Partial<SelfDescription> = {}, own: Clock = clock) {
     const node = testNode(index)
     const rng = seededRng(`node ${index}`)
     const store = await openMemoryStore({ clock, rng, log: silentLogger })
@@ -23,7 +23,7 @@ export function directoryWorld(network: Network = testNetwork()) {
         requests: link.requests,
         peers: link.peers,
         store,
-        clock,
+        clock: own,
         rng,
         log: silentLogger,
         sign: node.sign,

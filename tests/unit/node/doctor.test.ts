@@ -27,6 +27,17 @@ describe('the doctor', () => {
     expect(check('gossip', { link: 'linked', peers: 4 })).toMatchObject({ ok: true })
   })
 
+  it('has a check of the clock, with what the status says of it', () => {
+    expect(check('clock', { health: [] })).toMatchObject({ ok: true })
+    const entry = { code: 'CLOCK_SKEW', text: '2 hours behind', fix: 'set the clock' }
+    expect(check('clock', { health: [{ code: 'NO_PEERS' }, entry] })).toEqual({
+      name: 'clock',
+      ok: false,
+      detail: '2 hours behind',
+      fix: 'set the clock',
+    })
+  })
+
   it('knows the names of its checks', () => {
     expect(check('gosip', {})).toMatchObject({ ok: false, detail: 'there is no such check' })
   })

@@ -2,20 +2,40 @@ import { describe, expect, it } from 'vitest'
 import { healthOf } from '../../../src/node/health.ts'
 import type { HookProgress } from '../../../src/node/index.ts'
 import type { Networks } from '../../../src/node/networks.ts'
+import type { Session } from '../../../src/node/session.ts'
 import { memoryDisk, openMemoryStore, type Store } from '../../../src/store/index.ts'
 import { eventKey } from '../../../src/store/journal-stage.ts'
 import { storePorts } from '../../support/store-contract.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
-async function complaints(store: Store, hooks: readonly HookProgress[] = []) {
+async function complaints(store: Store, hooks: readonly HookProgress[] = [], session?: Session) {
   const ports = {
     store,
     networks: { joined: undefined } as unknown as Networks,
     state: () => 'running' as const,
     hooks: () => hooks,
   }
-  const health = healthOf(ports, undefined, { ...(await store.space()), freeBytes: 1e12 })
+  const health = healthOf(ports, session, { ...(await store.space()), freeBytes: 1e12 })
   return new Map(health.map((entry) => [entry.code, entry]))
+}
+
+/** A session of a node that is not linked; a number for how far its clock is off. */
+function unlinked({ peers, skewMs }: { readonly peers: number; readonly skewMs?: number }) {
+  const connected = Array.from({ length: peers }, () => new Uint8Array(32))
+  return {
+    shownLink: 'joining',
+    directory: {
+      clockSkew: skewMs === undefined ? undefined : { ms: skewMs, atLeast: false },
+      nodes: () => connected,
+    },
+    net: {
+      status: () => ({ networkMismatch: false, hindrance: undefined, known: peers }),
+      peers: { connected: () => connected },
+    },
+    mix: { holdLeftMs: () => 0 },
+    conversations: { audited: () => ({ of: 0, lost: 0 }) },
+    mailbox: { failingKeepers: 0 },
+  } as unknown as Session
 }
 
 async function append(store: Store, count: number): Promise<void> {
@@ -65,5 +85,16 @@ describe('the status', () => {
     await store.journal.events(0, 9)
     await store.journal.events(1, 9, ['x.y'])
     expect((await complaints(store)).get('VALUES_DAMAGED')?.text).toMatch(/^1 stored values/)
+  })
+
+  it('names the clock in place of a way that is missing for its sake, and beside peers that are', async () => {
+    const store = await openMemoryStore(storePorts)
+    const codesOf = async (session: Session) => [...(await complaints(store, [], session)).keys()]
+    expect(await codesOf(unlinked({ peers: 2 }))).toContain('NO_ROUTE')
+    const connected = await codesOf(unlinked({ peers: 2, skewMs: 7_200_000 }))
+    expect(connected).toContain('CLOCK_SKEW')
+    expect(connected).not.toContain('NO_ROUTE')
+    const alone = await codesOf(unlinked({ peers: 0, skewMs: -7_200_000 }))
+    expect(alone.slice(0, 2)).toEqual(['CLOCK_SKEW', 'NO_PEERS'])
   })
 })

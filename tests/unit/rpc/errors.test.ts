@@ -137,6 +137,9 @@ describe('errors of the API', () => {
     )
     const late = await rpc.call('messages.cancel', { messageId: 'm1' })
     expect(late.error).toMatchObject({ code: 1204, data: { alreadySent: true } })
+    rpc.node.fail('node.wait', new HearsayError('clock-skew', 'behind', { skewMs: -7_200_000 }))
+    const wrong = await rpc.call('node.wait', { for: 'linked' })
+    expect(wrong.error).toMatchObject({ code: 1305, data: { skewMs: -7_200_000 } })
   })
 
   it('tell a full disk that the caller has named from that of the node', async () => {
