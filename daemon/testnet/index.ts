@@ -11,7 +11,14 @@ export { parseParameters } from './parameters.ts'
 export { percentiles } from './percentiles.ts'
 export type { Percentiles } from './percentiles.ts'
 export type { TestnetPorts } from './ports.ts'
-export { isAlive, refOf, signalProcess, startTimeOf, stopProcesses, waitGone } from '../processes.ts'
+export {
+  isAlive,
+  refOf,
+  signalProcess,
+  startTimeOf,
+  stopProcesses,
+  waitGone,
+} from '../processes.ts'
 export type { ProcessRef } from '../processes.ts'
 export {
   changeFaults,

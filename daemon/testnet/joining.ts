@@ -91,8 +91,10 @@ export async function waitLinked(
         if (!mayLink) return (await rpc.call('node.status', {}, signal)).peerId
         const leftMs = Math.max(1, wanted.deadline - ports.clock.monotonic())
         try {
-          const { peerId } = await waitInSteps({ clock: ports.clock, signal }, leftMs, (ms, until) =>
-            rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, until),
+          const { peerId } = await waitInSteps(
+            { clock: ports.clock, signal },
+            leftMs,
+            (ms, until) => rpc.call('node.wait', { for: 'linked', timeoutMs: ms }, until),
           )
           return peerId
         } catch (error) {

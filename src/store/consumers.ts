@@ -153,7 +153,9 @@ export class Consumers {
       throw new HearsayError('cursor-ahead', 'no such event yet', { head, epoch })
     }
     if (seq <= entry.committed.cursor) return entry.committed.cursor
-    if (seq > entry.pending.cursor) entry.pending = this.#passed(entry.pending, { seq, lost, epoch })
+    if (seq > entry.pending.cursor) {
+      entry.pending = this.#passed(entry.pending, { seq, lost, epoch })
+    }
     const next = entry.pending
     try {
       await this.#put(next)

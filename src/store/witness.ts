@@ -2,7 +2,6 @@ import { concat, equalBytes, type Logger } from '../base/index.ts'
 import type { Engine } from './engine.ts'
 import type { FileIdentity, FilePort } from './files.ts'
 import { META_KEYS } from './meta.ts'
-import type { HomePaths } from './parts.ts'
 import type { Vault } from './vault.ts'
 
 const IDENTITY_BYTES = 16
@@ -16,6 +15,13 @@ export interface WitnessPorts {
   readonly log: Logger
 }
 
+/** Of a home. `parts.ts` imports this file, so its `HomePaths` cannot stand here. */
+interface WitnessPaths {
+  readonly directory: string
+  readonly shelf: string
+  readonly witness: string
+}
+
 /**
  * Tells a home from its copy. The database names a small file by inode and time of birth, which no copy keeps;
  * moving the directory keeps both. The file is another one after every opening, and every few minutes of running,
@@ -23,9 +29,9 @@ export interface WitnessPorts {
  */
 export class Witness {
   readonly #ports: WitnessPorts
-  readonly #paths: HomePaths
+  readonly #paths: WitnessPaths
 
-  constructor(ports: WitnessPorts, paths: HomePaths) {
+  constructor(ports: WitnessPorts, paths: WitnessPaths) {
     this.#ports = ports
     this.#paths = paths
   }

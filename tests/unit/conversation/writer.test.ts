@@ -172,7 +172,8 @@ describe('the writer of a stream', () => {
 
   it('replaces an ack that found no room by a newer one', () => {
     const { writer } = make()
-    const ack = (upTo: number) => encodeRecord({ kind: 'ack', upTo, missing: [], digest: NO_DIGEST })
+    const ack = (upTo: number) =>
+      encodeRecord({ kind: 'ack', upTo, missing: [], digest: NO_DIGEST })
     const draft = writer.draft(0, true, ack(7))
     const [record] = new Reassembler().accept(0, draft?.payload ?? new Uint8Array())
     expect(decodeRecord(record?.bytes ?? new Uint8Array())).toMatchObject({ upTo: 7 })
