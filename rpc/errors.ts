@@ -109,7 +109,7 @@ export const RPC_ERRORS = {
   QUOTA: kind(1203, 'the quota is used up', {
     ...again(60_000),
     hint: 'outbox.list shows what waits: let it be delivered, or take some of it back with messages.cancel; contacts.remove ends what waits for a contact that does not come back',
-    details: ['limit'],
+    details: ['limit', 'of'],
   }),
   TOO_LATE: kind(1204, 'the message has left or is final', {
     hint: 'only a message in the state queued can be taken back',

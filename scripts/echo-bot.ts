@@ -12,14 +12,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, RpcFailure } from '../rpc/client/index.ts'
 
 const CONSUMER = 'echo-bot-ts'
-/** No later try changes these, or one contact alone brings them about, who must not keep the others waiting. */
-const PASSED_OVER = [
+/** No later try changes these. */
+const HOPELESS = [
   'INVALID_PARAMS',
   'TOO_LARGE',
   'CONTACT_NOT_FOUND',
   'CONTACT_NOT_READY',
   'IDEMPOTENCY_CONFLICT',
-  'QUOTA',
 ]
 const socket = join(process.env['HEARSAY_HOME'] ?? '.', 'rpc.sock')
 
@@ -59,7 +58,7 @@ async function answer(to: string, text: string, idempotencyKey: string): Promise
       return
     } catch (error) {
       if (!(error instanceof RpcFailure)) throw error
-      if (PASSED_OVER.includes(error.kind)) {
+      if (isPassedOver(error)) {
         process.stdout.write(`not answered ${idempotencyKey}: ${error.message}\n`)
         return
       }
@@ -67,4 +66,9 @@ async function answer(to: string, text: string, idempotencyKey: string): Promise
       await sleep(Number(error.data['retryAfterMs'] ?? 1_000))
     }
   }
+}
+
+/** Also what one contact alone brings about, who does not acknowledge: it must not keep the others waiting. */
+function isPassedOver({ kind, data }: RpcFailure): boolean {
+  return HOPELESS.includes(kind) || (kind === 'QUOTA' && data['of'] === 'contact')
 }

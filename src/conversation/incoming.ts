@@ -204,19 +204,24 @@ export class Incoming {
     // Nobody waits for an answer to a stream that is over.
     if (isFormer(contact, reader)) return true
     if (accepted.sequenced) this.oweAck(contact)
-    for (const bytes of accepted.unsequenced) this.#unsequenced(batch, contact, bytes, day)
+    this.#unsequenced(batch, contact, accepted.unsequenced, day)
     return true
   }
 
-  #unsequenced(batch: Batch, contact: Contact, bytes: Uint8Array, day: number): void {
-    const body = tryDecodeRecord(bytes)
-    if (body?.kind !== 'ack') return
-    const { upTo, missing, digest } = body
+  #unsequenced(batch: Batch, contact: Contact, records: readonly Uint8Array[], day: number): void {
     const { card, writer } = contact
+    // Before, the next flight of the exchange acknowledges: an ack that came first would let the stream go on to an epoch
+    // that the other side cannot read yet, and the flight would acknowledge what was written there.
+    if (card.phase !== 'ready') return
+    // One is enough, and honest boxes have one: each costs a hash, and a walk over all that waits.
+    const acks = records.map(tryDecodeRecord).filter((body) => body?.kind === 'ack')
+    const body = acks.at(-1)
+    if (body === undefined) return
+    const { upTo, missing, digest } = body
     // Of what was never written as far as we know, or of another record: this device was put back, and could not see it.
     const isForeign =
       writer !== undefined && (upTo >= writer.state.nextSeq || writer.isAnother(upTo, digest))
-    if (card.phase === 'ready' && isForeign) {
+    if (isForeign) {
       // Also when no more recoveries may begin today: it says nothing of what is on its way in this life.
       this.#ports.recoveries.tryBegin(batch, contact, undefined, true)
       return

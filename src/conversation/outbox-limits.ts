@@ -41,21 +41,29 @@ export function filledBy({ records, bytes }: Load): number {
   return Math.max(records / OUTBOX_TOTAL_RECORDS_MAX, bytes / OUTBOX_TOTAL_BYTES_MAX)
 }
 
-/** Whether a contact, one of `all`, may have a text of so many bytes more. @throws HearsayError `quota-exceeded` {limit}. */
+/**
+ * Whether a contact, one of `all`, may have a text of so many bytes more. @throws HearsayError `quota-exceeded` {limit, of}: `of` is
+ * `contact` when others may still have one, else `all`.
+ */
 export function checkRoom(all: Iterable<Holder>, contact: Holder, bytes: number): void {
   const own = loadOf([contact])
   if (own.records >= OUTBOX_RECORDS_MAX) {
-    throw full('too many messages wait for this contact', OUTBOX_RECORDS_MAX)
+    throw full('too many messages wait for this contact', OUTBOX_RECORDS_MAX, 'contact')
   }
   if (own.bytes + bytes > OUTBOX_BYTES_MAX) {
-    throw full('messages of too many bytes wait for this contact', OUTBOX_BYTES_MAX)
+    throw full('messages of too many bytes wait for this contact', OUTBOX_BYTES_MAX, 'contact')
   }
   const total = loadOf(all)
-  if (!fits(own.records, 1, OUTBOX_TOTAL_RECORDS_MAX - total.records)) {
-    throw full('too many messages wait for all contacts together', OUTBOX_TOTAL_RECORDS_MAX)
+  const freeRecords = OUTBOX_TOTAL_RECORDS_MAX - total.records
+  if (!fits(own.records, 1, freeRecords)) {
+    const of = freeRecords < 1 ? 'all' : 'contact'
+    throw full('too many messages wait for all contacts together', OUTBOX_TOTAL_RECORDS_MAX, of)
   }
-  if (!fits(own.bytes, bytes, OUTBOX_TOTAL_BYTES_MAX - total.bytes)) {
-    throw full('messages of too many bytes wait for all contacts together', OUTBOX_TOTAL_BYTES_MAX)
+  const freeBytes = OUTBOX_TOTAL_BYTES_MAX - total.bytes
+  if (!fits(own.bytes, bytes, freeBytes)) {
+    const of = freeBytes < bytes ? 'all' : 'contact'
+    const message = 'messages of too many bytes wait for all contacts together'
+    throw full(message, OUTBOX_TOTAL_BYTES_MAX, of)
   }
 }
 
@@ -67,6 +75,6 @@ function fits(own: number, more: number, free: number): boolean {
   return more <= free && own + more <= OUTBOX_SHARE_MAX * free
 }
 
-function full(message: string, limit: number): HearsayError {
-  return new HearsayError('quota-exceeded', message, { limit })
+function full(message: string, limit: number, of: 'contact' | 'all'): HearsayError {
+  return new HearsayError('quota-exceeded', message, { limit, of })
 }

@@ -137,9 +137,9 @@ export class Idempotency {
    * Deletes records that are older than EVENTS_KEPT_MS, in time that the node runs: no step of the wall clock ends or
    * lengthens it. None of them while an event is kept that was there before it: whoever is given that event once more makes
    * the same call. Beyond the limit the oldest go all the same. Never one whose message is not final. Resolves with their
-   * number. One call at a time.
+   * number. One call at a time. After the signal it leaves the rest to the next one: a clean stop waits for it.
    */
-  async prune(): Promise<number> {
+  async prune(signal?: AbortSignal): Promise<number> {
     const now = await this.#running.now()
     const batch = this.#store.batch()
     this.#running.save(batch, now)
@@ -147,12 +147,14 @@ export class Idempotency {
     const before = this.#amount
     const oldest = this.#store.journal.oldestSeq()
     const isOld = ({ at, since }: Header) => at < now - EVENTS_KEPT_MS && since < oldest
-    let { deleted, kept } = await this.#sweep(now, isOld)
+    let { deleted, kept } = await this.#sweep(now, isOld, signal)
+    if (signal?.aborted) return deleted
     if (exceeds(kept.total, this.#limit)) {
       const { records, bytes } = this.#limit
       const first = kept.firstWithin({ records: records * SHARE_LEFT, bytes: bytes * SHARE_LEFT })
-      const more = await this.#sweep(now, ({ at }) => minuteOf(at, now) < first)
+      const more = await this.#sweep(now, ({ at }) => minuteOf(at, now) < first, signal)
       deleted += more.deleted
+      if (signal?.aborted) return deleted
       kept = more.kept
     }
     // What was written meanwhile may be counted twice until the next time.
@@ -257,6 +259,7 @@ export class Idempotency {
   async #sweep(
     now: number,
     isOver: (header: Header) => boolean,
+    signal: AbortSignal | undefined,
   ): Promise<{ deleted: number; kept: RecordTally }> {
     const kept = new RecordTally()
     const deleted = await this.#delete(async (bytes) => {
@@ -264,7 +267,7 @@ export class Idempotency {
       if (isOver(header) && !(await this.#isOfMessageUnderWay(bytes))) return true
       kept.add(minuteOf(header.at, now), bytes.length + ROW_BYTES)
       return false
-    })
+    }, signal)
     return { deleted, kept }
   }
 
@@ -274,7 +277,10 @@ export class Idempotency {
   }
 
   /** One that is damaged stays: without it a mutation would run a second time, with it the retry is refused. */
-  async #delete(isOver: (bytes: Uint8Array) => Promise<boolean>): Promise<number> {
+  async #delete(
+    isOver: (bytes: Uint8Array) => Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<number> {
     let keys: Uint8Array[] = []
     let deleted = 0
     const flush = async () => {
@@ -285,6 +291,7 @@ export class Idempotency {
       await batch.commit()
     }
     for await (const [key, bytes] of this.#store.entries(BUCKETS.idempotency)) {
+      if (signal?.aborted) break
       if (bytes === undefined || !(await isOver(bytes))) continue
       keys.push(key)
       if (keys.length === DELETED_AT_ONCE) await flush()

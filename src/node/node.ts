@@ -161,7 +161,7 @@ class LocalNode implements HearsayNode {
         this.#exclusive(async () => this.#session?.conversations.lookForOrphans()),
       retain: () => this.#erasure.alone(() => retention.retain()),
       beat: () => running.keep(),
-      prune: () => this.#idempotency.prune(),
+      prune: (signal) => this.#idempotency.prune(signal),
       mustPrune: () => this.#idempotency.isFull,
     })
     const failed = Promise.withResolvers<Error>()

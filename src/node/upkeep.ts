@@ -16,7 +16,7 @@ export interface UpkeepPorts {
   /** Counts the time that the node runs. */
   readonly beat: () => Promise<void>
   /** Deletes what is kept for a time only. */
-  readonly prune: () => Promise<unknown>
+  readonly prune: (signal: AbortSignal) => Promise<unknown>
   /** There is more of it than may be. */
   readonly mustPrune: () => boolean
 }
@@ -90,7 +90,7 @@ export class Upkeep {
       }
       if (now >= pruneAt || mustPrune()) {
         pruneAt = now + PRUNE_MS
-        await this.#try('idempotency', prune)
+        await this.#try('idempotency', () => prune(signal))
       }
       if (now >= witnessAt) {
         witnessAt = now + WITNESS_MS

@@ -1,5 +1,5 @@
 /** Version of the layout of keys and values. A store with a higher one is refused. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 /** Keys inside a bucket are 1 to 255 bytes. */
 export const MAX_KEY_BYTES = 255
 /** One value, before sealing. Above the largest record (256 KiB) and far below LevelDB's comfort. */

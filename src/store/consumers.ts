@@ -75,7 +75,7 @@ export class Consumers {
     const ahead: Consumer[] = []
     this.#entries.clear()
     for (const consumer of stored) {
-      const known = isSame ? before.get(consumer.name)?.committed : undefined
+      const known = isSame ? before.get(consumer.name)?.pending : undefined
       const isAhead = known !== undefined && known.cursor > consumer.cursor
       const committed = isAhead ? known : consumer
       this.#entries.set(consumer.name, { committed, pending: committed })

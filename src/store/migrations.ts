@@ -22,12 +22,14 @@ export interface Schema {
  * 2: what a reader of a stream holds is in rows of its own. The conversations still read the older form and write the
  * newer one, so nothing is to be done here; an older program would take a value of version 2 for damaged.
  * 3: the same of cards of contacts, which say since when boxes may be missing, and of boxes that are not confirmed.
+ * 4: the same of readers of streams, which know the digest of the last record.
  */
 export const SCHEMA: Schema = {
   version: SCHEMA_VERSION,
   migrations: [
     { from: 1, run: async () => {} },
     { from: 2, run: async () => {} },
+    { from: 3, run: async () => {} },
   ],
 }
 

@@ -30,6 +30,7 @@ interface WitnessPaths {
 export class Witness {
   readonly #ports: WitnessPorts
   readonly #paths: WitnessPaths
+  #isTold = false
 
   constructor(ports: WitnessPorts, paths: WitnessPaths) {
     this.#ports = ports
@@ -57,8 +58,12 @@ export class Witness {
   async renew(): Promise<void> {
     const { engine, vault, files, log } = this.#ports
     const { witness, directory } = this.#paths
-    if (!(await this.#isSupported())) {
-      log.info('this file system does not tell a home from its copy')
+    const isSupported = await this.#isSupported().catch(() => undefined)
+    if (isSupported !== true) {
+      if (isSupported === false && !this.#isTold) {
+        log.info('this file system does not tell a home from its copy')
+        this.#isTold = true
+      }
       return
     }
     const fresh = `${witness}.new`

@@ -139,8 +139,10 @@ export class FakeNodeApi implements NodeApi {
       this.#checkEpoch(params.epoch)
       const entry = this.#consumer(consumer)
       if (seq > this.head) throw this.#ahead('ahead')
-      entry.cursor = Math.max(entry.cursor, seq)
-      entry.epoch = this.epoch
+      if (seq > entry.cursor) {
+        entry.cursor = seq
+        entry.epoch = this.epoch
+      }
       return { cursor: entry.cursor }
     },
     consumers: {

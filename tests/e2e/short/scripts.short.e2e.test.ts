@@ -115,7 +115,7 @@ describe('a bot', () => {
     rpc.node.stub('messages.send', async () => {
       const { value: fault, done } = answered.next()
       if (done === true) throw new HearsayError('network-not-joined', 'no network')
-      if (fault !== undefined) throw new HearsayError(fault, 'not now')
+      if (fault !== undefined) throw new HearsayError(fault, 'not now', { of: 'contact' })
       return accepted('m1')
     })
     const env = { HEARSAY_HOME: dirname(rpc.socketPath) }

@@ -29,11 +29,16 @@ const holder = (records: number, bytes = 0): Holder => ({
 
 /** Why one more text of a contact is refused, and the limit that it names; undefined when it is not. */
 function refusal(others: readonly Holder[], contact: Holder, bytes = 1) {
+  const error = quota(others, contact, bytes)
+  return error && [error.message, error.details['limit']]
+}
+
+function quota(others: readonly Holder[], contact: Holder, bytes: number) {
   try {
     checkRoom([...others, contact], contact, bytes)
   } catch (error) {
     if (!isHearsayError(error, 'quota-exceeded')) throw error
-    return [error.message, error.details['limit']]
+    return error
   }
   return undefined
 }
@@ -72,6 +77,19 @@ describe('the limits of the outbox', () => {
     const bytes = [`messages of too many bytes ${OF_ALL}`, OUTBOX_TOTAL_BYTES_MAX]
     expect(refusal(large, holder(0), 9)).toBeUndefined()
     expect(refusal(large, holder(0), 10)).toEqual(bytes)
+  })
+
+  it('say whether it is this contact alone that gets no more', () => {
+    const of = (others: readonly Holder[], contact: Holder, bytes = 1) =>
+      quota(others, contact, bytes)?.details['of']
+    expect(of([], holder(OUTBOX_RECORDS_MAX))).toBe('contact')
+    expect(of([], holder(1, OUTBOX_BYTES_MAX))).toBe('contact')
+    const others = [holder(1, OUTBOX_BYTES_MAX)]
+    // There is room for it, and its share is used up.
+    expect(of(others, holder(1, OUTBOX_BYTES_MAX - 9), 9)).toBe('contact')
+    expect(of([...others, holder(1, OUTBOX_BYTES_MAX - 9)], holder(0), 10)).toBe('all')
+    const many = Array.from({ length: 5 }, () => holder(OUTBOX_RECORDS_MAX))
+    expect(of(many, holder(0))).toBe('all')
   })
 
   it('count a contact without a stream as nothing', () => {

@@ -155,6 +155,16 @@ describe('idempotency', () => {
     expect(await idempotency.forget('somebody', { contactId: 'other' })).toBe(1)
   })
 
+  it('leaves the rest to the next time when the node stops', async () => {
+    const { effect } = counted()
+    await idempotency.run(ctx('old'), effect)
+    await idempotency.settled()
+    await runFor(clock, running, EVENTS_KEPT_MS + DAY_MS)
+    await dropEvents()
+    expect(await idempotency.prune(AbortSignal.abort())).toBe(0)
+    expect(await idempotency.prune()).toBe(1)
+  })
+
   it('keeps a record while an event is kept that was there before it', async () => {
     const { effect } = counted()
     await store.batch().append({ type: 'test.asked', data: {} }).commit()
