@@ -164,6 +164,7 @@ describe('the eye on the free space', () => {
   let freeBytes = 2 ** 40
   let kept = 0
   let looked = 0
+  const fitted: number[] = []
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
@@ -182,6 +183,7 @@ describe('the eye on the free space', () => {
       retain: async () => ({ left: 0 }),
       beat: nothing,
       prune: nothing,
+      fit: (bytes) => void fitted.push(bytes / MIB),
     })
   }
 
@@ -198,6 +200,21 @@ describe('the eye on the free space', () => {
       ['storage.recovered', 400],
       ['storage.low', 10],
     ])
+    await tasks.stop()
+  })
+
+  it('fits the boxes of others to it at each look, but not in a store that takes no writes', async () => {
+    const upkeep = eye()
+    fitted.length = 0
+    for (const free of [1000, 255, 100, 100]) {
+      freeBytes = free * MIB
+      await upkeep.look()
+    }
+    expect(fitted).toEqual([1000, 255, 100, 100])
+    await breakDisk()
+    await upkeep.tryLook()
+    expect(fitted).toHaveLength(4)
+    expect(upkeep.freeBytes).toBe(100 * MIB)
     await tasks.stop()
   })
 
