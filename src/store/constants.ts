@@ -32,6 +32,8 @@ export const FULL_DISK_BYTES = 256 * 1024
 export const HEAL_FREE_BYTES = 2 * RESERVE_BYTES
 /** Written and synced to see whether the disk takes writes again. */
 export const PROBE_BYTES = 64 * 1024
+/** Tables that are rewritten at a stretch to give back the space of deleted values: a stop waits for it. */
+export const RECLAIM_PART_BYTES = 64 * 1024 * 1024
 /** Content of one chunk of a backup, before sealing. One entry may be larger. */
 export const BACKUP_CHUNK_BYTES = 256 * 1024
 /** Bound of a reader's memory: the largest entry and a whole chunk. */

@@ -12,6 +12,7 @@ import { Journal } from './journal.ts'
 import type { Live, Parts } from './parts.ts'
 import { physicalKey, physicalRange } from './physical-key.ts'
 import { isWritable } from './probe.ts'
+import { bytesOf, reclaimParts } from './reclaim.ts'
 import { applyRetention, type RetentionPolicy, type RetentionResult } from './retention.ts'
 import { collectStats, measureSpace } from './stats.ts'
 import type { Vault } from './vault.ts'
@@ -160,6 +161,19 @@ export class EngineStore implements Store {
   async compact(): Promise<void> {
     const { engine } = await this.#ready()
     await engine.compact()
+  }
+
+  async bytesOf(bucket: Bucket): Promise<number> {
+    const { engine } = await this.#ready()
+    return bytesOf(engine, bucket)
+  }
+
+  async reclaim(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    const { engine } = await this.#ready()
+    for (const range of reclaimParts(bucket, await bytesOf(engine, bucket))) {
+      if (signal.aborted || this.state() !== 'ok') return
+      await engine.compact(range)
+    }
   }
 
   async retain(policy?: RetentionPolicy): Promise<RetentionResult> {
