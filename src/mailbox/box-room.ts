@@ -1,5 +1,5 @@
 import { type Clock, isHearsayError, type Logger } from '../base/index.ts'
-import { BUCKETS, type Store } from '../store/index.ts'
+import { BUCKETS, RECLAIM_ROOM_BYTES, type Store } from '../store/index.ts'
 import { boxesAllowed, quotaBoxes, type SpaceMarks } from './allowance.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import {
@@ -50,6 +50,8 @@ export class BoxRoom {
   #leftBytes = 0
   /** Of the boxes that the shelf has removed, those whose space is given back. */
   #givenBack = 0
+  /** Tables were rewritten, and the disk was not looked at since. */
+  #hasRewritten = false
   /** Monotonic ms. What is let go shows on the disk only when its tables are rewritten and the disk was looked at again. */
   #shedFrom = Number.NEGATIVE_INFINITY
   #reclaimFrom = Number.NEGATIVE_INFINITY
@@ -72,6 +74,7 @@ export class BoxRoom {
   /** The disk has so many bytes free. What is taken is limited at once; what has to go goes in the background. */
   fit(freeBytes: number): void {
     this.#freeBytes = freeBytes
+    if (!this.#isBusy) this.#hasRewritten = false
     if (!this.#isStarted) return
     this.#limit()
     if (this.#isBusy || !(this.#isShedDue || this.#isReclaimDue)) return
@@ -96,6 +99,11 @@ export class BoxRoom {
     return this.#quotaBytes
   }
 
+  /** What the disk may have lacked at the last look for tables that are being rewritten: it comes back by itself. */
+  get heldBytes(): number {
+    return this.#hasRewritten ? RECLAIM_ROOM_BYTES : 0
+  }
+
   /** What boxes may take now: no more than the quota, nothing when none are taken. */
   get roomBytes(): number {
     const { isClosed, maxBoxes } = this.#ports.shelf
@@ -118,20 +126,27 @@ export class BoxRoom {
     return this.#freeBytes < this.#marks.lowBytes
   }
 
+  /**
+   * On a disk that is nearly full the tables cannot be rewritten: what is written anew would fill it. Nor is anything let go
+   * there: it would give nothing back, and a hundred thousand deletions are 13 MB themselves.
+   */
+  get #canReclaim(): boolean {
+    return this.#freeBytes >= RECLAIM_FREE_BYTES
+  }
+
   get #isShedDue(): boolean {
     const { clock, shelf } = this.#ports
-    return shelf.count > this.#allowed && clock.monotonic() >= this.#shedFrom
+    return this.#canReclaim && shelf.count > this.#allowed && clock.monotonic() >= this.#shedFrom
   }
 
   get #isReclaimDue(): boolean {
     return this.#isLow && this.#isWorthReclaiming
   }
 
-  /** On a disk that is nearly full the tables cannot be rewritten: what is written anew would fill it. */
   get #isWorthReclaiming(): boolean {
     return (
+      this.#canReclaim &&
       this.#owedBytes >= RECLAIM_MIN_BYTES &&
-      this.#freeBytes >= RECLAIM_FREE_BYTES &&
       this.#ports.clock.monotonic() >= this.#reclaimFrom
     )
   }
@@ -164,6 +179,7 @@ export class BoxRoom {
   async #reclaim(signal: AbortSignal): Promise<void> {
     const { clock, log, shelf, store } = this.#ports
     const { removed } = shelf
+    this.#hasRewritten = true
     try {
       for (const bucket of [BUCKETS.boxes, BUCKETS.boxExpiry, BUCKETS.hotBoxes]) {
         await store.reclaim(bucket, signal)

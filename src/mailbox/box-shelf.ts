@@ -86,7 +86,7 @@ export class BoxShelf {
   #isClosed = false
   /** ms: hot boxes that were heard before this had to go. */
   #hotFrom = 0
-  /** Monotonic ms: when boxes were last let go for want of room. */
+  /** Monotonic ms: when boxes were last let go for want of room, or hot ones had to make room. */
   #shedAt = Number.NEGATIVE_INFINITY
   /** Sweeping and evicting take turns: two that remove the same box would count it twice. */
   #removing: Promise<unknown> = Promise.resolve()
@@ -248,6 +248,9 @@ export class BoxShelf {
       const removed = await this.#inTurn(() => this.#shed(this.#count - maxBoxes))
       this.#shedAt = clock.monotonic()
       if (removed === 0) return
+      // What goes makes no room: neighbours would bring it back at once.
+      const left = Math.max(maxBoxes, this.#count)
+      this.setRoom({ maxBoxes: Math.min(this.#maxBoxes, left), isClosed: this.#isClosed })
     }
   }
 
@@ -413,7 +416,8 @@ export class BoxShelf {
 
   /** Those that go first, all of one kind, at most `limit`. Of hot ones only what was heard before `before`. */
   async #lowest(limit: number, before: number): Promise<BoxEntry[]> {
-    const now = this.#ports.clock.now()
+    const { clock } = this.#ports
+    const now = clock.now()
     const expired = await this.rows.expiredBefore(dayOf(now), limit)
     if (expired.length > 0) return expired
     const farthest = await this.#farthest(dayOf(now), limit)
@@ -424,6 +428,8 @@ export class BoxShelf {
       if (entry.heardAt < before) oldest.push(entry)
     }
     for (const { heardAt } of oldest) this.#hotFrom = Math.max(this.#hotFrom, heardAt)
+    // Peers that come back fetch the whole window, for minutes, by a list that says they are here.
+    if (oldest.length > 0) this.#shedAt = clock.monotonic()
     return oldest
   }
 
@@ -439,6 +445,7 @@ export class BoxShelf {
       if (this.hot.get(itemOf(entry)) === undefined) found.push(entry)
       // Where nearly all are hot, to find the others would mean to read all of them, for every batch.
       if (found.length >= limit || ++looked >= EVICT_LOOKS * limit) break
+      if (looked % SWEEP_ROWS === 0) await this.#ports.clock.sleep(0)
     }
     return found
   }

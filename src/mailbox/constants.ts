@@ -21,8 +21,8 @@ export const SHED_ROWS = 2_048
 export const SHED_MEMORY_MS = 60_000
 /** Space of boxes that went which is worth a rewriting of tables. */
 export const RECLAIM_MIN_BYTES = 16_777_216
-/** With less free bytes the tables are not rewritten. */
-export const RECLAIM_FREE_BYTES = 52_428_800
+/** With less free bytes tables are not rewritten, and nothing is let go: what deletes takes room too, until they are. */
+export const RECLAIM_FREE_BYTES = 67_108_864
 /** Pause after a rewriting of tables that failed. */
 export const RECLAIM_RETRY_MS = 60_000
 /** What gossip brings is measured over one to two of these, and says nothing before the second. */

@@ -219,6 +219,11 @@ export class Mailbox {
     this.#room.setQuota(quotaBytes)
   }
 
+  /** See `BoxRoom.heldBytes`. */
+  get heldBytes(): number {
+    return this.#room.heldBytes
+  }
+
   /** Stores the box of a publication that gossip accepted. Resolves when it is on disk or known. */
   async accept(publication: Uint8Array): Promise<void> {
     const outcome = await this.#shelf.take(publication, { source: 'gossip' })
@@ -431,6 +436,8 @@ export class Mailbox {
     while (!signal.aborted) {
       await clock.sleep(CONFIRM_INTERVAL_MS, signal)
       waitedMs += CONFIRM_INTERVAL_MS
+      // All that it lacks would be listed each time, and none of it taken. What is owed stays owed.
+      if (this.#shelf.isClosed && this.#confirmations.size === 0) continue
       const isCounting = this.#hurried > 0 && this.#confirmations.size > 0
       const isDue = this.#owed > 0 || isCounting || waitedMs >= RECONCILE_INTERVAL_MS
       // By turns: whoever comes and goes all the time must not be the only one that this node learns from.

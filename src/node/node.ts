@@ -350,7 +350,9 @@ class LocalNode implements HearsayNode {
   /** A disk that is nearly full refuses new messages while it can still finish what it has. */
   #needSpace(): void {
     const { freeBytes } = this.#upkeep
-    if (freeBytes >= SENDING_SPACE_BYTES) return
+    // What the mailbox holds for moments to give more back is no reason to refuse.
+    const heldBytes = this.#session?.mailbox.heldBytes ?? 0
+    if (freeBytes + heldBytes >= SENDING_SPACE_BYTES) return
     throw new HearsayError('storage-full', 'the disk is nearly full: free some space', {
       freeBytes,
     })

@@ -79,7 +79,9 @@ export interface Store {
   /**
    * Gives the space of what was deleted from a bucket back to the disk, part by part: by itself LevelDB does so only when
    * much else has been written. Reads and commits go on meanwhile. Ends early when the signal aborts or a write has failed.
-   * A part needs up to 50 MiB of room while it is rewritten. @throws HearsayError `not-running`.
+   * @throws HearsayError `storage-full` before a part for which less than `RECLAIM_ROOM_BYTES` are free: a step that finds no
+   * room poisons the store. `overloaded` while a backup is written: what it reads stays, beside what is rewritten. `not-running`,
+   * `storage-failed`.
    */
   reclaim(bucket: Bucket, signal: AbortSignal): Promise<void>
   /**

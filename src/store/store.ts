@@ -6,6 +6,7 @@ import { WorkBatch } from './batch.ts'
 import type { Bucket } from './buckets.ts'
 import { type CheckResult, checkStore } from './check.ts'
 import type { CommitListeners } from './commit-listeners.ts'
+import { RECLAIM_ROOM_BYTES } from './constants.ts'
 import { ConsumerFeed, type FeedOptions } from './consumer-feed.ts'
 import { Consumers } from './consumers.ts'
 import { Journal } from './journal.ts'
@@ -169,10 +170,16 @@ export class EngineStore implements Store {
   }
 
   async reclaim(bucket: Bucket, signal: AbortSignal): Promise<void> {
-    const { engine } = await this.#ready()
-    for (const range of reclaimParts(bucket, await bytesOf(engine, bucket))) {
+    const parts = await this.#ready()
+    for (const range of await reclaimParts(parts.engine, bucket)) {
       if (signal.aborted || this.state() !== 'ok') return
-      await engine.compact(range)
+      if (this.#writing.size > 0) {
+        throw new HearsayError('overloaded', 'a backup still reads what was deleted')
+      }
+      if ((await parts.files.freeBytes(parts.paths.directory)) < RECLAIM_ROOM_BYTES) {
+        throw new HearsayError('storage-full', 'there is no room to rewrite tables')
+      }
+      await parts.engine.compact(range)
     }
   }
 

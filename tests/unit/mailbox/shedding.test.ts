@@ -110,6 +110,16 @@ describe('boxes that are let go', () => {
     expect(made.hotFrom).toBe(START + 70 * MINUTE + 13 * HOUR)
   })
 
+  it('make no room for what neighbours bring', async () => {
+    const { clock, made, take, fill } = await shelf(1_000)
+    await fill(100)
+    await clock.advance(70 * MINUTE)
+    await made.sweep(signal)
+    await made.shedTo(40, signal)
+    expect([made.count, made.freeRoom]).toEqual([40, 0])
+    expect(await take(box(), { source: 'handoff', peer: PEER, heardAt: START })).toBe('full')
+  })
+
   it('are no more than are too many, and none when the node stops', async () => {
     const { made, fill } = await shelf(1_000)
     await fill(30)
@@ -174,6 +184,8 @@ describe('a mailbox without room', () => {
     expect(made.removed).toBe(0)
     expect(await take(box(), { ...older, heardAt: clock.now() })).toBe('kept')
     expect([made.removed, made.hotFrom]).toEqual([EVICT_BATCH, START])
+    // Peers may still have them on a list.
+    expect(made.hasShedLately).toBe(true)
   })
 
   it('takes nothing at all while it is closed, and still knows what it has', async () => {
