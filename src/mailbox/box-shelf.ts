@@ -291,7 +291,10 @@ export class BoxShelf {
       this.#shares.add(share, share.epoch)
     }
     const before = share === undefined ? Number.POSITIVE_INFINITY : heardAt
-    if (rival === undefined && !(await this.#hasRoom(isHot, before))) return dropped('full')
+    if (rival === undefined && !(await this.#hasRoom(isHot, before))) {
+      if (share !== undefined) this.#shares.giveBack(share, share.epoch)
+      return dropped('full')
+    }
     const confirmed = origin.source === 'gossip'
     const slot = rival?.slot ?? (held[0]?.entry.slot === 0 ? 1 : 0)
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }

@@ -32,6 +32,14 @@ export class ShareBook {
     if (oldest !== undefined) this.#drop(oldest)
   }
 
+  /** One that was added was not taken: it may come again when there is room. */
+  giveBack(share: Share, epoch: number): void {
+    const entry = this.#counts.get(keyOf(share, epoch))
+    if (entry === undefined || entry.count === 0) return
+    entry.count--
+    if (share.pool === '') this.#strangers--
+  }
+
   /** Forgets the epochs that ended before `time`. */
   dropBefore(time: number): void {
     for (const [key, { until }] of this.#counts) if (until < time) this.#drop(key)

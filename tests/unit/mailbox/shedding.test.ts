@@ -175,6 +175,19 @@ describe('a mailbox without room', () => {
     expect(made.count).toBe(101 - EVICT_BATCH)
   })
 
+  it('does not count what it has no room for against its courier', async () => {
+    const { clock, made, take, fill, placement } = await shelf(100)
+    await fill(88)
+    await clock.advance(70 * MINUTE)
+    await made.sweep(signal)
+    placement.share = () => ({ pool: 'known', limit: 1, until: START + 48 * HOUR })
+    const handed: Origin = { source: 'handoff', peer: PEER, heardAt: START }
+    const each = box()
+    expect([await take(each, handed), await take(each, handed)]).toEqual(['full', 'full'])
+    made.setRoom({ maxBoxes: 1_000, isClosed: false })
+    expect([await take(each, handed), await take(box(), handed)]).toEqual(['kept', 'quota'])
+  })
+
   it('takes hot boxes of peers in the place of older ones, never of younger ones', async () => {
     const { clock, made, take, fill } = await shelf(80, false)
     await fill(80)
