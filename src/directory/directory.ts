@@ -86,11 +86,7 @@ export class Directory {
     this.#tasks = new TaskGroup(this.#log)
     this.#keys = new KeyLedger(() => keyEpochAt(options.network, ports.clock.now()))
     this.#clocks = new PeerClocks(
-      {
-        clock: ports.clock,
-        connected: () => ports.peers.connected(),
-        table: this.#table,
-      },
+      { clock: ports.clock, connected: () => ports.peers.connected(), table: this.#table },
       options.network,
     )
     this.#liveness = new Liveness(
@@ -229,10 +225,7 @@ export class Directory {
     return this.#table.all().some(({ nodeId }) => !equalBytes(nodeId, this.#nodeId))
   }
 
-  /**
-   * How far the clock of this node is from those of its peers, or at least from the date of the network file, when that is
-   * more than the network bears (`CLOCK_TOLERANCE_MS`). Undefined when it is not, and while too few have said anything.
-   */
+  /** More than CLOCK_TOLERANCE_MS, from its peers or the date of the network file; undefined while too few have said anything. */
   get clockSkew(): ClockSkew | undefined {
     const told = this.#clocks.skew()
     if (told === undefined) return skewByFile(this.#network, this.#ports.clock.now())

@@ -18,6 +18,7 @@ const DEFAULT_MINUTES = 10
 /** Caches fill at first: the slope is that of the rest. A third of a shorter run, which can then show no growth. */
 const SETTLED_MS = 600_000
 const SAMPLE_MS = 5_000
+const PARTS = 10
 const HOUR_MS = 3_600_000
 /** Until the windows are full, as measured. */
 const FILL_MS = 60_000
@@ -60,7 +61,7 @@ export function soak(options: RunOptions): Promise<Outcome> {
       const series = await watch(stage, { ms, from })
       const isSettled = from === SETTLED_MS
       const figures = NAMES.map((name) => judge(stage, { name, series, isSettled }))
-      return { minutes, ...Object.assign({}, ...figures) }
+      return { minutes, ...Object.assign({}, ...figures), ...course(series) }
     },
   })
 }
@@ -112,6 +113,21 @@ function judge(
     [`${name} an hour, worst node`]: worst(slopes.map((each) => each?.perHour)),
     [`${name}, most`]: worst(series.flatMap((each) => each[name].map(({ value }) => value))),
   }
+}
+
+/** The mean of all nodes in each tenth of the time: whether it grows, or only settles. */
+function course(series: readonly Series[]): Record<string, string> {
+  const name = 'RSS without mapped files, MB'
+  const samples = series.flatMap((each) => each[name])
+  const times = samples.map(({ at }) => at)
+  const [from, to] = [Math.min(...times), Math.max(...times)]
+  const parts = Array.from({ length: PARTS }, (_, part) => {
+    const values = samples
+      .filter(({ at }) => Math.min(PARTS - 1, Math.floor((PARTS * (at - from)) / (to - from))) === part)
+      .map(({ value }) => value)
+    return (values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(1)
+  })
+  return { [`${name}, mean of the nodes in each tenth`]: parts.join(', ') }
 }
 
 /** Samples of every node, without those of the first time. */

@@ -51,8 +51,8 @@ describe('a whole node that starts under a clock that is two hours', () => {
     const told = await complaints(erin)
     expect(told).toContain('CLOCK_SKEW')
     expect(told).not.toContain('NO_ROUTE')
-    for (const node of world.nodes) {
-      if (node !== erin) expect(await complaints(node)).not.toContain('CLOCK_SKEW')
+    for (const node of world.nodes.filter((other) => other !== erin)) {
+      expect(await complaints(node)).not.toContain('CLOCK_SKEW')
     }
     const own = clocks.get('erin')
     if (own === undefined) throw new Error('erin has no clock')

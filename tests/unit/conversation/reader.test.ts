@@ -317,7 +317,11 @@ describe('the reader of a stream', () => {
     const earlier = [2, ...state.slice(0, -1)]
     const copy = StreamReader.decode(OPTIONS, earlier, new MemoryRows().find)
     expect(copy.ackState()).toEqual({ upTo: 1, missing: [], digest: NO_DIGEST })
-    for (const wrong of [[3, ...state.slice(0, -1)], [2, ...state], [4, ...state]]) {
+    for (const wrong of [
+      [3, ...state.slice(0, -1)],
+      [2, ...state],
+      [4, ...state],
+    ]) {
       expect(() => StreamReader.decode(OPTIONS, wrong, new MemoryRows().find)).toThrow('decode')
     }
   })

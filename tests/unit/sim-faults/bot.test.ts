@@ -95,7 +95,7 @@ describe('a bot that reads the events of a node', () => {
     expect(await live()).toBe(STEPS)
     expect(violations).toEqual([])
     for (const what of ['acks answered', 'resumes', 'overruns']) {
-      expect(counts[`consumer ${what}`] ?? 0, what).toBeGreaterThan(0)
+      expect(counts[`consumer ${what}`] ?? 0).toBeGreaterThan(0)
     }
   })
 
