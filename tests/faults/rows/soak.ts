@@ -123,7 +123,9 @@ function course(series: readonly Series[]): Record<string, string> {
   const [from, to] = [Math.min(...times), Math.max(...times)]
   const parts = Array.from({ length: PARTS }, (_, part) => {
     const values = samples
-      .filter(({ at }) => Math.min(PARTS - 1, Math.floor((PARTS * (at - from)) / (to - from))) === part)
+      .filter(
+        ({ at }) => Math.min(PARTS - 1, Math.floor((PARTS * (at - from)) / (to - from))) === part,
+      )
       .map(({ value }) => value)
     return (values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(1)
   })

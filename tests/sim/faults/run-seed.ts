@@ -70,7 +70,7 @@ const JUMP_MS = 100_000
 /** So long after the fixture was stopped at most: a new epoch begins in about half of the runs. */
 const OFF_MS_MAX = 120_000
 /** Mean time from one look of a node's retention to the next. */
-const RETAIN_MS = 12_000
+const RETAIN_MS = 30_000
 
 /** The same arguments give the same report. One at a time in a process. */
 export async function runSeed(ports: SeedPorts, options: SeedOptions): Promise<SeedReport> {
