@@ -42,9 +42,9 @@ const LINK_MS = 25_000
 const REST_MS = 4_000
 const LONG_REST_MS = 40_000
 const LONG_REST_SHARE = 0.25
-const WORK_MS = 1_000
+const WORK_MS = 2_500
 /** Every second link acknowledges at once, as a bot should; a quarter only when nobody expects it any more, or never. */
-const ACK_MS = [3_000, 3_000, 20_000, undefined] as const
+const ACK_MS = [8_000, 8_000, 30_000, undefined] as const
 /** Events that it takes at once. */
 const STEP_MAX = 10
 

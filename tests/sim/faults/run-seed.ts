@@ -65,12 +65,15 @@ const TIMERS_MAX = 400
 const WEIGHED_EVERY = 3
 /** Machines start within this time; the run begins when it is over. */
 const START_MS = 2_000
-/** A clock that jumps further ahead may end texts before their time; so may the way from one step back to another. */
+/**
+ * A clock that jumps further ahead may end texts before their time; so may the way from one step back to another, and a start
+ * while it is behind (the known fault in `src/conversation/SPEC.md` §6).
+ */
 const JUMP_MS = 100_000
 /** So long after the fixture was stopped at most: a new epoch begins in about half of the runs. */
 const OFF_MS_MAX = 120_000
 /** Mean time from one look of a node's retention to the next. */
-const RETAIN_MS = 12_000
+const RETAIN_MS = 30_000
 
 /** The same arguments give the same report. One at a time in a process. */
 export async function runSeed(ports: SeedPorts, options: SeedOptions): Promise<SeedReport> {
@@ -340,12 +343,10 @@ class Run {
   }
 
   #jumps(index: number): boolean {
-    const steps = this.#schedule.faults.flatMap((fault) =>
-      fault.kind === 'clock-step' && fault.node === index && Math.abs(fault.byMs) > JUMP_MS
-        ? fault.byMs
-        : [],
+    return this.#schedule.faults.some(
+      (fault) =>
+        fault.kind === 'clock-step' && fault.node === index && Math.abs(fault.byMs) > JUMP_MS,
     )
-    return steps.length > 1 || steps.some((byMs) => byMs > 0)
   }
 
   #count(what: string, by = 1): void {
