@@ -13,19 +13,7 @@ import type {
   PeerView,
 } from './api-views.ts'
 
-export type {
-  ConsumerView,
-  ContactState,
-  ContactView,
-  EventView,
-  IdentityView,
-  InviteView,
-  MessageState,
-  MessageView,
-  NetworkCreated,
-  NetworkView,
-  PeerView,
-} from './api-views.ts'
+export type * from './api-views.ts'
 
 /** What identifies a mutation that a client may repeat: same key and request, same result, no second effect. */
 export interface IdempotencyKey {
