@@ -1,8 +1,8 @@
 import { chmodSync, existsSync } from 'node:fs'
 import { RpcServer, type TcpOptions } from '../rpc/index.ts'
 import { systemClock, systemRng } from '../src/base/index.ts'
-import { createNode, type NodePorts } from '../src/node/index.ts'
-import { type Config, LiveConfig, type LogLevel } from './config/index.ts'
+import { createNode, type HearsayNode, type NodePorts } from '../src/node/index.ts'
+import { bytesOfSize, type Config, LiveConfig, type LogLevel } from './config/index.ts'
 import { refuseTaken } from './free-port.ts'
 import { Hooks, hookEnvironment } from './hooks/index.ts'
 import type { Environment, Home } from './home.ts'
@@ -58,6 +58,7 @@ export async function compose(
       listen: [...config.get('listen')],
       ...(announce.length === 0 ? {} : { announce: [...announce] }),
       reachable: config.get('reachable'),
+      mailboxQuotaBytes: bytesOfSize(config.get('mailbox.quota')),
       version,
     },
   )
@@ -77,7 +78,7 @@ export async function compose(
   const rpc = new RpcServer(
     {
       node: node.api,
-      config: liveConfig({ log, hooks }, options),
+      config: liveConfig({ log, hooks, node }, options),
       clock: systemClock,
       rng: systemRng,
       log: log.child('rpc'),
@@ -112,13 +113,14 @@ export async function compose(
 }
 
 function liveConfig(
-  { log, hooks }: { log: DaemonLog; hooks: Hooks },
+  { log, hooks, node }: { log: DaemonLog; hooks: Hooks; node: HearsayNode },
   { home, config, reload }: ComposeOptions,
 ): LiveConfig {
   return new LiveConfig(
     {
       apply(key, value) {
         if (key === 'log.level') log.setLevel(value as LogLevel)
+        if (key === 'mailbox.quota') node.setMailboxQuota(bytesOfSize(value as string))
       },
       applyHooks: (configs) => hooks.apply(configs),
       load: reload,

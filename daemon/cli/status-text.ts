@@ -22,6 +22,8 @@ export function statusText(status: NodeStatus, out: Output, nowMs: number): stri
       hookLine(hook, out, nowMs),
     ]),
     ['storage', storageLine(status)],
+    ['', boxesLine(status)],
+    ...(status.network === null ? [] : [['kept', keptLine(status)] as [string, string]]),
     ['peer id', status.peerId],
     ...status.addresses.map((address, index): [string, string] => [
       index === 0 ? 'address' : '',
@@ -123,12 +125,31 @@ function hookLine(hook: HookStatus, out: Output, nowMs: number): string {
 }
 
 function storageLine({ storage }: NodeStatus): string {
-  const kept =
-    storage.retentionMs === null ? '' : `, keeps boxes for ${formatDuration(storage.retentionMs)}`
-  return (
-    `${formatBytes(storage.bytes)}, ${storage.boxes} boxes, ` +
-    `${formatBytes(storage.freeBytes)} free${kept}`
-  )
+  return `${formatBytes(storage.bytes)}, ${formatBytes(storage.freeBytes)} free`
+}
+
+/** `340 boxes, 870 kB of 4.3 GB (the disk has room for 52 MB)` */
+function boxesLine({ storage }: NodeStatus): string {
+  const { boxes, boxBytes, boxQuotaBytes, boxRoomBytes } = storage
+  if (boxBytes === undefined || boxQuotaBytes === undefined) return `${boxes} boxes`
+  const taken = `${boxes} boxes, about ${formatBytes(boxBytes)} of ${formatBytes(boxQuotaBytes)}`
+  if (boxRoomBytes === undefined || boxRoomBytes >= boxQuotaBytes) return taken
+  return boxRoomBytes === 0
+    ? `${taken} (the disk is nearly full: none are taken)`
+    : `${taken} (the disk has room for ${formatBytes(boxRoomBytes)})`
+}
+
+/** For how long, at the present rate. */
+function keptLine({ storage }: NodeStatus): string {
+  const { retentionMs, boxLifetimeMs, eventRetentionMs } = storage
+  const events =
+    eventRetentionMs === undefined ? '' : `, events for about ${formatDuration(eventRetentionMs)}`
+  if (retentionMs === null) return `boxes: not measured yet${events}`
+  const isShort = boxLifetimeMs !== undefined && retentionMs < boxLifetimeMs
+  const lifetime = isShort
+    ? ` of ${formatDuration(boxLifetimeMs)} at the present rate, near ones for longer`
+    : ''
+  return `boxes for about ${formatDuration(retentionMs)}${lifetime}${events}`
 }
 
 function healthLines(status: NodeStatus, out: Output): string {

@@ -80,6 +80,25 @@ function checkHttp(text: string): string {
   return text
 }
 
+const SIZE = /^([1-9]\d{0,6})(MiB|GiB)$/
+const UNIT_BYTES = { MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
+/** Twenty minutes of the busiest preset. */
+const QUOTA_MIN_BYTES = 64 * UNIT_BYTES.MiB
+/** Above it the lists that are compared with neighbours take hundreds of megabytes of memory. */
+const QUOTA_MAX_BYTES = 16 * UNIT_BYTES.GiB
+
+/** A size as the file has it, `512MiB` or `4GiB`, in bytes; NaN for anything else. */
+export function bytesOfSize(text: string): number {
+  const match = SIZE.exec(text)
+  return Number(match?.[1]) * UNIT_BYTES[(match?.[2] ?? 'MiB') as keyof typeof UNIT_BYTES]
+}
+
+function checkQuota(text: string): string {
+  const bytes = bytesOfSize(text)
+  if (bytes >= QUOTA_MIN_BYTES && bytes <= QUOTA_MAX_BYTES) return text
+  throw new BadValue('must be a size from "64MiB" to "16GiB"')
+}
+
 function checkMode(text: string): string {
   // Never writable by others and never readable by everyone.
   if (text !== '0600' && text !== '0640') throw new BadValue('must be "0600" or "0640"')
@@ -134,6 +153,14 @@ export const CONFIG_KEYS = {
     example: '"0600"',
     parse: parseString(checkMode),
     fromText: checkMode,
+  } satisfies ConfigKey<string>,
+  'mailbox.quota': {
+    fallback: '4GiB',
+    reload: 'live',
+    doc: 'What boxes of the network may take on the disk, about: "512MiB" or "4GiB". Where the disk has no room for\nthat, less is taken; 320 MiB stay free. With less than boxes need, those farthest from this node go first.',
+    example: '"4GiB"',
+    parse: parseString(checkQuota),
+    fromText: checkQuota,
   } satisfies ConfigKey<string>,
   'log.level': {
     fallback: 'info',

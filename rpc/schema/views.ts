@@ -117,7 +117,27 @@ export const nodeStatus = z.object({
     freeBytes: count,
     retentionMs: milliseconds
       .nullable()
-      .describe('lifetime of a box in this network; a mailbox at its quota keeps less'),
+      .describe(
+        'how long a box stays that this node keeps, at the measured rate, about: near ones stay longer, far ones shorter; null before there is a measure',
+      ),
+    boxLifetimeMs: milliseconds
+      .exactOptional()
+      .describe('lifetime of a box in this network: nobody keeps it for longer'),
+    boxBytes: count.exactOptional().describe('what the boxes take, about'),
+    boxQuotaBytes: count.exactOptional().describe('what they may take: mailbox.quota'),
+    boxRoomBytes: count
+      .exactOptional()
+      .describe('what of it the disk has room for now; 0 while none are taken'),
+    boxesPerHour: z
+      .number()
+      .min(0)
+      .exactOptional()
+      .describe('new ones that gossip brings, measured over the last half hour to hour'),
+    eventRetentionMs: milliseconds
+      .exactOptional()
+      .describe(
+        'how long an event stays that not all consumers have acknowledged, at the rate of the last day, about; time that the node runs',
+      ),
     sync: z.literal(true),
   }),
   health: z.array(

@@ -16,11 +16,16 @@ import {
   BOXES_PER_ADDRESS,
   CLOCK_TOLERANCE_MS,
   EVICT_BATCH,
+  EVICT_LOOKS,
   MAX_PENDING,
+  SHED_MEMORY_MS,
+  SHED_ROWS,
   STRANGER_SHARE,
   SWEEP_ROWS,
 } from './constants.ts'
+import { farthestFirst } from './farthest.ts'
 import { HotWindow } from './hot-window.ts'
+import { Intake } from './intake.ts'
 import { ShareBook } from './share-book.ts'
 import type {
   DropReason,
@@ -47,6 +52,7 @@ export interface ShelfPorts {
 export interface ShelfOptions {
   readonly ttlDays: number
   readonly hotMs: number
+  /** Until `setRoom`. */
   readonly maxBoxes: number
 }
 
@@ -69,11 +75,19 @@ const dropped = (reason: DropReason): TakeOutcome => ({ kind: 'dropped', reason 
 export class BoxShelf {
   readonly hot = new HotWindow()
   readonly rows: BoxRows
+  readonly intake: Intake
   readonly #ports: ShelfPorts
   readonly #options: ShelfOptions
   readonly #pending = new Map<string, Promise<unknown>>()
   readonly #shares: ShareBook
   #count = 0
+  #removed = 0
+  #maxBoxes: number
+  #isClosed = false
+  /** ms: hot boxes that were heard before this had to go. */
+  #hotFrom = 0
+  /** Monotonic ms: when boxes were last let go for want of room, or hot ones had to make room. */
+  #shedAt = Number.NEGATIVE_INFINITY
   /** Sweeping and evicting take turns: two that remove the same box would count it twice. */
   #removing: Promise<unknown> = Promise.resolve()
   #evicting: Promise<void> | undefined
@@ -81,7 +95,9 @@ export class BoxShelf {
   constructor(ports: ShelfPorts, options: ShelfOptions) {
     this.#ports = ports
     this.#options = options
-    this.#shares = new ShareBook({ maxStrangers: Math.ceil(options.maxBoxes * STRANGER_SHARE) })
+    this.#maxBoxes = options.maxBoxes
+    this.#shares = new ShareBook({ maxStrangers: strangersOf(options.maxBoxes) })
+    this.intake = new Intake(ports.clock)
     this.rows = new BoxRows(ports.store, (entry) =>
       ports.placement.distance(entry.address, this.publishedOn(entry)),
     )
@@ -89,6 +105,49 @@ export class BoxShelf {
 
   get count(): number {
     return this.#count
+  }
+
+  /** Boxes that went since the start, for whatever reason. */
+  get removed(): number {
+    return this.#removed
+  }
+
+  get maxBoxes(): number {
+    return this.#maxBoxes
+  }
+
+  /** Nothing is taken. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Places for boxes that neighbours bring: less than evicting leaves free, or what was evicted would come back from them. */
+  get freeRoom(): number {
+    if (this.#isClosed) return 0
+    const evicted = Math.min(EVICT_BATCH, Math.floor(this.#maxBoxes / 8))
+    return Math.max(0, this.#maxBoxes - this.#count - evicted)
+  }
+
+  /** Hot boxes that are worth asking for at once: for them others may go. */
+  get hotRoom(): number {
+    return this.#isClosed ? 0 : this.#maxBoxes
+  }
+
+  /** ms: for want of room this node has let go of hot boxes that were heard before. 0 when it never has. */
+  get hotFrom(): number {
+    return this.#hotFrom
+  }
+
+  /** Peers may have been told of boxes that this node has let go of since. */
+  get hasShedLately(): boolean {
+    return this.#ports.clock.monotonic() - this.#shedAt < SHED_MEMORY_MS
+  }
+
+  /** What is taken from now on. Boxes beyond it stay until they have to make room or are let go. */
+  setRoom({ maxBoxes, isClosed }: { readonly maxBoxes: number; readonly isClosed: boolean }): void {
+    this.#maxBoxes = maxBoxes
+    this.#isClosed = isClosed
+    this.#shares.maxStrangers = strangersOf(maxBoxes)
   }
 
   /** UTC day on which the box was published. */
@@ -181,6 +240,20 @@ export class BoxShelf {
     this.#shares.dropBefore(now - (this.#options.ttlDays + 2) * DAY_MS)
   }
 
+  /** Lets boxes go, in the order of eviction and some at a time, until `maxBoxes` are left. */
+  async shedTo(maxBoxes: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports
+    while (!signal.aborted && this.#count > maxBoxes) {
+      this.#shedAt = clock.monotonic()
+      const removed = await this.#inTurn(() => this.#shed(this.#count - maxBoxes))
+      this.#shedAt = clock.monotonic()
+      if (removed === 0) return
+      // What goes makes no room: neighbours would bring it back at once.
+      const left = Math.max(maxBoxes, this.#count)
+      this.setRoom({ maxBoxes: Math.min(this.#maxBoxes, left), isClosed: this.#isClosed })
+    }
+  }
+
   async #take(box: BoxBytes, publication: Uint8Array, origin: Origin): Promise<TakeOutcome> {
     const { address, expiryDay } = parseBox(box)
     const now = this.#ports.clock.now()
@@ -208,13 +281,20 @@ export class BoxShelf {
     const isHot = origin.source !== 'handoff' && heardAt > now - this.#options.hotMs
     const kept = this.#ports.placement.isKeeper(address, day)
     if (!isHot && !kept) return dropped('not-keeper')
+    // Also what there is no room for: the rate says how long boxes can stay.
+    if (share === undefined) this.intake.note(kept)
+    if (this.#isClosed) return dropped('full')
     if (share !== undefined) {
       if (!this.#shares.hasRoom(share, share.epoch)) return dropped('quota')
       if (!this.#isGenuine(box, publication)) return dropped('forged')
       // After the signatures: what others forge must not use up a courier's share.
       this.#shares.add(share, share.epoch)
     }
-    if (rival === undefined && !(await this.#makeRoom())) return dropped('full')
+    const before = share === undefined ? Number.POSITIVE_INFINITY : heardAt
+    if (rival === undefined && !(await this.#hasRoom(isHot, before))) {
+      if (share !== undefined) this.#shares.giveBack(share, share.epoch)
+      return dropped('full')
+    }
     const confirmed = origin.source === 'gossip'
     const slot = rival?.slot ?? (held[0]?.entry.slot === 0 ? 1 : 0)
     const entry = { address, boxHash: hash, expiryDay, slot, heardAt, confirmed, kept }
@@ -293,14 +373,25 @@ export class BoxShelf {
     return entries.length === SWEEP_ROWS
   }
 
-  /** True when there is room for one more box. */
-  async #makeRoom(): Promise<boolean> {
-    if (this.#count < this.#options.maxBoxes) return true
-    this.#evicting ??= this.#inTurn(() => this.#evict()).finally(() => {
+  /**
+   * True when there is room for one more box; made by evicting others, if it is hot. A kept one takes what is free: were it
+   * worth another's place, two keepers without room would bring each other for ever what they evict.
+   */
+  async #hasRoom(isHot: boolean, before: number): Promise<boolean> {
+    if (!isHot) return this.freeRoom > 0
+    while (this.#count >= this.#maxBoxes) {
+      if (this.#evicting === undefined) return this.#makeRoom(before)
+      await this.#evicting
+    }
+    return true
+  }
+
+  async #makeRoom(before: number): Promise<boolean> {
+    this.#evicting = this.#inTurn(() => this.#evict(before)).finally(() => {
       this.#evicting = undefined
     })
     await this.#evicting
-    return this.#count < this.#options.maxBoxes
+    return this.#count < this.#maxBoxes
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -309,38 +400,57 @@ export class BoxShelf {
     return run
   }
 
-  async #evict(): Promise<void> {
+  async #evict(before: number): Promise<void> {
     // A sweep may have made room meanwhile.
-    if (this.#count < this.#options.maxBoxes) return
-    const today = dayOf(this.#ports.clock.now())
-    const victims = await this.rows.expiredBefore(today, EVICT_BATCH)
-    if (victims.length === 0) victims.push(...(await this.#farthest(today)))
-    if (victims.length === 0) {
-      // Nothing but the hot window is left: its oldest boxes are the ones others still keep.
-      const tomorrow = this.#ports.clock.now() + DAY_MS
-      for await (const entry of this.rows.hotBefore(tomorrow, EVICT_BATCH)) {
-        victims.push(entry)
-      }
-    }
+    if (this.#count < this.#maxBoxes) return
+    const victims = await this.#lowest(EVICT_BATCH, before)
     await this.#removeAll(victims)
     this.#ports.log.debug('mailbox quota reached', { evicted: victims.length })
   }
 
-  /** The kept boxes that are farthest from this node and not hot. */
-  async #farthest(today: number): Promise<BoxEntry[]> {
-    const { placement } = this.#ports
-    const candidates: { entry: BoxEntry; distance: number }[] = []
-    for (let day = today; day <= today + this.#options.ttlDays + 1; day++) {
-      for await (const entry of this.rows.kept(day, { farthest: true, limit: EVICT_BATCH * 2 })) {
-        if (this.hot.get(itemOf(entry)) !== undefined) continue
-        const distance = placement.distance(entry.address, this.publishedOn(entry))
-        candidates.push({ entry, distance })
-      }
+  async #shed(surplus: number): Promise<number> {
+    if (surplus <= 0) return 0
+    const victims = await this.#lowest(Math.min(SHED_ROWS, surplus), Number.POSITIVE_INFINITY)
+    for (let at = 0; at < victims.length; at += SWEEP_ROWS) {
+      await this.#removeAll(victims.slice(at, at + SWEEP_ROWS))
     }
-    return candidates
-      .toSorted((a, b) => b.distance - a.distance)
-      .slice(0, EVICT_BATCH)
-      .map(({ entry }) => entry)
+    return victims.length
+  }
+
+  /** Those that go first, all of one kind, at most `limit`. Of hot ones only what was heard before `before`. */
+  async #lowest(limit: number, before: number): Promise<BoxEntry[]> {
+    const { clock } = this.#ports
+    const now = clock.now()
+    const expired = await this.rows.expiredBefore(dayOf(now), limit)
+    if (expired.length > 0) return expired
+    const farthest = await this.#farthest(dayOf(now), limit)
+    if (farthest.length > 0) return farthest
+    // Nothing but the hot window is left: its oldest boxes are the ones others still keep.
+    const oldest: BoxEntry[] = []
+    for await (const entry of this.rows.hotBefore(now + DAY_MS, limit)) {
+      if (entry.heardAt < before) oldest.push(entry)
+    }
+    for (const { heardAt } of oldest) this.#hotFrom = Math.max(this.#hotFrom, heardAt)
+    // Peers that come back fetch the whole window, for minutes, by a list that says they are here.
+    if (oldest.length > 0) this.#shedAt = clock.monotonic()
+    return oldest
+  }
+
+  /** The kept boxes that are farthest from this node and not hot, as far as they are among the farthest ones. */
+  async #farthest(today: number, limit: number): Promise<BoxEntry[]> {
+    const days = Array.from({ length: this.#options.ttlDays + 2 }, (_, day) => today + day)
+    const lists = days.map((day) => this.rows.kept(day, { farthest: true }))
+    const distanceOf = (entry: BoxEntry) =>
+      this.#ports.placement.distance(entry.address, this.publishedOn(entry))
+    const found: BoxEntry[] = []
+    let looked = 0
+    for await (const entry of farthestFirst(lists, distanceOf)) {
+      if (this.hot.get(itemOf(entry)) === undefined) found.push(entry)
+      // Where nearly all are hot, to find the others would mean to read all of them, for every batch.
+      if (found.length >= limit || ++looked >= EVICT_LOOKS * limit) break
+      if (looked % SWEEP_ROWS === 0) await this.#ports.clock.sleep(0)
+    }
+    return found
   }
 
   async #removeAll(entries: readonly BoxEntry[]): Promise<void> {
@@ -355,10 +465,15 @@ export class BoxShelf {
     this.#ports.onGone(entry)
     this.rows.delete(batch, entry)
     this.#count = Math.max(0, this.#count - 1)
+    this.#removed++
   }
 
   async #commitCount(batch: ReturnType<BoxRows['batch']>): Promise<void> {
     this.rows.putCount(batch, this.#count)
     await batch.commit()
   }
+}
+
+function strangersOf(maxBoxes: number): number {
+  return Math.ceil(maxBoxes * STRANGER_SHARE)
 }

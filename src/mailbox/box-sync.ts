@@ -42,6 +42,7 @@ import {
   type ReconcileRequest,
   type ReconcileScope,
 } from './reconcile-codec.ts'
+import type { DropReason } from './ports.ts'
 import type { SharedSet } from './shared-set.ts'
 import type { SharedSets } from './shared-sets.ts'
 
@@ -61,8 +62,14 @@ export interface BoxSyncPorts {
 export interface SessionResult {
   /** Boxes taken. */
   readonly received: number
-  /** False when a limit ended the session. */
+  /** False when a limit ended the session, or there is no room for all that is missing. */
   readonly complete: boolean
+}
+
+export interface BoxSyncOptions {
+  readonly hotMs: number
+  /** Of the whole network, at most, where it is known. */
+  readonly boxesPerSecond?: number
 }
 
 /** Boxes a peer listed and then did not have, before it is blamed. */
@@ -74,12 +81,12 @@ const MAX_UNKEPT_PROMISES = 256
  */
 export class BoxSync {
   readonly #ports: BoxSyncPorts
-  readonly #hotMs: number
+  readonly #options: BoxSyncOptions
   readonly #budget: PeerBudget
 
-  constructor(ports: BoxSyncPorts, options: { hotMs: number }) {
+  constructor(ports: BoxSyncPorts, options: BoxSyncOptions) {
     this.#ports = ports
-    this.#hotMs = options.hotMs
+    this.#options = options
     this.#budget = new PeerBudget(ports.clock, {
       burst: PEER_BURST,
       perSecond: PEER_REQUESTS_PER_SECOND,
@@ -96,33 +103,45 @@ export class BoxSync {
 
   /**
    * The hot window without its old end, which others have dropped already. `upTo` settled leaves out what gossip is
-   * still bringing; after an absence there may be nothing that gossip brings, and all of it is asked for.
+   * still bringing; after an absence there may be nothing that gossip brings, and all of it is asked for. Boxes that are older
+   * than those for which there is room are not asked for: they would go again at once.
    */
   async pullHot(
     peer: NodeId,
     upTo: 'settled' | 'now',
     signal: AbortSignal,
   ): Promise<SessionResult> {
-    const now = this.#ports.clock.now()
-    const scope = {
-      kind: 'hot' as const,
-      from: Math.ceil(now - this.#hotMs * (1 - EDGE_SHARE)),
-      to: upTo === 'settled' ? now - SETTLE_MS : now + CLOCK_TOLERANCE_MS,
-    }
-    const source = this.#ports.shelf.hot.items.window(scope.from, scope.to)
-    return this.#pull(peer, scope, source, signal)
+    const { shelf, clock } = this.#ports
+    const now = clock.now()
+    const to = upTo === 'settled' ? now - SETTLE_MS : now + CLOCK_TOLERANCE_MS
+    const scope = { kind: 'hot' as const, from: Math.min(this.#oldestAt(now), to), to }
+    const source = shelf.hot.items.window(scope.from, scope.to)
+    return this.#pull(peer, scope, { source, room: shelf.hotRoom }, signal)
+  }
+
+  #oldestAt(now: number): number {
+    const { shelf } = this.#ports
+    const { hotMs, boxesPerSecond } = this.#options
+    const roomMs =
+      boxesPerSecond === undefined
+        ? Number.POSITIVE_INFINITY
+        : (1_000 * shelf.maxBoxes) / boxesPerSecond
+    const oldest = now - Math.min(hotMs * (1 - EDGE_SHARE), roomMs)
+    // A clock that was ahead for a while must not keep this node from asking.
+    return Math.ceil(shelf.hotFrom < now ? Math.max(oldest, shelf.hotFrom) : oldest)
   }
 
   /** The boxes of an expiry day that both nodes keep. */
   async pullShared(peer: NodeId, day: number, signal: AbortSignal): Promise<SessionResult> {
-    const set = await this.#ports.shared.get(peer, day)
-    return this.#pull(peer, { kind: 'shared', day }, set, signal)
+    const source = await this.#ports.shared.get(peer, day)
+    const room = this.#ports.shelf.freeRoom
+    return this.#pull(peer, { kind: 'shared', day }, { source, room }, signal)
   }
 
   async #pull(
     peer: NodeId,
     scope: ReconcileScope,
-    source: ItemSource,
+    { source, room }: { readonly source: ItemSource; readonly room: number },
     signal: AbortSignal,
   ): Promise<SessionResult> {
     const { clock, confirmations, rng } = this.#ports
@@ -142,8 +161,9 @@ export class BoxSync {
       { maxMissing: MAX_SESSION_BOXES },
     )
     await this.#ports.onConfirmed(confirmed)
-    const received = await this.#fetchAll(peer, scope, shuffled(rng, found.missing), signal)
-    return { received, complete: found.complete }
+    const missing = shuffled(rng, found.missing).slice(0, room)
+    const received = await this.#fetchAll(peer, scope, missing, signal)
+    return { received, complete: found.complete && missing.length === found.missing.length }
   }
 
   async #fetchAll(
@@ -170,7 +190,7 @@ export class BoxSync {
       const taken = await this.#takeAll(peer, scope, boxes, signal)
       received += taken.received
       surplus += taken.surplus
-      // More than the network can have published: nothing of it is worth the bytes.
+      // More than the network can have published, or than there is room for: nothing of it is worth the bytes.
       if (surplus > MAX_OVER_QUOTA) break
     }
     return received
@@ -201,7 +221,7 @@ export class BoxSync {
         await this.#ports.onBrought(outcome.entry, peer)
       }
       const reasons = outcomes.map((each) => (each.kind === 'kept' ? undefined : each.reason))
-      surplus += reasons.filter((each) => each === 'quota' || each === 'misdated').length
+      surplus += reasons.filter(isSurplus).length
       if (reasons.includes('forged') || reasons.includes('malformed')) {
         throw misbehaved('a peer passed on a box that no honest node keeps')
       }
@@ -250,8 +270,16 @@ export class BoxSync {
         return { heardMinute, publication: record.publication }
       }),
     )
+    // The peer would take a list from before that for a lie; a request that fails is none.
+    if (shelf.hasShedLately && boxes.includes(undefined)) {
+      throw new HearsayError('overloaded', 'boxes have had to go since they were listed')
+    }
     return encodeBoxes(boxes)
   }
+}
+
+function isSurplus(reason: DropReason | undefined): boolean {
+  return reason === 'quota' || reason === 'misdated' || reason === 'full'
 }
 
 function misbehaved(message: string): HearsayError {

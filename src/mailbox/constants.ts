@@ -9,6 +9,25 @@ export const STORED_BOX_BYTES = 2_560
 export const DEFAULT_QUOTA_BYTES = 4_294_967_296
 /** Boxes evicted together when the quota is reached. */
 export const EVICT_BATCH = 64
+/** Kept boxes that are looked at for one that is evicted: those that are hot are passed over. */
+export const EVICT_LOOKS = 16
+/** Boxes of the last minutes, whoever's, that a mailbox takes also while the disk is nearly full. */
+export const SCARCE_BOX_BYTES = 16_777_216
+/** Pause between two times that boxes are let go because the disk is nearly full. */
+export const SHED_INTERVAL_MS = 30_000
+/** Boxes that are let go at a stretch. */
+export const SHED_ROWS = 2_048
+/** What peers were told of boxes before they went may be in use for so long. */
+export const SHED_MEMORY_MS = 60_000
+/** Space of boxes that went which is worth a rewriting of tables. */
+export const RECLAIM_MIN_BYTES = 16_777_216
+/** With less free bytes tables are not rewritten, and nothing is let go: what deletes takes room too, until they are. */
+export const RECLAIM_FREE_BYTES = 67_108_864
+/** Pause after a rewriting of tables that failed. */
+export const RECLAIM_RETRY_MS = 60_000
+/** What gossip brings is measured over one to two of these, and says nothing before the second. */
+export const INTAKE_WINDOW_MS = 1_800_000
+export const INTAKE_FIRST_MS = 60_000
 /** Boxes on their way to disk; more are dropped, and reconciliation brings them again. */
 export const MAX_PENDING = 2_048
 /** Boxes leave the hot window in steps of this length. */

@@ -2,6 +2,7 @@ import {
   type Address,
   type BoxBytes,
   type Clock,
+  DAY_MS,
   dayOf,
   HOUR_MS,
   isHearsayError,
@@ -17,6 +18,8 @@ import {
 import type { PeerChange, Peers, Requests } from '../net/index.ts'
 import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { NarrowStore } from './box-rows.ts'
+import { quotaBoxes, type SpaceMarks } from './allowance.ts'
+import { BoxRoom, type SpaceStore } from './box-room.ts'
 import { BoxShelf } from './box-shelf.ts'
 import { BoxSync, type SessionResult } from './box-sync.ts'
 import { Confirmations } from './confirmations.ts'
@@ -34,13 +37,14 @@ import {
 } from './constants.ts'
 import { BoxFetch, type FetchResult, type KeeperQuestion } from './fetch.ts'
 import { Handoff } from './handoff.ts'
+import { retentionMs } from './intake.ts'
 import type { DropReason, PlacementPort, PublicationPort } from './ports.ts'
 import { SharedSets } from './shared-sets.ts'
 
 const ITEMS_PER_TURN = 256
 
 export interface MailboxPorts {
-  readonly store: NarrowStore
+  readonly store: NarrowStore & SpaceStore
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -57,9 +61,16 @@ export interface MailboxOptions {
   readonly nodeId: NodeId
   /** Opens what is sealed to this node as a keeper: X25519, 32 bytes. */
   readonly requestSeed: Uint8Array
-  readonly parameters: { readonly ttlDays: number; readonly hotHours: number }
-  /** Bytes on disk, about. Default `DEFAULT_QUOTA_BYTES`. */
+  readonly parameters: {
+    readonly ttlDays: number
+    readonly hotHours: number
+    /** Boxes per second of the whole network, at most. */
+    readonly boxRate?: number
+  }
+  /** The quota: bytes on disk, about. Default `DEFAULT_QUOTA_BYTES`. */
   readonly maxBytes?: number
+  /** How much of the disk stays free. By default none of it. */
+  readonly marks?: SpaceMarks
 }
 
 export interface MailboxStatus {
@@ -69,6 +80,18 @@ export interface MailboxStatus {
   readonly unconfirmed: number
   /** Boxes not taken since the start, by reason. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
+  /** What the boxes take on the disk, about. */
+  readonly bytes: number
+  readonly quotaBytes: number
+  /** What they may take now: the quota, as far as the disk has room. */
+  readonly roomBytes: number
+  /** As measured over the last half hour to hour; absent before there is a measure. */
+  readonly intake?: {
+    /** New boxes that gossip brings. */
+    readonly boxesPerHour: number
+    /** How long a box stays that this node keeps, at that rate: see `retentionMs` of `intake.ts`. */
+    readonly retentionMs: number
+  }
 }
 
 /**
@@ -80,8 +103,8 @@ export class Mailbox {
   readonly #options: MailboxOptions
   readonly #log: Logger
   readonly #tasks: TaskGroup
-  readonly #maxBoxes: number
   readonly #shelf: BoxShelf
+  readonly #room: BoxRoom
   readonly #shared: SharedSets
   readonly #confirmations: Confirmations
   readonly #sync: BoxSync
@@ -105,10 +128,7 @@ export class Mailbox {
     this.#options = options
     this.#log = ports.log.child('mailbox')
     this.#tasks = new TaskGroup(this.#log)
-    this.#maxBoxes = Math.max(
-      1,
-      Math.floor((options.maxBytes ?? DEFAULT_QUOTA_BYTES) / STORED_BOX_BYTES),
-    )
+    const quotaBytes = options.maxBytes ?? DEFAULT_QUOTA_BYTES
     this.#confirmations = new Confirmations({
       networkSize: () => ports.placement.size(),
       isKnown: (peer) => ports.placement.isKnown(peer),
@@ -118,9 +138,21 @@ export class Mailbox {
         ...ports,
         log: this.#log,
         onUnconfirmed: (entry, how) => this.#confirmations.add(entry, how),
-        onGone: (entry) => this.#confirmations.delete(entry),
+        onGone: (entry) => {
+          this.#confirmations.delete(entry)
+          this.#shared.forget(entry)
+        },
       },
-      { ttlDays, hotMs, maxBoxes: this.#maxBoxes },
+      { ttlDays, hotMs, maxBoxes: quotaBoxes(quotaBytes) },
+    )
+    this.#room = new BoxRoom(
+      {
+        ...ports,
+        log: this.#log,
+        shelf: this.#shelf,
+        spawn: (work) => this.#tasks.spawn('room', work),
+      },
+      { quotaBytes, ...(options.marks === undefined ? {} : { marks: options.marks }) },
     )
     const shared = {
       ...ports,
@@ -139,7 +171,10 @@ export class Mailbox {
         shared: this.#shared,
         onConfirmed: (entries) => this.#confirm(entries),
       },
-      { hotMs },
+      {
+        hotMs,
+        ...(parameters.boxRate === undefined ? {} : { boxesPerSecond: parameters.boxRate }),
+      },
     )
     this.#fetch = new BoxFetch(shared, { ...options, ttlDays })
     this.#handoff = new Handoff(shared, { ttlDays })
@@ -148,6 +183,7 @@ export class Mailbox {
   /** Reads the hot window back, then answers, reconciles and sweeps. */
   async start(): Promise<void> {
     await this.#shelf.load()
+    await this.#room.start()
     await this.#countHot()
     this.#stopWatching = this.#ports.peers.onChange((change) => this.#note(change))
     this.#sync.serve()
@@ -168,6 +204,24 @@ export class Mailbox {
   async stop(): Promise<void> {
     this.#stopWatching?.()
     await this.#tasks.stop()
+  }
+
+  /**
+   * The disk has so many bytes free: from now on the mailbox takes what fits, and lets go of what is too much. To be called
+   * before the start, and whenever somebody has looked.
+   */
+  fit(freeBytes: number): void {
+    this.#room.fit(freeBytes)
+  }
+
+  /** Another quota, in force from now on; what is beyond it goes. */
+  setQuota(quotaBytes: number): void {
+    this.#room.setQuota(quotaBytes)
+  }
+
+  /** See `BoxRoom.heldBytes`. */
+  get heldBytes(): number {
+    return this.#room.heldBytes
   }
 
   /** Stores the box of a publication that gossip accepted. Resolves when it is on disk or known. */
@@ -275,12 +329,32 @@ export class Mailbox {
   }
 
   status(): MailboxStatus {
+    const { count, hot, maxBoxes } = this.#shelf
+    const intake = this.#intake()
     return {
-      boxes: this.#shelf.count,
-      hot: this.#shelf.hot.size,
-      maxBoxes: this.#maxBoxes,
+      boxes: count,
+      hot: hot.size,
+      maxBoxes,
       unconfirmed: this.#confirmations.size,
       dropped: Object.fromEntries(this.#dropped),
+      bytes: count * STORED_BOX_BYTES,
+      quotaBytes: this.#room.quotaBytes,
+      roomBytes: this.#room.roomBytes,
+      ...(intake === undefined ? {} : { intake }),
+    }
+  }
+
+  #intake(): NonNullable<MailboxStatus['intake']> | undefined {
+    const { rate } = this.#shelf.intake
+    if (rate === undefined) return undefined
+    const { ttlDays, hotHours } = this.#options.parameters
+    const hotRoom = this.#shelf.hotRoom
+    return {
+      boxesPerHour: rate.heard * HOUR_MS,
+      retentionMs: retentionMs(rate, hotRoom, {
+        hotMs: hotHours * HOUR_MS,
+        ttlMs: ttlDays * DAY_MS,
+      }),
     }
   }
 
@@ -362,6 +436,8 @@ export class Mailbox {
     while (!signal.aborted) {
       await clock.sleep(CONFIRM_INTERVAL_MS, signal)
       waitedMs += CONFIRM_INTERVAL_MS
+      // All that it lacks would be listed each time, and none of it taken. What is owed stays owed.
+      if (this.#shelf.isClosed && this.#confirmations.size === 0) continue
       const isCounting = this.#hurried > 0 && this.#confirmations.size > 0
       const isDue = this.#owed > 0 || isCounting || waitedMs >= RECONCILE_INTERVAL_MS
       // By turns: whoever comes and goes all the time must not be the only one that this node learns from.
@@ -397,7 +473,8 @@ export class Mailbox {
   async #reconcileNeighbour(signal: AbortSignal): Promise<void> {
     const { clock, placement, rng } = this.#ports
     const [peer] = shuffled(rng, placement.neighbours())
-    if (peer === undefined) return
+    // Without room it would list what it cannot take, again and again. It answers others all the same.
+    if (peer === undefined || this.#shelf.freeRoom === 0) return
     const today = dayOf(clock.now())
     const day = today + uniformInt(rng, this.#options.parameters.ttlDays + 1)
     await this.reconcileShared(peer, day, signal)

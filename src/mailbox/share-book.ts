@@ -7,17 +7,17 @@ import type { Share } from './ports.ts'
  * in memory: a restart begins anew.
  */
 export class ShareBook {
-  readonly #maxStrangers: number
+  /** Boxes of couriers that are not known, of all epochs together. */
+  maxStrangers: number
   readonly #counts = new Map<string, { count: number; readonly until: number; pool: string }>()
   #strangers = 0
 
-  /** `maxStrangers`: boxes of couriers that are not known, of all epochs together. */
   constructor(options: { maxStrangers: number }) {
-    this.#maxStrangers = options.maxStrangers
+    this.maxStrangers = options.maxStrangers
   }
 
   hasRoom(share: Share, epoch: number): boolean {
-    if (share.pool === '' && this.#strangers >= this.#maxStrangers) return false
+    if (share.pool === '' && this.#strangers >= this.maxStrangers) return false
     return (this.#counts.get(keyOf(share, epoch))?.count ?? 0) < share.limit
   }
 
@@ -30,6 +30,14 @@ export class ShareBook {
     if (this.#counts.size <= MAX_SHARES) return
     const [oldest] = this.#counts.keys()
     if (oldest !== undefined) this.#drop(oldest)
+  }
+
+  /** One that was added was not taken: it may come again when there is room. */
+  giveBack(share: Share, epoch: number): void {
+    const entry = this.#counts.get(keyOf(share, epoch))
+    if (entry === undefined || entry.count === 0) return
+    entry.count--
+    if (share.pool === '') this.#strangers--
   }
 
   /** Forgets the epochs that ended before `time`. */

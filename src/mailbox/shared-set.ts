@@ -21,6 +21,7 @@ export class SharedSet implements ItemSource {
   readonly #chunks: Uint8Array[] = []
   /** By the first digits of the item: numbers of rows, sorted by item. */
   readonly #buckets: (number[] | undefined)[] = Array.from({ length: BUCKETS })
+  #rows = 0
   #size = 0
 
   get size(): number {
@@ -33,13 +34,25 @@ export class SharedSet implements ItemSource {
     const bucket = (this.#buckets[bucketOf(item)] ??= [])
     const at = this.#position(bucket, item)
     if (this.#isAt(bucket, at, item)) return
-    const number = this.#size++
+    const number = this.#rows++
     if (number % CHUNK_ROWS === 0) this.#chunks.push(new Uint8Array(CHUNK_ROWS * ROW_BYTES))
     const row = this.#row(number)
     row.set(item)
     row.set(entry.address, ITEM_BYTES)
     row[ITEM_BYTES + ADDRESS_BYTES] = entry.slot
     bucket.splice(at, 0, number)
+    this.#size++
+  }
+
+  /** Its row stays unused: a set is not held for long. */
+  delete(item: string): void {
+    const key = bytesOf(item)
+    const bucket = this.#buckets[bucketOf(key)]
+    if (bucket === undefined) return
+    const at = this.#position(bucket, key)
+    if (!this.#isAt(bucket, at, key)) return
+    bucket.splice(at, 1)
+    this.#size--
   }
 
   /** Where the box of an item is stored. */

@@ -1,5 +1,5 @@
 import { type Clock, equalBytes, type NodeId, toHex } from '../base/index.ts'
-import type { BoxEntry } from './box-entry.ts'
+import { type BoxEntry, itemOf } from './box-entry.ts'
 import type { BoxShelf } from './box-shelf.ts'
 import { PeerBudget } from '../net/index.ts'
 import {
@@ -13,13 +13,22 @@ import { SharedSet } from './shared-set.ts'
 
 const ROWS_PER_TURN = 32
 
+interface Held {
+  /** Monotonic ms. */
+  readonly at: number
+  readonly set: Promise<SharedSet>
+  built?: SharedSet
+}
+
 /** Builds shared sets from the disk, one at a time, and holds a few: a session asks for the same set often. */
 export class SharedSets {
   readonly #clock: Clock
   readonly #shelf: BoxShelf
   readonly #placement: PlacementPort
   readonly #onUnconfirmed: (entry: BoxEntry) => void
-  readonly #sets = new Map<string, { at: number; set: Promise<SharedSet> }>()
+  readonly #sets = new Map<string, Held>()
+  /** Items of boxes that have gone since the set that is being built was begun: it may list them all the same. */
+  #gone: Set<string> | undefined
   readonly #budget: PeerBudget
   #last: Promise<unknown> = Promise.resolve()
 
@@ -56,22 +65,39 @@ export class SharedSets {
     const held = this.#held(peer, day)
     if (held !== undefined) return held
     const key = keyOf(peer, day)
-    const now = this.#clock.monotonic()
-    const set = this.#last.then(
-      () => this.#build(peer, day),
-      () => this.#build(peer, day),
-    )
+    const build = async (): Promise<SharedSet> => {
+      const gone = new Set<string>()
+      this.#gone = gone
+      try {
+        const built = await this.#build(peer, day)
+        for (const item of gone) built.delete(item)
+        entry.built = built
+        return built
+      } finally {
+        this.#gone = undefined
+      }
+    }
+    const set = this.#last.then(build, build)
+    const entry: Held = { at: this.#clock.monotonic(), set }
     this.#last = set.then(
       () => undefined,
       () => this.#sets.delete(key),
     )
     this.#sets.delete(key)
-    this.#sets.set(key, { at: now, set })
+    this.#sets.set(key, entry)
     for (const oldest of this.#sets.keys()) {
       if (this.#sets.size <= MAX_SHARED_SETS) break
       this.#sets.delete(oldest)
     }
     return set
+  }
+
+  /** The box is here no more: a set must not go on promising it. */
+  forget(entry: BoxEntry): void {
+    if (this.#sets.size === 0) return
+    const item = itemOf(entry)
+    for (const { built } of this.#sets.values()) built?.delete(item)
+    this.#gone?.add(item)
   }
 
   /** Sets that nobody may get any more are not kept in memory until the next one takes their room. */

@@ -140,7 +140,23 @@ export interface NodeStatus {
     readonly bytes: number
     readonly boxes: number
     readonly freeBytes: number
+    /**
+     * How long a box stays that this node keeps, at the rate at which boxes come: its lifetime at most. Those near to this node
+     * stay longer, the others not as long. Null until that rate was measured.
+     */
     readonly retentionMs: number | null
+    /** Lifetime of a box in this network, and what the mailbox takes, may take, and may take on this disk now, about. */
+    readonly boxLifetimeMs?: number
+    readonly boxBytes?: number
+    readonly boxQuotaBytes?: number
+    readonly boxRoomBytes?: number
+    /** New boxes that gossip brings, as measured. */
+    readonly boxesPerHour?: number
+    /**
+     * How long an event stays that not all consumers have acknowledged, or any where there is none, at the rate at which events
+     * come. Time that the node runs.
+     */
+    readonly eventRetentionMs?: number
     readonly sync: true
   }
   readonly health: readonly HealthEntry[]

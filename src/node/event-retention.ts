@@ -1,5 +1,11 @@
 import { concat, isHearsayError, readU64be, u64be, utf8 } from '../base/index.ts'
-import { BUCKETS, type RetentionResult, type Store } from '../store/index.ts'
+import {
+  BUCKETS,
+  RETENTION_MAX_BYTES,
+  RETENTION_MAX_EVENTS,
+  type RetentionResult,
+  type Store,
+} from '../store/index.ts'
 import type { RunningClock } from './running-clock.ts'
 
 export interface EventRetentionPorts {
@@ -13,6 +19,8 @@ export const EVENTS_KEPT_MS = 30 * 86_400_000
 export const ACKED_EVENTS_KEPT_MS = 7 * 86_400_000
 /** Between two marks at least: an event is kept so much longer, and the time between two calls of `retain`. */
 const MARK_EVERY_MS = 3_600_000
+/** The rate of events is that since the last mark which is so old, or since the first. */
+const RATE_OVER_MS = 86_400_000
 const ROW = utf8('marks')
 /** ran 8, of the `RunningClock` | head of the journal then 8. */
 const MARK_BYTES = 16
@@ -47,6 +55,25 @@ export class EventRetention {
     })
     await this.#mark(marks, { ran, head })
     return result
+  }
+
+  /**
+   * How long an event stays while events go on coming at the rate of the last day or so, ms of time that the node runs. With
+   * consumers, of one that not all of them have acknowledged. Undefined until there is an hour to measure. @throws as the store.
+   */
+  async estimateMs(): Promise<number | undefined> {
+    const { store, running } = this.#ports
+    const head = store.headSeq()
+    const ran = await running.now()
+    const marks = await this.#marks({ ran, head })
+    const since = marks.findLast((mark) => mark.ran <= ran - RATE_OVER_MS) ?? marks[0]
+    if (since === undefined || ran - since.ran < MARK_EVERY_MS) return undefined
+    const keptMs = store.consumers.list().length > 0 ? EVENTS_KEPT_MS : ACKED_EVENTS_KEPT_MS
+    const perMs = (head - since.head) / (ran - since.ran)
+    const held = head - store.journal.oldestSeq() + 1
+    if (perMs === 0 || held === 0) return keptMs
+    const bytesPerMs = (perMs * (await store.journal.bytes())) / held
+    return Math.min(keptMs, RETENTION_MAX_EVENTS / perMs, RETENTION_MAX_BYTES / bytesPerMs)
   }
 
   async #mark(marks: readonly Mark[], { ran, head }: Mark): Promise<void> {

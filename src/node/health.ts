@@ -66,8 +66,8 @@ export function healthOf(
     add(
       'warning',
       'STORAGE_LOW',
-      'less than 256 MiB of disk are free',
-      'free some space: below 64 MiB no message is accepted',
+      'less than 256 MiB of disk are free: boxes of others are let go',
+      'free some space: below 64 MiB no message is accepted and no box taken',
     )
   }
   const oldest = ports.store.journal.oldestSeq()

@@ -33,7 +33,7 @@ import { RunningClock } from './running-clock.ts'
 import { Session, type SessionPorts } from './session.ts'
 import { settingsOf } from './settings.ts'
 import { readStatus, type StatusPorts } from './status.ts'
-import { Upkeep } from './upkeep.ts'
+import { SENDING_SPACE_BYTES, Upkeep } from './upkeep.ts'
 import { timeText } from './views.ts'
 import { eraseAll, eraseCaches, hasContacts } from './wipe.ts'
 import { WorkerJobs } from './worker-jobs.ts'
@@ -57,6 +57,8 @@ export interface NodeOptions {
   readonly announce?: readonly string[]
   /** Whether others can dial this node. `no`: it neither mixes nor keeps. By default it finds out. */
   readonly reachable?: 'auto' | 'yes' | 'no'
+  /** What boxes of others may take on the disk, about; less where the disk has no room for it. Default 4 GiB. */
+  readonly mailboxQuotaBytes?: number
   readonly version: string
 }
 
@@ -67,12 +69,13 @@ export interface HearsayNode {
   /** Ends everything in reverse order and closes the store. Safe to call twice. */
   stop(): Promise<void>
   onStopRequested(listener: () => void): void
+  /** Another quota for boxes of others, in force at once: what is beyond it goes. */
+  setMailboxQuota(bytes: number): void
   /** Resolves with the reason when the node cannot go on. */
   readonly failed: Promise<Error>
 }
 
 const WAIT_POLL_MS = 100
-const SPACE_FOR_SENDING_BYTES = 64 * 1024 * 1024
 
 /**
  * Opens the store of a home and assembles a node around it. Nothing runs before `start`.
@@ -120,6 +123,7 @@ class LocalNode implements HearsayNode {
   readonly #peerId: string
   readonly #jobs: WorkerJobs
   readonly #running: RunningClock
+  readonly #retention: EventRetention
   readonly #idempotency: Idempotency
   readonly #erasure: ContactErasure
   readonly #upkeep: Upkeep
@@ -128,6 +132,7 @@ class LocalNode implements HearsayNode {
   readonly #tasks: TaskGroup
   #state: NodeState = 'starting'
   #session: Session | undefined
+  #mailboxQuotaBytes: number | undefined
   #lane: Promise<unknown> = Promise.resolve()
   #stopping: Promise<void> | undefined
 
@@ -135,11 +140,12 @@ class LocalNode implements HearsayNode {
     const { clock, log, store } = ports
     this.#ports = ports
     this.#options = options
+    this.#mailboxQuotaBytes = options.mailboxQuotaBytes
     this.#peerId = peerIdText(signKeyPairFromSeed(options.node.seed).publicKey)
     this.#jobs = new WorkerJobs({ log, clock })
     const running = new RunningClock({ clock, store })
     this.#running = running
-    const retention = new EventRetention({ store, running })
+    this.#retention = new EventRetention({ store, running })
     this.#idempotency = new Idempotency({
       store,
       running,
@@ -159,10 +165,11 @@ class LocalNode implements HearsayNode {
       erase: () => this.#erasure.finishAll(),
       lookForOrphans: () =>
         this.#exclusive(async () => this.#session?.conversations.lookForOrphans()),
-      retain: () => this.#erasure.alone(() => retention.retain()),
+      retain: () => this.#erasure.alone(() => this.#retention.retain()),
       beat: () => running.keep(),
       prune: (signal) => this.#idempotency.prune(signal),
       mustPrune: () => this.#idempotency.isFull,
+      fit: (freeBytes) => this.#session?.mailbox.fit(freeBytes),
     })
     const failed = Promise.withResolvers<Error>()
     this.failed = failed.promise
@@ -187,6 +194,8 @@ class LocalNode implements HearsayNode {
   }
 
   async start(): Promise<void> {
+    // Before boxes come: the disk may be nearly full already.
+    await this.#upkeep.tryLook()
     try {
       await this.#exclusive(() => this.#enter())
     } catch (error) {
@@ -235,6 +244,11 @@ class LocalNode implements HearsayNode {
     this.#stopListeners.push(listener)
   }
 
+  setMailboxQuota(bytes: number): void {
+    this.#mailboxQuotaBytes = bytes
+    this.#session?.mailbox.setQuota(bytes)
+  }
+
   /** One change of the network at a time. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#lane.then(work)
@@ -249,6 +263,7 @@ class LocalNode implements HearsayNode {
     if (this.#state === 'stopping') throw new HearsayError('not-running', 'the node is stopping')
     const { clock, rng, log, store, networks, bans, net, onEmission } = this.#ports
     const { node, requestSeed, listen, announce, reachable } = this.#options
+    const quotaBytes = this.#mailboxQuotaBytes
     const session = new Session(
       {
         clock,
@@ -268,10 +283,15 @@ class LocalNode implements HearsayNode {
         listen,
         announce,
         reachable: reachable ?? 'auto',
+        freeBytes: this.#upkeep.freeBytes,
+        ...(quotaBytes === undefined ? {} : { mailboxQuotaBytes: quotaBytes }),
       },
     )
     await session.start()
     this.#session = session
+    // Another look at the disk, or another quota, may have come while it started.
+    if (this.#mailboxQuotaBytes !== undefined) session.mailbox.setQuota(this.#mailboxQuotaBytes)
+    session.mailbox.fit(this.#upkeep.freeBytes)
   }
 
   async #reload(): Promise<void> {
@@ -330,7 +350,9 @@ class LocalNode implements HearsayNode {
   /** A disk that is nearly full refuses new messages while it can still finish what it has. */
   #needSpace(): void {
     const { freeBytes } = this.#upkeep
-    if (freeBytes >= SPACE_FOR_SENDING_BYTES) return
+    // What the mailbox holds for moments to give more back is no reason to refuse.
+    const heldBytes = this.#session?.mailbox.heldBytes ?? 0
+    if (freeBytes + heldBytes >= SENDING_SPACE_BYTES) return
     throw new HearsayError('storage-full', 'the disk is nearly full: free some space', {
       freeBytes,
     })
@@ -354,6 +376,7 @@ class LocalNode implements HearsayNode {
       session,
       state: () => this.#shownState(),
       hooks: (head) => this.#ports.hooks?.(head) ?? [],
+      retention: this.#retention,
       peerId: this.#peerId,
       version: this.#options.version,
       since: clock.now(),

@@ -32,6 +32,7 @@ import type { LinkState } from './api.ts'
 import { CatchUp } from './catch-up.ts'
 import { CourierCounters } from './courier-counters.ts'
 import { MixView } from './mix-view.ts'
+import { ENOUGH_SPACE_BYTES, LOW_SPACE_BYTES, SENDING_SPACE_BYTES } from './upkeep.ts'
 
 export interface SessionPorts {
   readonly clock: Clock
@@ -57,6 +58,10 @@ export interface SessionOptions {
   readonly announce: readonly string[] | undefined
   /** Whether others can dial this node; `auto`: the net finds out. */
   readonly reachable: 'auto' | 'yes' | 'no'
+  /** Of the disk, at the last look before the start; `mailbox.fit` goes on from there. Without it there is room for all. */
+  readonly freeBytes?: number
+  /** What others' boxes may take on the disk, about. */
+  readonly mailboxQuotaBytes?: number
 }
 
 // Links and gossip of one trip, generously.
@@ -67,6 +72,12 @@ const LINK_POLL_MS = 500
 const HAND_OVER_MS = 10_000
 // Each waits for about one reply at a time; more would only be further ahead of the slots.
 const LOOK_UPS_MAX = 16
+/** Others' boxes must not be what keeps the owner's messages from being accepted. */
+const SPACE_MARKS = {
+  noneBytes: SENDING_SPACE_BYTES,
+  lowBytes: LOW_SPACE_BYTES,
+  enoughBytes: ENOUGH_SPACE_BYTES,
+}
 
 interface Moment {
   readonly wall: number
@@ -177,9 +188,17 @@ export class Session {
         publications: storedPublications(networkId),
         verifyBox: (box) => boxes.verify(box),
       },
-      { networkId, nodeId, parameters, requestSeed: options.requestSeed },
+      {
+        networkId,
+        nodeId,
+        parameters,
+        requestSeed: options.requestSeed,
+        marks: SPACE_MARKS,
+        ...(options.mailboxQuotaBytes === undefined ? {} : { maxBytes: options.mailboxQuotaBytes }),
+      },
     )
     const { mailbox } = this
+    if (options.freeBytes !== undefined) mailbox.fit(options.freeBytes)
 
     this.gossip = new Gossip(
       {

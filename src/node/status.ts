@@ -1,7 +1,8 @@
-import { type Clock, toHex } from '../base/index.ts'
+import { type Clock, DAY_MS, toHex } from '../base/index.ts'
 import type { Store, StoreSpace } from '../store/index.ts'
 import type { HookProgress, NodeState, NodeStatus } from './api.ts'
 import { PRIVACY_TABLE } from '../mix/index.ts'
+import type { EventRetention } from './event-retention.ts'
 import { healthOf } from './health.ts'
 import { hookStatuses } from './hooks-api.ts'
 import { mixingStatus, NO_MIXING } from './mixing-status.ts'
@@ -16,6 +17,7 @@ export interface StatusPorts {
   readonly session: () => Session | undefined
   readonly state: () => NodeState
   readonly hooks: (head: number) => readonly HookProgress[]
+  readonly retention: Pick<EventRetention, 'estimateMs'>
   readonly peerId: string
   readonly version: string
   readonly since: number
@@ -27,6 +29,7 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
   const session = ports.session()
   const network = networks.joined
   const space = await spaceOf(store)
+  const eventRetentionMs = await eventRetentionOf(ports)
   const depth = session?.conversations.depth()
   return {
     state: ports.state(),
@@ -57,9 +60,10 @@ export async function readStatus(ports: StatusPorts): Promise<NodeStatus> {
     hooks: hookStatuses(ports),
     storage: {
       bytes: space.bytes,
-      boxes: session?.mailbox.status().boxes ?? 0,
       freeBytes: space.freeBytes,
-      retentionMs: network === undefined ? null : network.parameters.ttlDays * 86_400_000,
+      ...boxesOf(session),
+      ...(network === undefined ? {} : { boxLifetimeMs: network.parameters.ttlDays * DAY_MS }),
+      ...(eventRetentionMs === undefined ? {} : { eventRetentionMs }),
       sync: true,
     },
     health: healthOf(ports, session, space),
@@ -75,6 +79,31 @@ async function spaceOf(store: Store): Promise<StoreSpace> {
   } catch (error) {
     if (store.state() === 'ok') throw error
     return { bytes: 0, freeBytes: 0, damagedSecrets: 0, damagedValues: 0 }
+  }
+}
+
+/** What the mailbox holds, may hold, and for how long at the measured rate. */
+function boxesOf(session: Session | undefined) {
+  const mailbox = session?.mailbox.status()
+  if (mailbox === undefined) return { boxes: 0, retentionMs: null }
+  const { boxes, bytes, quotaBytes, roomBytes, intake } = mailbox
+  return {
+    boxes,
+    boxBytes: bytes,
+    boxQuotaBytes: quotaBytes,
+    boxRoomBytes: roomBytes,
+    ...(intake === undefined ? {} : { boxesPerHour: Math.round(intake.boxesPerHour) }),
+    retentionMs: intake === undefined ? null : Math.floor(intake.retentionMs),
+  }
+}
+
+async function eventRetentionOf({ store, retention }: StatusPorts): Promise<number | undefined> {
+  try {
+    const ms = await retention.estimateMs()
+    return ms === undefined ? undefined : Math.floor(ms)
+  } catch (error) {
+    if (store.state() === 'ok') throw error
+    return undefined
   }
 }
 

@@ -19,12 +19,16 @@ export interface UpkeepPorts {
   readonly prune: (signal: AbortSignal) => Promise<unknown>
   /** There is more of it than may be. */
   readonly mustPrune: () => boolean
+  /** The disk has so many bytes free: what others' boxes take is fitted to it. Must not throw. */
+  readonly fit: (freeBytes: number) => void
 }
 
-/** Free bytes below which the owner is told. */
+/** Free bytes below which no message is accepted, and no box of others taken. */
+export const SENDING_SPACE_BYTES = 64 * 1024 * 1024
+/** Free bytes below which the owner is told, and boxes of others are let go. */
 export const LOW_SPACE_BYTES = 256 * 1024 * 1024
-// Apart, so that a disk at the limit is not told of all the time.
-const ENOUGH_SPACE_BYTES = 320 * 1024 * 1024
+/** Free bytes that others' boxes leave. Apart, so that a disk at the limit is not told of all the time. */
+export const ENOUGH_SPACE_BYTES = 320 * 1024 * 1024
 const BEAT_MS = 10_000
 /** While space is scarce: whoever frees some wants to go on at once. */
 const SCARCE_BEAT_MS = 1_000
@@ -48,10 +52,19 @@ export class Upkeep {
     return this.#freeBytes
   }
 
-  /** Looks at the free space, and says in the journal when it becomes scarce and when it no longer is. */
+  /** As `look`. Never fails: what it would tell, the next one tells. */
+  tryLook(): Promise<void> {
+    return this.#try('space', () => this.look())
+  }
+
+  /**
+   * Looks at the free space, fits others' boxes to it, and says in the journal when it becomes scarce and when it no longer
+   * is. @throws HearsayError as the store.
+   */
   async look(): Promise<void> {
-    const { store } = this.#ports
+    const { store, fit } = this.#ports
     this.#freeBytes = (await store.space()).freeBytes
+    if (store.state() === 'ok') fit(this.#freeBytes)
     const limit = this.#isLow ? ENOUGH_SPACE_BYTES : LOW_SPACE_BYTES
     const isLow = this.#freeBytes < limit
     if (isLow === this.#isLow || store.state() !== 'ok') return
@@ -72,7 +85,7 @@ export class Upkeep {
     let pruneAt = started + BEAT_MS
     let witnessAt = started + WITNESS_MS
     while (!signal.aborted) {
-      await this.#try('space', () => this.look())
+      await this.tryLook()
       if (store.state() === 'ok') await this.#try('erasure', erase)
       const isScarce = this.#freeBytes < LOW_SPACE_BYTES
       await clock.sleep(isScarce ? SCARCE_BEAT_MS : BEAT_MS, signal)

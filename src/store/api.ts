@@ -74,6 +74,16 @@ export interface Store {
   feed(options: FeedOptions): Promise<ConsumerFeed>
   /** Rewrites all tables, so that overwritten and deleted values leave the disk. */
   compact(): Promise<void>
+  /** What a bucket takes on the disk, about: deleted values whose space is not given back yet, too. */
+  bytesOf(bucket: Bucket): Promise<number>
+  /**
+   * Gives the space of what was deleted from a bucket back to the disk, part by part: by itself LevelDB does so only when
+   * much else has been written. Reads and commits go on meanwhile. Ends early when the signal aborts or a write has failed.
+   * @throws HearsayError `storage-full` before a part for which less than `RECLAIM_ROOM_BYTES` are free: a step that finds no
+   * room poisons the store. `overloaded` while a backup is written: what it reads stays, beside what is rewritten. `not-running`,
+   * `storage-failed`.
+   */
+  reclaim(bucket: Bucket, signal: AbortSignal): Promise<void>
   /**
    * Removes old journal entries, see `RetentionPolicy`: by default those beyond the limits of number and size. Call it
    * now and then, and again while some are `left`.

@@ -32,6 +32,13 @@ export const FULL_DISK_BYTES = 256 * 1024
 export const HEAL_FREE_BYTES = 2 * RESERVE_BYTES
 /** Written and synced to see whether the disk takes writes again. */
 export const PROBE_BYTES = 64 * 1024
+/**
+ * Tables that are rewritten at a stretch to give back the space of deleted values: a stop waits for it, and so much more is taken
+ * while a reader holds the old ones.
+ */
+export const RECLAIM_PART_BYTES = 16 * 1024 * 1024
+/** With less free bytes no part is begun: one step of LevelDB writes up to 25 tables of 2 MiB before it deletes the old ones. */
+export const RECLAIM_ROOM_BYTES = 50 * 1024 * 1024
 /** Content of one chunk of a backup, before sealing. One entry may be larger. */
 export const BACKUP_CHUNK_BYTES = 256 * 1024
 /** Bound of a reader's memory: the largest entry and a whole chunk. */

@@ -25,8 +25,11 @@ export interface Engine {
   pages(range: EngineRange): AsyncIterable<readonly Entry[]>
   /** All or nothing; on disk when it resolves. */
   write(operations: readonly Operation[]): Promise<void>
-  /** Rewrites everything, so that shadowed and deleted values are gone from the disk. */
-  compact(): Promise<void>
+  /**
+   * Rewrites everything, so that shadowed and deleted values are gone from the disk; of the keys in [gte, lt) only as far as
+   * it gives back the space of deleted ones.
+   */
+  compact(range?: { readonly gte: Uint8Array; readonly lt: Uint8Array }): Promise<void>
   /** Approximate bytes on disk of the keys in [gte, lt). */
   approximateBytes(gte: Uint8Array, lt: Uint8Array): Promise<number>
   close(): Promise<void>

@@ -15,6 +15,7 @@ export type {
 } from './batch-api.ts'
 export type { CheckResult } from './check.ts'
 export type { RetentionPolicy, RetentionResult } from './retention.ts'
+export { RECLAIM_ROOM_BYTES, RETENTION_MAX_BYTES, RETENTION_MAX_EVENTS } from './constants.ts'
 export { BUCKETS } from './buckets.ts'
 export type { Bucket } from './buckets.ts'
 export { ConsumerFeed } from './consumer-feed.ts'

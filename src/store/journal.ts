@@ -68,6 +68,13 @@ export class Journal {
     return this.#live.parts.committer.head.oldest
   }
 
+  /** What the tables of the database hold of the journal: the newest few MiB may not be counted yet. */
+  async bytes(): Promise<number> {
+    const { engine } = await this.#live.ready()
+    const end = Uint8Array.of(SYSTEM_BUCKETS.journal + 1)
+    return engine.approximateBytes(eventKey(this.oldestSeq()), end)
+  }
+
   /** Calls with the new head after the events are on disk, never before. Returns the way to unsubscribe. */
   onAppend(listener: (head: number) => void): () => void {
     return this.#listeners.onAppend(listener)

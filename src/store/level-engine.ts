@@ -137,7 +137,8 @@ export async function openLevelEngine(path: string): Promise<Engine> {
       }
     },
     write: (operations) => level.batch([...operations], { sync: true }),
-    async compact() {
+    async compact(range) {
+      if (range !== undefined) return reading(() => node.compactRange(range.gte, range.lt))
       // The first pass moves the log into tables. LevelDB may put that table straight on the last level, where
       // nothing rewrites it, with all versions of a value inside. The second pass therefore starts from a
       // table that spans every key and so merges with whatever lies below.

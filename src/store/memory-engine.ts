@@ -60,7 +60,8 @@ export class MemoryEngine implements Engine {
 
   async approximateBytes(gte: Uint8Array, lt: Uint8Array): Promise<number> {
     let sum = 0
-    for (let at = this.#lowerBound(gte); at < this.#lowerBound(lt); at++) {
+    const end = this.#lowerBound(lt)
+    for (let at = this.#lowerBound(gte); at < end; at++) {
       const entry = this.#entries[at]
       if (entry !== undefined) sum += entry[0].length + entry[1].length
     }

@@ -6,12 +6,14 @@ import { WorkBatch } from './batch.ts'
 import type { Bucket } from './buckets.ts'
 import { type CheckResult, checkStore } from './check.ts'
 import type { CommitListeners } from './commit-listeners.ts'
+import { RECLAIM_ROOM_BYTES } from './constants.ts'
 import { ConsumerFeed, type FeedOptions } from './consumer-feed.ts'
 import { Consumers } from './consumers.ts'
 import { Journal } from './journal.ts'
 import type { Live, Parts } from './parts.ts'
 import { physicalKey, physicalRange } from './physical-key.ts'
 import { isWritable } from './probe.ts'
+import { bytesOf, reclaimParts } from './reclaim.ts'
 import { applyRetention, type RetentionPolicy, type RetentionResult } from './retention.ts'
 import { collectStats, measureSpace } from './stats.ts'
 import type { Vault } from './vault.ts'
@@ -160,6 +162,25 @@ export class EngineStore implements Store {
   async compact(): Promise<void> {
     const { engine } = await this.#ready()
     await engine.compact()
+  }
+
+  async bytesOf(bucket: Bucket): Promise<number> {
+    const { engine } = await this.#ready()
+    return bytesOf(engine, bucket)
+  }
+
+  async reclaim(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    const parts = await this.#ready()
+    for (const range of await reclaimParts(parts.engine, bucket)) {
+      if (signal.aborted || this.state() !== 'ok') return
+      if (this.#writing.size > 0) {
+        throw new HearsayError('overloaded', 'a backup still reads what was deleted')
+      }
+      if ((await parts.files.freeBytes(parts.paths.directory)) < RECLAIM_ROOM_BYTES) {
+        throw new HearsayError('storage-full', 'there is no room to rewrite tables')
+      }
+      await parts.engine.compact(range)
+    }
   }
 
   async retain(policy?: RetentionPolicy): Promise<RetentionResult> {

@@ -293,6 +293,22 @@ export function describeStoreContract(name: string, makeHome: () => Promise<Stor
       expect(await get('s')).toBe('secret')
     })
 
+    it('keeps everything when the space of what was deleted is given back', async () => {
+      await put('a', 'one')
+      await put('b', 'two')
+      await store.batch().put(other, utf8('a'), utf8('other')).del(bucket, utf8('a')).commit()
+      await store.reclaim(bucket, new AbortController().signal)
+      await put('c', 'three')
+      await store.reclaim(bucket, AbortSignal.abort())
+      await reopen()
+      expect(await entries(store)).toEqual([
+        ['b', 'two'],
+        ['c', 'three'],
+      ])
+      const untouched = await store.get(other, utf8('a'))
+      expect(Buffer.from(untouched ?? []).toString()).toBe('other')
+    })
+
     it('writes what was under way before it closes, and nothing after', async () => {
       const writes = Array.from({ length: 20 }, (_, i) => put(`k${i}`, 'v'))
       await store.close()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   asConfigKey,
+  bytesOfSize,
   CONFIG_KEY_NAMES,
   CONFIG_KEYS,
   exampleConfig,
@@ -13,6 +14,7 @@ import {
   setInText,
 } from '../../../daemon/config/index.ts'
 import { ExitError } from '../../../daemon/exit-codes.ts'
+import { DEFAULT_QUOTA_BYTES } from '../../../src/mailbox/constants.ts'
 
 let dir: string
 let file: string
@@ -86,6 +88,11 @@ describe('loadConfig', () => {
     ['[rpc]\nallowed_origins = ["*"]', 'not an origin'],
     ['[rpc]\ncookie_mode = "0644"', '0600'],
     ['[log]\nlevel = "chatty"', 'one of error'],
+    ['[mailbox]\nquota = 4294967296', 'must be a string'],
+    ['[mailbox]\nquota = "4GB"', 'from "64MiB" to "16GiB"'],
+    ['[mailbox]\nquota = "0GiB"', 'from "64MiB" to "16GiB"'],
+    ['[mailbox]\nquota = "63MiB"', 'from "64MiB" to "16GiB"'],
+    ['[mailbox]\nquota = "17GiB"', 'from "64MiB" to "16GiB"'],
     ['log = 3', 'unknown key'],
   ])('refuses %j and says why', (text, why) => {
     writeFileSync(file, `${text}\n`)
@@ -104,6 +111,24 @@ describe('loadConfig', () => {
   it('names the variable of a bad value from the environment', () => {
     const error = failure(() => loadConfig({ file, env: { HEARSAY_LOG_LEVEL: 'x' } }))
     expect(error.message).toContain('HEARSAY_LOG_LEVEL')
+  })
+})
+
+describe('the quota of the mailbox', () => {
+  it.each([
+    ['64MiB', 67_108_864],
+    ['1000MiB', 1_048_576_000],
+    ['16GiB', 17_179_869_184],
+  ])('is %s in bytes', (text, bytes) => {
+    writeFileSync(file, `[mailbox]\nquota = "${text}"\n`)
+    expect(bytesOfSize(loadConfig({ file, env: {} }).get('mailbox.quota'))).toBe(bytes)
+    const env = { HEARSAY_MAILBOX_QUOTA: text }
+    expect(loadConfig({ file: join(dir, 'none'), env }).get('mailbox.quota')).toBe(text)
+  })
+
+  it('is that of the mailbox itself where nothing is set', () => {
+    const config = loadConfig({ file, env: {} })
+    expect(bytesOfSize(config.get('mailbox.quota'))).toBe(DEFAULT_QUOTA_BYTES)
   })
 })
 

@@ -11,7 +11,7 @@ import {
 } from '../../../src/base/index.ts'
 import { x25519PublicKey } from '../../../src/crypto/index.ts'
 import { OwnPlacement, PlacementIndex, PRESETS } from '../../../src/directory/index.ts'
-import { Mailbox, type PublicationPort } from '../../../src/mailbox/index.ts'
+import { Mailbox, type MailboxOptions, type PublicationPort } from '../../../src/mailbox/index.ts'
 import { memoryDisk, openMemoryStore } from '../../../src/store/index.ts'
 import {
   advanceChain,
@@ -103,6 +103,10 @@ export interface WorldOptions {
   readonly keepers?: number
   readonly maxBytes?: number
   readonly hotHours?: number
+  readonly boxRate?: number
+  readonly marks?: NonNullable<MailboxOptions['marks']>
+  /** Of the disk, when the mailbox starts. */
+  readonly freeBytes?: number
 }
 
 /** Nodes 0 to n - 1 that all know each other; a mailbox is made by `add`. */
@@ -117,7 +121,9 @@ export function world(options: WorldOptions) {
   const running: Mailbox[] = []
   const keepers = options.keepers ?? 3
 
-  async function add(at: number) {
+  /** `own`: what is otherwise with this node. */
+  async function add(at: number, own: Partial<WorldOptions> = {}) {
+    const { boxRate, freeBytes, hotHours, marks, maxBytes } = { ...options, ...own }
     const nodeId = nodeIdAt(at)
     const disk = disks.get(at) ?? memoryDisk()
     disks.set(at, disk)
@@ -149,10 +155,16 @@ export function world(options: WorldOptions) {
         networkId: NETWORK,
         nodeId,
         requestSeed: requestSeedOf(nodeId),
-        parameters: { ttlDays: TTL_DAYS, hotHours: options.hotHours ?? 1 },
-        ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+        parameters: {
+          ttlDays: TTL_DAYS,
+          hotHours: hotHours ?? 1,
+          ...(boxRate === undefined ? {} : { boxRate }),
+        },
+        ...(maxBytes === undefined ? {} : { maxBytes }),
+        ...(marks === undefined ? {} : { marks }),
       },
     )
+    if (freeBytes !== undefined) mailbox.fit(freeBytes)
     await mailbox.start()
     running.push(mailbox)
     return { mailbox, link, nodeId, store, placement }

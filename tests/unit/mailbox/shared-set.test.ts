@@ -59,8 +59,26 @@ describe('the boxes that two nodes keep', () => {
     expect(set.size).toBe(6_000)
   })
 
+  it('are listed no more when they have gone, and again when they have come back', () => {
+    const some = entries.slice(100, 130)
+    for (const each of some) set.delete(itemOf(each))
+    set.delete(itemOf(entry()))
+    expect(set.size).toBe(5_970)
+    const gone = new Set(some.map(itemOf))
+    const left = [...index.items('')].filter((item) => !gone.has(item))
+    expect([...set.items('')]).toEqual(left)
+    for (const each of some) {
+      expect(set.has(itemOf(each))).toBe(false)
+      set.add(each)
+      expect(set.place(itemOf(each))).toEqual({ address: each.address, slot: each.slot })
+    }
+    expect([...set.items('')]).toEqual([...index.items('')])
+    expect(set.size).toBe(6_000)
+  })
+
   it('may be none', () => {
     const none = new SharedSet()
+    none.delete(itemOf(entry()))
     expect(none.size).toBe(0)
     expect([...none.items('')]).toEqual([])
     expect(none.has(itemOf(entry()))).toBe(false)

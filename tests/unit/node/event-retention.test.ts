@@ -198,3 +198,65 @@ describe('events', () => {
     expect(await bytes()).toBeLessThanOrEqual(16 * 33)
   })
 })
+
+describe('how long events are kept at the present rate', () => {
+  const DAY_MS = 24 * HOUR_MS
+
+  async function burst(count: number, text = ''): Promise<void> {
+    const batch = store.batch()
+    for (let i = 0; i < count; i++) batch.append({ type: 'test.event', data: { text } })
+    await batch.commit()
+  }
+
+  /** An hour after the first event, in which so many came. */
+  async function firstHour(count: number, text?: string): Promise<void> {
+    await append(1)
+    await retention.retain()
+    await burst(count, text)
+    await run(HOUR_MS)
+  }
+
+  it('is not known before an hour, and then the time for which they are kept at most', async () => {
+    expect(await retention.estimateMs()).toBeUndefined()
+    await append(1)
+    await retention.retain()
+    await runFor(clock, running, HOUR_MS - 60_000)
+    expect(await retention.estimateMs()).toBeUndefined()
+    await run(HOUR_MS)
+    expect(await retention.estimateMs()).toBe(ACKED_EVENTS_KEPT_MS)
+    await store.consumers.create('slow', { from: 'start' })
+    expect(await retention.estimateMs()).toBe(EVENTS_KEPT_MS)
+  })
+
+  it('is less where there are so many that their number is the limit, for a day', async () => {
+    await store.consumers.create('slow', { from: 'start' })
+    await firstHour(3_000)
+    // A million at 3,000 an hour.
+    expect(await retention.estimateMs()).toBeCloseTo((1_000_000 / 3_000) * HOUR_MS, -3)
+    for (let hour = 0; hour < 26; hour++) {
+      await append(1)
+      await run(HOUR_MS)
+    }
+    expect(await retention.estimateMs()).toBe(EVENTS_KEPT_MS)
+  })
+
+  it('is less where they are so large that their size is the limit', async () => {
+    await store.consumers.create('slow', { from: 'start' })
+    await firstHour(100, 'x'.repeat(30_000))
+    // A GiB at 3 MB an hour.
+    const hours = ((await retention.estimateMs()) ?? 0) / HOUR_MS
+    expect(hours).toBeGreaterThan(340)
+    expect(hours).toBeLessThan(370)
+  })
+
+  it('is what is left when the marks are damaged: not known', async () => {
+    await firstHour(10)
+    expect(await retention.estimateMs()).toBe(ACKED_EVENTS_KEPT_MS)
+    await damage(disk, BUCKETS.eventMarks)
+    expect(await retention.estimateMs()).toBeUndefined()
+    await run(DAY_MS)
+    await append(1)
+    await run(2 * HOUR_MS)
+    expect(await retention.estimateMs()).toBe(ACKED_EVENTS_KEPT_MS)
+  })
+})

@@ -167,6 +167,7 @@ describe('the eye on the free space', () => {
   let renewed = 0
   let pruned = 0
   let isFull = false
+  const fitted: number[] = []
   const eye = () => {
     const watched = Object.create(store, {
       space: { value: async () => ({ ...(await store.space()), freeBytes }) },
@@ -187,6 +188,7 @@ describe('the eye on the free space', () => {
       beat: nothing,
       prune: async () => void pruned++,
       mustPrune: () => isFull,
+      fit: (bytes) => void fitted.push(bytes / MIB),
     })
   }
 
@@ -212,6 +214,21 @@ describe('the eye on the free space', () => {
     tasks.spawn('upkeep', (signal) => upkeep.run(signal))
     for (let i = 0; i < 21; i++) await clock.advance(60_000)
     expect(renewed).toBe(2)
+    await tasks.stop()
+  })
+
+  it('fits the boxes of others to it at each look, but not in a store that takes no writes', async () => {
+    const upkeep = eye()
+    fitted.length = 0
+    for (const free of [1000, 255, 100, 100]) {
+      freeBytes = free * MIB
+      await upkeep.look()
+    }
+    expect(fitted).toEqual([1000, 255, 100, 100])
+    await breakDisk()
+    await upkeep.tryLook()
+    expect(fitted).toHaveLength(4)
+    expect(upkeep.freeBytes).toBe(100 * MIB)
     await tasks.stop()
   })
 
