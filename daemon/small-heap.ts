@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
  * holds 100 MB that nobody needs, and a node grows for an hour. While it starts, what it makes stays: looking through a
  * window of 100,000 boxes again and again as it grows was a seventh of the time.
  */
-const HEAP_GROWTH = '--heap-growing-percent=40'
+const HEAP_GROWTH = '--heap-growing-percent=25'
 
 /** Holds the heap small from now on. Once all is collected, some 0.1 s: a limit is only set by a collection. */
 export async function keepHeapSmall(): Promise<void> {
